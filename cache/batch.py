@@ -1,0 +1,39 @@
+"""FeatureBatch: what the extractor hands to the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .manifest import DIGEST_BYTES
+
+
+@dataclass(frozen=True)
+class FeatureBatch:
+    """Rows of features with the digests of the images they come from.
+
+    Attributes
+    ----------
+    digests : ndarray of uint8, shape (b, 32)
+    X : ndarray of float, shape (b, d)
+
+    Raises
+    ------
+    ValueError
+        Shapes disagree, or a row is not finite.
+    """
+
+    digests: NDArray[np.uint8]
+    X: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.X.ndim != 2 or self.digests.shape != (len(self.X), DIGEST_BYTES):
+            raise ValueError(f"digests {self.digests.shape} do not fit X {self.X.shape}")
+        if not np.isfinite(self.X).all():
+            raise ValueError("a feature is NaN or infinite")
+
+    def __len__(self) -> int:
+        return len(self.X)

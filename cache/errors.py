@@ -1,0 +1,114 @@
+"""The errors that featx raises, as one tree.
+
+FeatxError
+├── ConfigError                 (ValueError)         featx.toml or an option cannot be used
+├── SourceError
+│   ├── SourceNotFoundError     (FileNotFoundError)  nothing at the given place
+│   ├── SourceFormatError       (ValueError)         something is there, but not a source
+│   └── ImageError              (ValueError)         one image cannot be read or decoded
+├── BackboneError
+│   ├── UnknownBackboneError    (ValueError)         no such backbone, layer or option of it
+│   ├── WeightsNotFoundError    (FileNotFoundError)  the weights are not on this machine
+│   └── WeightsMismatchError    (ValueError)         a weights file does not fit the backbone
+├── CacheError
+│   ├── CacheFormatError        (ValueError)         a file is damaged, foreign or too new
+│   ├── CacheWriteError         (OSError)            the disk refused a write
+│   └── FeaturesNotFoundError   (LookupError)        no cached features answer to that name
+├── HeadError
+│   ├── UnknownHeadError        (ValueError)         no such head or parameter
+│   └── TrainingDataError       (ValueError)         the labels or features cannot be learned from
+├── ModelError
+│   ├── ModelFileError          (ValueError)         a .featx file is damaged or hostile
+│   └── FeatureMismatchError    (ValueError)         features were made in another way
+└── TooManyBadImagesError                            more images failed than --max-bad allows
+"""
+
+from __future__ import annotations
+
+
+class FeatxError(Exception):
+    """Base of every error that featx raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(FeatxError, ValueError):
+    """A configuration file or an option holds something that cannot be used."""
+
+
+class SourceError(FeatxError):
+    """Something is wrong with a source of images."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """There is nothing at the place that a source names."""
+
+
+class SourceFormatError(SourceError, ValueError):
+    """The place exists but does not hold a source that featx can read."""
+
+
+class ImageError(SourceError, ValueError):
+    """One image cannot be read or decoded; its message is the reason."""
+
+
+class BackboneError(FeatxError):
+    """Something is wrong with a backbone or its weights."""
+
+
+class UnknownBackboneError(BackboneError, ValueError):
+    """No backbone, layer or weights option answers to the given name."""
+
+
+class WeightsNotFoundError(BackboneError, FileNotFoundError):
+    """The weights that a backbone needs are not on this machine."""
+
+
+class WeightsMismatchError(BackboneError, ValueError):
+    """A weights file does not fit its backbone, or is not the file that was promised."""
+
+
+class CacheError(FeatxError):
+    """Something is wrong with the feature cache."""
+
+
+class CacheFormatError(CacheError, ValueError):
+    """A file in the cache is damaged, foreign, or of a newer format."""
+
+
+class CacheWriteError(CacheError, OSError):
+    """The file system refused a write; what the cache held before is whole."""
+
+
+class FeaturesNotFoundError(CacheError, LookupError):
+    """No cached features answer to the given name."""
+
+
+class HeadError(FeatxError):
+    """Something is wrong with a head or with what it shall learn from."""
+
+
+class UnknownHeadError(HeadError, ValueError):
+    """No head, or no parameter of it, answers to the given name."""
+
+
+class TrainingDataError(HeadError, ValueError):
+    """A head cannot be trained on these features and labels."""
+
+
+class ModelError(FeatxError):
+    """Something is wrong with a model file."""
+
+
+class ModelFileError(ModelError, ValueError):
+    """A model file is damaged, hostile, or of a newer format."""
+
+
+class FeatureMismatchError(ModelError, ValueError):
+    """Features and model were made in different ways; the message names the field."""
+
+
+class TooManyBadImagesError(FeatxError):
+    """More images failed than the run allows; everything that succeeded is saved."""
+
+    exit_code = 3

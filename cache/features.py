@@ -1,0 +1,122 @@
+"""FeatureSet: one Manifest under one FeatureSpec, read lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .manifest import SPLITS, Manifest
+from .shardset import ShardSet
+from .spec import FeatureSpec
+from .strings import StringColumn
+
+BLOCK_ROWS = 4096
+
+
+class FeatureMatrix:
+    """A read-only matrix of features that is read from the cache as it is indexed.
+
+    It has ``shape``, ``dtype`` and ``len``, takes integers, slices, index arrays and masks of rows,
+    and becomes an ndarray through ``numpy.asarray``.
+    """
+
+    def __init__(self, shards: ShardSet, positions: NDArray[np.int64]) -> None:
+        self._shards = shards
+        self._positions = positions
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_samples, n_features)``."""
+        return len(self._positions), self._shards.n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number format of the stored rows."""
+        return np.dtype(self._shards.spec.storage)
+
+    @property
+    def ndim(self) -> int:
+        """Always 2."""
+        return 2
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        if isinstance(rows, int | np.integer):
+            row: NDArray[Any] = self._shards.take(self._positions[[rows]])[0]
+            return row
+        return self._shards.take(self._positions[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
+
+    def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
+        """Iterate over the rows in blocks of at most ``n_rows``, in order."""
+        for start in range(0, len(self), n_rows):
+            yield self[start : start + n_rows]
+
+
+class FeatureSet:
+    """The features of a source's samples, in the manifest's order.
+
+    Samples without a row (unreadable images, or an extraction that was cut short) are left out of
+    every column alike, and counted in ``n_missing``.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    spec : FeatureSpec
+    X : FeatureMatrix, shape (n_samples, n_features)
+    y : ndarray of int64, shape (n_samples,)
+        -1 where a sample has no label.
+    splits : ndarray of int8, shape (n_samples,)
+        Index into ``SPLITS``, or -1.
+    kept : ndarray of int64, shape (n_samples,)
+        Each row's place in the manifest.
+    """
+
+    def __init__(self, manifest: Manifest, shards: ShardSet) -> None:
+        rows = shards.index.find(manifest.digests)
+        self.manifest = manifest
+        self.spec: FeatureSpec = shards.spec
+        self.kept: NDArray[np.int64] = np.flatnonzero(rows >= 0)
+        self.X = FeatureMatrix(shards, rows[self.kept])
+        self.y: NDArray[np.int64] = manifest.labels[self.kept]
+        self.splits: NDArray[np.int8] = manifest.listing.splits[self.kept]
+        self.n_missing = len(manifest) - len(self.kept)
+        self.damaged = list(shards.damaged)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """Digests of the images, ``(n_samples, 32)``."""
+        digests: NDArray[np.uint8] = self.manifest.digests[self.kept]
+        return digests
+
+    @property
+    def sample_ids(self) -> StringColumn:
+        """Ids of the samples that have a row, in order."""
+        if not self.n_missing:
+            return self.manifest.sample_ids
+        return self.manifest.sample_ids.take(self.kept)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order that ``y`` counts."""
+        return self.manifest.class_names
+
+    @property
+    def name(self) -> str:
+        """``manifest@fingerprint``, which names this view on the command line."""
+        return f"{self.manifest.name}@{self.spec.fingerprint[:12]}"
+
+    def in_split(self, split: str) -> NDArray[np.bool_]:
+        """Return the mask of the labelled samples of one split, bool ``(n_samples,)``."""
+        mask: NDArray[np.bool_] = (self.splits == SPLITS.index(split)) & (self.y >= 0)
+        return mask

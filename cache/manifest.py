@@ -1,0 +1,135 @@
+"""Manifest: the ordered samples of one source. Its order is the contract."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SourceFormatError
+from .strings import StringColumn
+
+SPLITS = ("train", "val", "test")
+NO_LABEL = -1
+NO_SPLIT = -1
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source says of its samples before any image is read.
+
+    Attributes
+    ----------
+    sample_ids : StringColumn, length n_samples
+        Relative POSIX paths or another name that is unique within the source.
+    labels : ndarray of int64, shape (n_samples,)
+        Index into ``class_names``, or -1 where there is no label.
+    splits : ndarray of int8, shape (n_samples,)
+        Index into ``SPLITS``, or -1 where the source gives no split.
+    groups : StringColumn or None
+        Samples of one group never stand on both sides of a split.
+    class_names : tuple of str
+        Unique, in the order that the labels count.
+
+    Raises
+    ------
+    SourceFormatError
+        Columns of different lengths, labels outside the class names, or an id that occurs twice.
+    """
+
+    sample_ids: StringColumn
+    labels: NDArray[np.int64]
+    splits: NDArray[np.int8]
+    groups: StringColumn | None
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n_samples = len(self.sample_ids)
+        groups = n_samples if self.groups is None else len(self.groups)
+        if not n_samples == len(self.labels) == len(self.splits) == groups:
+            raise SourceFormatError("sample ids, labels, splits and groups differ in length")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise SourceFormatError(f"a class name occurs twice: {self.class_names}")
+        if n_samples and (
+            self.labels.min() < NO_LABEL or self.labels.max() >= len(self.class_names)
+        ):
+            raise SourceFormatError("a label points outside the class names")
+        if len(set(self.sample_ids)) != n_samples:
+            repeated = Counter(self.sample_ids).most_common(1)[0][0]
+            raise SourceFormatError(f"the sample id {repeated!r} occurs twice")
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The ordered samples of one source with the digests of their contents.
+
+    Attributes
+    ----------
+    name : str
+        Name of the snapshot in the cache.
+    location : str
+        Where the source was, for people.
+    listing : Listing
+        Ids, labels, splits, groups and class names, in order.
+    digests : ndarray of uint8, shape (n_samples, 32)
+        SHA-256 of each image's bytes; all zeros where the bytes could not be read.
+    stamps : ndarray of int64, shape (n_samples, 3)
+        Size in bytes, mtime and ctime in nanoseconds of each file; zeros where there is none.
+    created_ns : int
+        When the digests were taken, nanoseconds since the epoch.
+    """
+
+    name: str
+    location: str
+    listing: Listing
+    digests: NDArray[np.uint8]
+    stamps: NDArray[np.int64]
+    created_ns: int
+
+    def __post_init__(self) -> None:
+        n_samples = len(self.listing)
+        if self.digests.shape != (n_samples, DIGEST_BYTES) or self.stamps.shape != (n_samples, 3):
+            raise SourceFormatError("digests or stamps do not fit the samples")
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    @property
+    def sample_ids(self) -> StringColumn:
+        """Ids of the samples, in order."""
+        return self.listing.sample_ids
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Labels, ``(n_samples,)``; -1 where there is none."""
+        return self.listing.labels
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order that the labels count."""
+        return self.listing.class_names
+
+    @cached_property
+    def data_digest(self) -> str:
+        """SHA-256 over ids, digests, labels, splits and class names: what a model was trained on."""
+        state = hashlib.sha256()
+        listing = self.listing
+        columns = (self.digests, listing.labels, listing.splits, listing.sample_ids.offsets)
+        for column in (*columns, listing.sample_ids.data):
+            state.update(np.ascontiguousarray(column).tobytes())
+        state.update("\0".join(listing.class_names).encode("utf-8", "surrogateescape"))
+        return state.hexdigest()
+
+
+def has_digest(digests: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which rows of ``digests`` ``(n, 32)`` hold a digest, as bool ``(n,)``."""
+    found: NDArray[np.bool_] = digests.any(axis=1)
+    return found

@@ -1,0 +1,67 @@
+"""A column of strings that costs its bytes, not a Python object a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class StringColumn(Sequence[str]):
+    """An immutable sequence of strings in one UTF-8 buffer; names that are not UTF-8 survive.
+
+    Parameters
+    ----------
+    data : ndarray of uint8, shape (n_bytes,)
+        All strings, one after the other, encoded as UTF-8 with ``surrogateescape``.
+    offsets : ndarray of int64, shape (n + 1,)
+        Where each string begins; the last entry is ``n_bytes``.
+    """
+
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        if offsets.ndim != 1 or len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(data):
+            raise ValueError("offsets do not describe data")
+        self.data = data
+        self.offsets = offsets
+
+    @classmethod
+    def from_strings(cls, strings: Iterable[str]) -> StringColumn:
+        """Encode ``strings``."""
+        encoded = [s.encode("utf-8", "surrogateescape") for s in strings]
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> StringColumn: ...
+
+    def __getitem__(self, index: int | slice) -> str | StringColumn:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        position = range(len(self))[index]
+        start, stop = self.offsets[position], self.offsets[position + 1]
+        return self.data[start:stop].tobytes().decode("utf-8", "surrogateescape")
+
+    def take(self, indices: NDArray[np.int64]) -> StringColumn:
+        """Return the strings at ``indices``, in their order."""
+        return StringColumn.from_strings(self[int(i)] for i in indices)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StringColumn):
+            return NotImplemented
+        return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.data, other.data)
+
+    def __hash__(self) -> int:
+        return hash((len(self), self.data.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"StringColumn(n={len(self)})"

@@ -1,0 +1,78 @@
+"""What all commands share: their common options, and the two ways to answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CacheOption = Annotated[
+    Path, typer.Option("--cache", envvar="FEATX_CACHE", help="Folder of the feature cache.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write machine-readable JSON to standard output.")
+]
+DEFAULT_CACHE = Path("featx-cache")
+
+
+def answer(as_json: bool, data: Any, render: Callable[[Console], None]) -> None:
+    """Write ``data`` as one JSON document, or let ``render`` draw it for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+        return
+    render(output())
+
+
+def output() -> Console:
+    """Return the console on standard output: results."""
+    return _console(stderr=False)
+
+
+def notes() -> Console:
+    """Return the console on standard error: progress, warnings, errors."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def draw_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Draw a table; columns whose every cell is a number are aligned right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, header in enumerate(headers):
+        numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.strip()[:1].isdigit() or cell in ("", "–")
+
+
+def human_bytes(n_bytes: float) -> str:
+    """Return ``n_bytes`` in decimal units, as disks are sold: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def human_count(n: int) -> str:
+    """Return ``n`` with a comma between thousands."""
+    return f"{n:,}"

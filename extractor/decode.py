@@ -1,0 +1,104 @@
+"""From an image's bytes to 8-bit RGB pixels, as a person would see them."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..cache.errors import ImageError
+from .geometry import Geometry
+from .sources import Raw
+
+DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+
+
+def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8], ...]:
+    """Decode one image once and bring it into each of ``geometries``.
+
+    Parameters
+    ----------
+    raw : bytes or ndarray of uint8
+        An encoded image, or pixels ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)``.
+    geometries : sequence of Geometry
+
+    Returns
+    -------
+    tuple of ndarray of uint8, each (height, width, 3)
+
+    Raises
+    ------
+    ImageError
+        The bytes are no image, are cut short, or stand for more pixels than Pillow's limit.
+    """
+    try:
+        image = _open(raw, geometries)
+        return tuple(_pixels(_to_rgb(image, g.background), g) for g in geometries)
+    except ImageError:
+        raise
+    # Pillow's decoders raise nearly every builtin error on damaged input (fuzzing shows it); each
+    # of them means the same here: this image cannot be read.
+    except Exception as error:
+        raise ImageError(f"{_kind(raw)}: {error}" if str(error) else _kind(raw)) from error
+
+
+@contextmanager
+def strict_images() -> Iterator[None]:
+    """Turn Pillow's warning about huge images into an error, and keep all others from the user.
+
+    Warning filters belong to the process, not to a thread: enter this once around a whole run.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+        yield
+
+
+def _open(raw: Raw, geometries: Sequence[Geometry]) -> Image.Image:
+    if not isinstance(raw, bytes):
+        return Image.fromarray(raw.squeeze(-1) if raw.shape[2:] == (1,) else raw)
+    if not raw:
+        raise ImageError("the file is empty")
+    image: Image.Image = Image.open(io.BytesIO(raw))
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise ImageError(f"{image.width}×{image.height} pixels are over the limit of {limit}")
+    if image.format == "JPEG":
+        sizes = [g.draft_size() for g in geometries]
+        image.draft(None, (max(w for w, _ in sizes), max(h for _, h in sizes)))
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image, background: str) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in DEEP_MODES:
+        image = _to_8_bit(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        canvas = Image.new("RGBA", layer.size, background)
+        return Image.alpha_composite(canvas, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits; Pillow's own conversion would cut values at 255."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        values = values * 255.0 if values.max(initial=0.0) <= 1.0 else values
+    elif image.mode != "I" or values.max(initial=0) > 255:
+        values = values / 257.0
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def _pixels(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
+    return np.asarray(geometry.apply(image), dtype=np.uint8)
+
+
+def _kind(raw: Raw) -> str:
+    return "cannot decode" if isinstance(raw, bytes) else "cannot use pixels"

@@ -1,0 +1,43 @@
+"""The bundled sample: 2,500 images of Fashion-MNIST (Xiao, Rasul, Vollgraf; arXiv:1708.07747)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from ...cache import SPLITS, StringColumn
+from ...cache.errors import SourceFormatError
+from .idx import IdxSource
+
+SAMPLE = "sample"
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "fashion_sample"
+
+
+def open_sample() -> IdxSource:
+    """Return the bundled sample: 2,000 train and 500 test images in 10 balanced classes."""
+    source = IdxSource(FOLDER, name="fashion-sample")
+    source.location = "the bundled Fashion-MNIST sample"
+    return source
+
+
+def write_sample(folder: Path, split: str) -> int:
+    """Write one split of the sample as PNG files, a folder per class; returns how many.
+
+    Raises
+    ------
+    SourceFormatError
+        ``folder`` exists and is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise SourceFormatError(f"{folder} is not empty: name a new folder")
+    source = open_sample()
+    listing = source.listing()
+    ids: StringColumn = listing.sample_ids
+    wanted = [i for i in range(len(listing)) if SPLITS[listing.splits[i]] == split]
+    for index in wanted:
+        name = listing.class_names[listing.labels[index]].replace("/", "-")
+        target = folder / name / f"{ids[index].split('/')[1]}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(source.read(index)).save(target)
+    return len(wanted)
