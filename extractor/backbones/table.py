@@ -150,13 +150,7 @@ _RECORDS = (
         n_params=3_228_864,
         weights=_keras_file("mobilenet", "mobilenet_1_0_224_tf_no_top.h5"),
         weights_with_top=_keras_file("mobilenet", "mobilenet_1_0_224_tf.h5"),
-        top_layers=(
-            "global_average_pooling2d",
-            "dropout",
-            "conv_preds",
-            "reshape_2",
-            "predictions",
-        ),
+        top_layers=("dropout", "conv_preds", "reshape_2", "predictions"),
         licence="Apache-2.0",
     ),
 )

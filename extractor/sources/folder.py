@@ -24,8 +24,12 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 NOT_IMAGES = frozenset(
-    ".txt .md .json .jsonl .csv .tsv .xml .yaml .yml .toml .html .htm .pdf .py .ipynb .db .ini .log "
-    ".npy .npz .h5 .hdf5 .parquet .zip .tar .gz .featx .mp4 .mov .avi .mp3 .wav".split()
+    (
+        *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml"),
+        *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".ini", ".log", ".npy", ".npz"),
+        *(".h5", ".hdf5", ".parquet", ".zip", ".tar", ".gz", ".featx"),
+        *(".mp4", ".mov", ".avi", ".mp3", ".wav"),
+    )
 )
 
 

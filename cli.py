@@ -1,0 +1,63 @@
+"""The command line: `featx`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from .cache.errors import FeatxError
+from .commands import extract, heads, listing, score
+from .commands.config import default_map
+
+INTERRUPTED = 130
+
+
+class FeatxGroup(TyperGroup):
+    """Turns featx' own errors into one line on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit 1 on an error, 3 on too many bad images, 130 on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except FeatxError as error:
+            typer.echo(f"featx: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            typer.echo(
+                "featx: interrupted. What was finished is saved; the same command goes on.",
+                err=True,
+            )
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=FeatxGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Options may stand in featx.toml, at the top or in a table named after a command.",
+)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """Turn images into features once, then train, compare and use light classifiers in seconds."""
+    context.default_map = default_map(context.command)
+
+
+app.command()(extract.extract)
+app.command()(heads.fit)
+app.command()(heads.sweep)
+app.command()(score.score)
+app.command()(listing.backbones)
+app.command()(listing.sample)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(app())

@@ -1,0 +1,77 @@
+"""Progress: a bar on a terminal, plain lines elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from .common import human_count, notes
+
+LINE_SECONDS = 10.0
+
+
+class ImageProgress:
+    """Shows images done, images/s and time left; used as a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = notes()
+        self._bar: Any = None
+        self._task: Any = None
+        self._total = self._done = 0
+        self._label = ""
+        self._started = self._last_line = 0.0
+
+    def begin(self, n_images: int, task: str) -> None:
+        """Start counting to ``n_images``."""
+        self._total, self._label = n_images, task
+        self._started = self._last_line = time.monotonic()
+        if self._quiet:
+            return
+        if self._console.is_terminal:
+            self._bar = _bar(self._console)
+            self._bar.start()
+            self._task = self._bar.add_task(task, total=n_images, rate="")
+        else:
+            self._console.print(f"{task}: {human_count(n_images)} images to do")
+
+    def advance(self, n_images: int) -> None:
+        """Count ``n_images`` more."""
+        self._done += n_images
+        if self._bar is not None:
+            self._bar.update(self._task, advance=n_images, rate=f"{self._rate():.0f} images/s")
+        elif not self._quiet and time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            left = (self._total - self._done) / max(self._rate(), 1e-9)
+            done = f"{human_count(self._done)} of {human_count(self._total)} images"
+            self._console.print(f"{self._label}: {done}, {self._rate():.0f}/s, {left:.0f} s left")
+
+    def _rate(self) -> float:
+        return self._done / max(time.monotonic() - self._started, 1e-9)
+
+    def __enter__(self) -> ImageProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _bar(console: Any) -> Any:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:,}/{task.total:,}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )

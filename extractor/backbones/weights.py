@@ -1,0 +1,147 @@
+"""Where a backbone's weights come from, and the digest that stands for them.
+
+Nothing here loads Keras unless a file must be downloaded, so that a run in which every feature is
+cached knows its fingerprint at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
+from ..keras_import import import_keras
+from .table import DEFAULT_BACKBONE, BackboneRecord, WeightsFile
+
+RANDOM = "random"
+IMAGENET = "imagenet"
+RANDOM_SCHEME = "he-normal-1"
+EMBEDDED_FILE = Path(__file__).resolve().parents[1] / "data" / "efficientnet_lite0.weights.h5"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are at hand.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file; None for random weights.
+    seed : int or None
+        Of random weights.
+    digest : str
+        SHA-256, hexadecimal, of the file's bytes; of random weights, of their recipe.
+    include_top : bool
+        Whether the model must be built with its top.
+    """
+
+    path: Path | None
+    seed: int | None
+    digest: str
+    include_top: bool
+
+
+def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
+    """Find the weights that ``choice`` means.
+
+    Parameters
+    ----------
+    record : BackboneRecord
+    choice : str
+        ``imagenet``, ``random:SEED``, or the path of a weights file.
+    include_top : bool
+        Whether a layer of the top is wanted.
+
+    Raises
+    ------
+    WeightsNotFoundError
+        The file is not there and cannot be downloaded.
+    WeightsMismatchError
+        A downloaded file is not the one that was published.
+    ConfigError
+        ``choice`` has none of the three forms.
+    """
+    if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
+        return _random(record, choice, include_top)
+    if choice == IMAGENET:
+        path = EMBEDDED_FILE if record.is_embedded else _published(record, include_top)
+    else:
+        path = Path(choice)
+        if not path.is_file():
+            raise WeightsNotFoundError(
+                f"no weights file at {choice}. --weights takes `imagenet`, `random:SEED` or the "
+                "path of a Keras weights file (.weights.h5 or .h5)"
+            )
+    return Weights(path, None, file_digest(path), include_top)
+
+
+def weights_present(record: BackboneRecord) -> bool:
+    """Tell whether the ImageNet weights of a backbone are on this machine."""
+    if record.is_embedded:
+        return EMBEDDED_FILE.is_file()
+    files = (record.weights, record.weights_with_top)
+    return any(file is not None and keras_path(file).is_file() for file in files)
+
+
+def keras_path(file: WeightsFile) -> Path:
+    """Return where Keras keeps a published weights file (``KERAS_HOME``, else ``~/.keras``)."""
+    home = os.environ.get("KERAS_HOME")
+    base = Path(home).expanduser() if home else Path.home() / ".keras"
+    return base / "models" / file.name
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _random(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
+    text = choice.partition(":")[2] or "0"
+    if not text.isdigit():
+        raise ConfigError(f"--weights {choice}: the seed is a whole number, as in random:0")
+    recipe = f"{RANDOM_SCHEME}:{record.name}:{int(text)}:{include_top}"
+    return Weights(None, int(text), hashlib.sha256(recipe.encode()).hexdigest(), include_top)
+
+
+def _published(record: BackboneRecord, include_top: bool) -> Path:
+    file = record.weights_with_top if include_top else record.weights
+    if file is None:
+        raise WeightsNotFoundError(f"{record.name} has no published weights")
+    path = keras_path(file)
+    if not path.is_file():
+        _download(record, file)
+    if file.md5 and file_digest(path, "md5") != file.md5:
+        raise WeightsMismatchError(
+            f"{path} is not the published {file.name} (its MD5 is not {file.md5}): it may be cut "
+            "short. Delete it and run again, or pass your own file with --weights PATH"
+        )
+    return path
+
+
+def _download(record: BackboneRecord, file: WeightsFile) -> None:
+    keras = import_keras()
+    path = keras_path(file)
+    arriving = f"{file.name}.{os.getpid()}.partial"
+    try:
+        found = keras.utils.get_file(
+            arriving,
+            file.url,
+            cache_dir=str(path.parent.parent),
+            cache_subdir=path.parent.name,
+            file_hash=file.md5 or None,
+        )
+        Path(found).replace(path)
+    # urllib, ssl and Keras raise OSError, plain Exception and ValueError here; all mean: not to be
+    # had now.
+    except Exception as error:
+        path.with_name(arriving).unlink(missing_ok=True)
+        reason = str(error).split(": ")[-1]
+        raise WeightsNotFoundError(
+            f"the weights file {file.name} of {record.name} is missing: it is not at {path}, and "
+            f"downloading it failed ({reason}). Put the file there, pass another one with "
+            f"--weights PATH, or use the embedded backbone that needs no download: "
+            f"--backbone {DEFAULT_BACKBONE}"
+        ) from error

@@ -1,0 +1,50 @@
+"""Importing Keras without the greetings of its backends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+STDERR = 2
+
+
+def import_keras() -> Any:
+    """Import and return Keras; what its backend writes to standard error meanwhile is dropped.
+
+    TensorFlow's native libraries log to the file descriptor itself before their log level can be
+    set. An import that fails shows all that was written.
+
+    Raises
+    ------
+    ImportError
+        Keras or its backend (``KERAS_BACKEND``) is not installed.
+    """
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_stderr():
+        import keras
+
+        keras.ops.zeros(1)
+    return keras
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), STDERR)
+        try:
+            yield
+        except BaseException:
+            sink.seek(0)
+            os.write(kept, sink.read())
+            raise
+        finally:
+            os.dup2(kept, STDERR)
+            os.close(kept)

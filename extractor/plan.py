@@ -1,0 +1,125 @@
+"""What an extraction shall compute, decided without loading Keras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cache import POOLS, FeatureSpec
+from ..cache.errors import ConfigError
+from ..cache.suggest import did_you_mean
+from .backbones import (
+    DEFAULT_BACKBONE,
+    IMAGENET,
+    BackboneRecord,
+    Weights,
+    find_backbone,
+    find_weights,
+)
+from .engines import Engine, Tap
+from .geometry import Geometry
+
+DEFAULT_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions:
+    """What a person chooses of the features.
+
+    Attributes
+    ----------
+    backbone : str
+    weights : str
+        ``imagenet``, ``random:SEED``, or the path of a weights file.
+    layer : str or None
+        None stands for the backbone's last map.
+    pool : str or None
+        None stands for ``avg`` on maps, and for the vector itself elsewhere.
+    image_size : int or None
+        Side of the square in pixels; None stands for the backbone's own.
+    resize : str
+        ``squash``, ``crop`` or ``pad``.
+    storage : str
+        ``float32`` or ``float16`` rows in the cache.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str = IMAGENET
+    layer: str | None = None
+    pool: str | None = None
+    image_size: int | None = None
+    resize: str = "squash"
+    storage: str = "float32"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One backbone with its weights and the features to be taken from it."""
+
+    record: BackboneRecord
+    weights: Weights
+    tap: Tap
+    spec: FeatureSpec
+
+    @property
+    def geometry(self) -> Geometry:
+        """How images get the size that the backbone sees."""
+        height, width = self.spec.image_size
+        return Geometry(height, width, self.spec.resize, self.spec.background)
+
+    def build_engine(self, batch_size: int) -> Engine:
+        """Build what runs this plan; this is where Keras is loaded."""
+        from .engines.keras_engine import KerasEngine
+
+        spec = self.spec
+        return KerasEngine(self.record, self.weights, [self.tap], spec.image_size, batch_size)
+
+
+def make_plan(options: FeatureOptions) -> Plan:
+    """Turn options into a plan with its FeatureSpec.
+
+    Raises
+    ------
+    UnknownBackboneError, WeightsNotFoundError, WeightsMismatchError, ConfigError
+        An option names something that does not exist or cannot be used.
+    """
+    record = find_backbone(options.backbone)
+    size = options.image_size or record.image_size
+    if size < record.min_size:
+        raise ConfigError(
+            f"{record.name} takes images of {record.min_size} pixels or more, got {size}"
+        )
+    layer = options.layer or record.layer
+    pool = options.pool or "avg"
+    if pool not in POOLS:
+        raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
+    weights = find_weights(record, options.weights, layer in record.top_layers)
+    spec = FeatureSpec(
+        backbone=record.name,
+        weights_digest=weights.digest,
+        layer=layer,
+        pool=pool,
+        image_size=(size, size),
+        resize=options.resize,
+        preprocess=record.preprocess,
+        storage=options.storage,
+    )
+    return Plan(record, weights, Tap(layer, pool), spec)
+
+
+def plan_for(spec: FeatureSpec, weights: str) -> Plan:
+    """Return the plan that computes exactly ``spec``, as a model file demands.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+    weights : str
+        Where to find the weights on this machine, as in ``FeatureOptions``.
+
+    Raises
+    ------
+    WeightsNotFoundError, UnknownBackboneError
+        This machine does not have what the spec needs.
+    """
+    record = find_backbone(spec.backbone)
+    found = find_weights(record, weights, spec.layer in record.top_layers)
+    return Plan(record, found, Tap(spec.layer, spec.pool), spec)
