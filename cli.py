@@ -8,7 +8,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .cache.errors import FeatxError
 from .commands import extract, heads, listing, score
 from .commands.config import default_map
 
@@ -22,7 +21,12 @@ class FeatxGroup(TyperGroup):
         """Run the command; exit 1 on an error, 3 on too many bad images, 130 on Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except FeatxError as error:
+        except Exception as error:
+            # The error tree lies in a package that loads NumPy and HDF5, which `--help` never needs.
+            from .cache.errors import FeatxError
+
+            if not isinstance(error, FeatxError):
+                raise
             typer.echo(f"featx: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:

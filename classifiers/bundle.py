@@ -46,14 +46,14 @@ def save_model(model: Model, path: Path) -> None:
         "spec": json.loads(model.spec.to_json()),
         "fingerprint": model.spec.fingerprint,
         "class_names": list(model.class_names),
-        "head": {"name": model.head_name, "params": model.head.get_params(deep=False)},
+        "head": {"name": model.head_name, "params": model.head.get_json_params()},
         "arrays": {name: hashlib.sha256(data).hexdigest() for name, data in arrays.items()},
         "scores": list(model.scores),
         "data_digest": model.data_digest,
         "origin": dict(model.origin),
     }
     with atomic_path(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-        text = json.dumps(document, indent=1, default=_plain)
+        text = json.dumps(document, indent=1)
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), text)
         for name, data in arrays.items():
             archive.writestr(zipfile.ZipInfo(_member(name), EPOCH), data)
@@ -175,11 +175,5 @@ def _member(name: str) -> str:
 
 def _npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written to a model file")

@@ -114,7 +114,7 @@ def score_split(
     return Scores(
         head=model.head_name,
         split=name,
-        params=model.head.get_params(deep=False),
+        params=model.head.get_json_params(),
         n_samples=len(rows),
         metrics=metrics,
         intervals={"accuracy": wilson_interval(metrics["accuracy"], len(rows))},

@@ -6,9 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ..cache.errors import ConfigError
-from ..cache.suggest import did_you_mean
-
 CONFIG = Path("featx.toml")
 
 
@@ -26,6 +23,8 @@ def default_map(group: Any, path: Path = CONFIG) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
+    from ..cache.errors import ConfigError
+
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -74,6 +73,9 @@ def _keys(command: Any) -> dict[str, str]:
 
 
 def _check(found: Any, known: Any, what: str) -> None:
+    from ..cache.errors import ConfigError
+    from ..cache.suggest import did_you_mean
+
     for key in found:
         if key not in known:
             raise ConfigError(f"{what} {key!r}. {did_you_mean(str(key), known)}")

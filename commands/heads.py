@@ -197,20 +197,25 @@ def _sweep_data(report: SweepReport, out: Path) -> dict[str, Any]:
 
 
 def _draw_sweep(console: Console, report: SweepReport, out: Path) -> None:
+    several = len({candidate.features for candidate in report.candidates}) > 1
     rows = [
         (
             str(place),
             candidate.scores.head,
             _params_text(candidate.scores),
-            candidate.backbone,
+            *([candidate.backbone] if several else []),
             *_cells(candidate.scores),
             f"{candidate.scores.fit_seconds:.2f}",
         )
         for place, candidate in enumerate(report.candidates, 1)
     ]
-    headers = ("", "head", "parameters", "backbone", "accuracy", "F1", "AUC", "fit s")
+    middle = ["backbone"] if several else []
+    headers = ("", "head", "parameters", *middle, "accuracy", "F1", "AUC", "fit s")
     draw_table(console, headers, rows)
-    console.print(f"{len(rows)} heads in {report.seconds:.1f} s, ranked by {report.metric} (val).")
+    console.print(
+        f"{len(rows)} heads on {report.winner.origin['features']} in {report.seconds:.1f} s, "
+        f"ranked by {report.metric} on validation"
+    )
     if report.test:
         accuracy, f1, auc = _cells(report.test)
         console.print(f"The winner on test: accuracy {accuracy}, F1 {f1}, AUC {auc}")
@@ -221,4 +226,10 @@ def _params_text(scores: Scores) -> str:
     from ..classifiers.heads.table import find_head
 
     grid = find_head(scores.head).grid
-    return " ".join(f"{name}={scores.params[name]}" for name in grid if name in scores.params)
+    return " ".join(
+        f"{name}={_value(scores.params[name])}" for name in grid if name in scores.params
+    )
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

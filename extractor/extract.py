@@ -157,7 +157,8 @@ class _Extraction:
         cached = self.shards.index.find(digests) >= 0
         known = has_digest(digests)
         if self.failed:
-            cached[known] |= [d.tobytes() in self.failed for d in digests[known]]
+            failed = (d.tobytes() in self.failed for d in digests[known])
+            cached[known] |= np.fromiter(failed, np.bool_)
         return np.flatnonzero(~(known & cached))
 
     def _claim(self, digest: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..cache import POOLS, FeatureSpec
 from ..cache.errors import ConfigError
@@ -107,7 +107,9 @@ def make_plan(options: FeatureOptions) -> Plan:
 
 
 def plan_for(spec: FeatureSpec, weights: str) -> Plan:
-    """Return the plan that computes exactly ``spec``, as a model file demands.
+    """Return the plan that computes ``spec`` with the weights of this machine.
+
+    Its spec differs from the one given where the weights do; who needs equality compares them.
 
     Parameters
     ----------
@@ -122,4 +124,5 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     """
     record = find_backbone(spec.backbone)
     found = find_weights(record, weights, spec.layer in record.top_layers)
-    return Plan(record, found, Tap(spec.layer, spec.pool), spec)
+    here = replace(spec, weights_digest=found.digest)
+    return Plan(record, found, Tap(spec.layer, spec.pool), here)

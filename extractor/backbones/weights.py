@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,13 +128,15 @@ def _download(record: BackboneRecord, file: WeightsFile) -> None:
     path = keras_path(file)
     arriving = f"{file.name}.{os.getpid()}.partial"
     try:
-        found = keras.utils.get_file(
-            arriving,
-            file.url,
-            cache_dir=str(path.parent.parent),
-            cache_subdir=path.parent.name,
-            file_hash=file.md5 or None,
-        )
+        # Keras draws its progress on standard output, which belongs to the results.
+        with redirect_stdout(sys.stderr):
+            found = keras.utils.get_file(
+                arriving,
+                file.url,
+                cache_dir=str(path.parent.parent),
+                cache_subdir=path.parent.name,
+                file_hash=file.md5 or None,
+            )
         Path(found).replace(path)
     # urllib, ssl and Keras raise OSError, plain Exception and ValueError here; all mean: not to be
     # had now.

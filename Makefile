@@ -1,0 +1,57 @@
+# Everything sets itself up: a machine needs Python 3.11 to 3.13 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+DEMO ?= .demo
+
+.PHONY: help demo test check lint types unit test-long format package clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.package  ## extract, sweep and score on the bundled sample, in .demo/
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	cd $(DEMO) && $(BIN)/featx extract --backbone efficientnet_lite0
+	cd $(DEMO) && $(BIN)/featx sweep
+	cd $(DEMO) && $(BIN)/featx sample photos
+	cd $(DEMO) && $(BIN)/featx score model.featx photos --out predictions.parquet
+	@echo "The demo's files are in $(DEMO)/"
+
+test: lint types unit  ## everything that CI runs: lint, types, tests
+
+check: format test  ## format the code, then everything of `make test`
+
+lint: $(VENV)/.tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.tools package
+	cd $(VENV) && $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p featx
+
+unit: $(VENV)/.tools package
+	$(BIN)/pytest
+
+test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone, full data
+	$(BIN)/pytest -m long --timeout 3600
+
+format: $(VENV)/.tools
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The tests and the type checker see what users get: a wheel, built anew, not the working tree.
+package: $(VENV)/.package
+	rm -rf build featx.egg-info
+	$(BIN)/pip install -q --no-deps --force-reinstall .
+
+$(VENV)/.package: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	rm -rf build featx.egg-info
+	$(BIN)/pip install -q .
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.package
+	$(BIN)/pip install -q '.[test,lint]'
+	touch $@
+
+clean:  ## remove environments, builds and caches of tools
+	rm -rf $(VENV) $(DEMO) build dist featx.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,102 @@
+"""A head's arrays: what prediction needs, checked as strictly as a stranger's file demands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import ModelFileError
+
+MAX_CLASSES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """What one array of a head must be.
+
+    Attributes
+    ----------
+    shape : tuple of str
+        A symbol for each axis; ``"k"`` is the number of classes, ``"m"`` the number of decision
+        columns (1 for two classes, else ``k``), ``"d"`` the number of features. Any other symbol is
+        bound by the first array that uses it.
+    kind : str
+        ``"f"`` for finite float32 or float64, ``"i"`` for int64.
+    positive : bool
+        Every number must be above zero.
+    """
+
+    shape: tuple[str, ...]
+    kind: str = "f"
+    positive: bool = False
+
+
+def portable_classes(classes: NDArray[Any]) -> NDArray[Any]:
+    """Return class labels in a form that is stored without pickle: numbers or fixed-width text."""
+    if classes.dtype.kind in "biufU":
+        return classes
+    return classes.astype(np.str_)
+
+
+def check_classes_array(classes: Any) -> NDArray[Any]:
+    """Check the labels of a file: a sorted vector of two or more.
+
+    Raises
+    ------
+    ModelFileError
+        They are not.
+    """
+    if (
+        not isinstance(classes, np.ndarray)
+        or classes.dtype.kind not in "biufU"
+        or classes.ndim != 1
+        or not 2 <= len(classes) <= MAX_CLASSES
+    ):
+        raise ModelFileError("the head's 'classes' must be a vector of two labels or more")
+    if not bool(np.all(classes[1:] > classes[:-1])):
+        raise ModelFileError("the head's 'classes' must be sorted and unique")
+    return classes
+
+
+def check_arrays(
+    arrays: Mapping[str, Any], rules: Mapping[str, ArrayRule], n_classes: int
+) -> dict[str, NDArray[Any]]:
+    """Check the arrays of a file against a head's rules and copy them in C order.
+
+    Raises
+    ------
+    ModelFileError
+        An array is missing, not known, of another dtype or shape, or not finite.
+    """
+    missing, unknown = sorted(set(rules) - set(arrays)), sorted(set(arrays) - set(rules))
+    if missing or unknown:
+        raise ModelFileError(
+            f"the head's arrays do not fit: missing {missing or 'none'}, unknown "
+            f"{[str(name)[:40] for name in unknown[:10]] or 'none'}"
+        )
+    sizes = {"k": n_classes, "m": 1 if n_classes == 2 else n_classes}
+    return {name: _check_array(name, arrays[name], rule, sizes) for name, rule in rules.items()}
+
+
+def _check_array(name: str, values: Any, rule: ArrayRule, sizes: dict[str, int]) -> NDArray[Any]:
+    wanted = (np.float32, np.float64) if rule.kind == "f" else (np.int64,)
+    if not isinstance(values, np.ndarray) or values.dtype.type not in wanted:
+        found = getattr(values, "dtype", type(values).__name__)
+        raise ModelFileError(f"the head's array {name!r} must be {wanted[0].__name__}, not {found}")
+    if values.ndim != len(rule.shape):
+        raise ModelFileError(f"the head's array {name!r} has the shape {values.shape}")
+    for symbol, size in zip(rule.shape, values.shape, strict=True):
+        if sizes.setdefault(symbol, size) != size or size == 0:
+            expected = tuple(sizes.get(s, s) for s in rule.shape)
+            raise ModelFileError(
+                f"the head's array {name!r} has the shape {values.shape}, expected {expected}"
+            )
+    if rule.kind == "f" and not np.isfinite(values).all():
+        raise ModelFileError(f"the head's array {name!r} holds NaN or infinity")
+    if rule.positive and not (values > 0).all():
+        raise ModelFileError(f"the head's array {name!r} must be above zero")
+    return np.array(values, values.dtype.newbyteorder("="), order="C")

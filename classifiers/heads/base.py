@@ -1,0 +1,327 @@
+"""Head: what every classifier on cached features shares."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from ...cache.errors import ConfigError, ModelFileError, TrainingDataError
+from .arrays import ArrayRule, check_arrays, check_classes_array, portable_classes
+from .blocks import Floats, Ints, check_finite, compute_dtype, is_lazy, iter_blocks
+from .calibrate import probabilities
+from .checks import check_classes
+from .rules import Rule, check_params
+from .scaler import measure_scale, standardised
+
+SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """Checked training samples.
+
+    Attributes
+    ----------
+    X : matrix, shape (n_samples, n_features)
+        Finite numbers; an array, a memory map or lazy.
+    y : ndarray of int64, shape (n_samples,)
+        Class indices.
+    weight : ndarray of float64, shape (n_samples,), or None
+        Above zero; None where every sample counts alike.
+    n_classes : int
+    """
+
+    X: Any
+    y: Ints
+    weight: NDArray[np.float64] | None
+    n_classes: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Format to train in: float64 for float64 features, else float32."""
+        return compute_dtype(self.X.dtype)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The samples' weights, ones where every sample counts alike."""
+        return np.ones(len(self.y)) if self.weight is None else self.weight
+
+    def take(self, rows: Ints) -> Training:
+        """Return some of the samples."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Training(self.X[rows], self.y[rows], weight, self.n_classes)
+
+
+class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of all heads: a scikit-learn classifier that owns its scaler and needs no pickle.
+
+    A subclass names its parameters' rules and its arrays, learns in ``_fit`` and answers in
+    ``_decide``; scaling, checks, blocks and storing are done here. Everything that prediction needs
+    is in NumPy arrays: prediction calls nothing but NumPy, in blocks of rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+    n_features_in_ : int
+    mean_, scale_ : ndarray, shape (n_features,)
+        Only where the features are standardised.
+    temperature_ : float
+        Factor on decision values before the softmax, or the sigmoid for two classes.
+    """
+
+    _rules: ClassVar[Mapping[str, Rule]] = {}
+    _array_rules: ClassVar[Mapping[str, ArrayRule]] = {}
+    uses_validation: ClassVar[bool] = False
+    classes_: NDArray[Any]
+    n_features_in_: int
+    mean_: Floats
+    scale_: Floats
+    temperature_: float
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from features and labels.
+
+        Parameters
+        ----------
+        X : matrix of numbers, shape (n_samples, n_features)
+            Array, memory map or ``FeatureSet.X``; float16 and float32 are computed in float32.
+        y : array-like, shape (n_samples,)
+        sample_weight : array-like, shape (n_samples,), optional
+            Not negative; a sample of weight 0 is left out.
+
+        Raises
+        ------
+        TrainingDataError
+            These samples cannot be learned from.
+        ConfigError
+            A parameter holds a value that may not stand.
+        """
+        self._check_params()
+        self._fit(self._prepare(X, y, sample_weight))
+        return self
+
+    @abstractmethod
+    def _fit(self, data: Training) -> None:
+        """Learn, and set the fitted attributes."""
+
+    @abstractmethod
+    def _decide(self, block: Floats) -> Floats:
+        """Return decision values ``(n, m)`` of a block of scaled features."""
+
+    def _check_params(self) -> None:
+        check_params(type(self).__name__, self.get_params(deep=False), self._rules)
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        """Check the samples, index the classes, and drop what has no weight."""
+        X, labels = self._validated(X, y)
+        check_classification_targets(labels)
+        weight = _checked_weight(sample_weight, len(labels))
+        if weight is not None and not weight.all():
+            kept = np.flatnonzero(weight)
+            X, labels, weight = X[kept], labels[kept], weight[kept]
+        check_classes(labels)
+        check_finite(X)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        data = Training(X, codes.astype(np.int64), weight, len(self.classes_))
+        return self._class_weighted(data)
+
+    def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+        if is_lazy(X):
+            labels = np.asarray(column_or_1d(y, warn=True))
+            if X.shape[0] != len(labels):
+                raise TrainingDataError(f"X has {X.shape[0]} rows but y has {len(labels)}")
+            self.n_features_in_ = int(X.shape[1])
+            return X, labels
+        formats = [np.float64, np.float32, np.float16]
+        X, labels = validate_data(self, X, y, dtype=formats, ensure_all_finite=False)
+        return X, labels
+
+    def _class_weighted(self, data: Training) -> Training:
+        class_weight = getattr(self, "class_weight", None)
+        if class_weight is None:
+            return data
+        factors = _class_factors(class_weight, self.classes_, data)
+        return Training(data.X, data.y, data.weights * factors[data.y], data.n_classes)
+
+    @property
+    def _standardizes(self) -> bool:
+        return bool(getattr(self, "standardize", False))
+
+    def _fit_scaler(self, data: Training) -> None:
+        if self._standardizes:
+            self.mean_, self.scale_ = measure_scale(data.X, data.weight, data.dtype)
+
+    def _scaled(self, block: Floats) -> Floats:
+        """Return a block of features as the head sees it; it may share the block's memory."""
+        return standardised(block, self.mean_, self.scale_) if self._standardizes else block
+
+    def _scaled_all(self, data: Training) -> Floats:
+        """Return all training features in memory as the head sees them, C order."""
+        result = np.empty(data.X.shape, data.dtype)
+        for rows, block in iter_blocks(data.X, data.dtype):
+            result[rows] = self._scaled(block)
+        return result
+
+    def _input(self, X: Any) -> Any:
+        """Check the shape of features to predict from; their values are checked block by block."""
+        check_is_fitted(self, "classes_")
+        if not is_lazy(X):
+            return validate_data(
+                self, X, reset=False, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0
+            )
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        return X
+
+    def _decision(self, X: Any) -> Floats:
+        """Return decision values, ``(n_samples, m)``, computed block by block."""
+        X = self._input(X)
+        dtype = compute_dtype(X.dtype)
+        parts = []
+        for rows, block in iter_blocks(X, dtype, self._decision_width()):
+            _check_block(block, rows.start)
+            parts.append(self._decide(self._scaled(block)))
+        if parts:
+            return np.concatenate(parts)
+        n_classes = len(self.classes_)
+        return np.empty((0, 1 if n_classes == 2 else n_classes), dtype)
+
+    def _decision_width(self) -> int:
+        """Return the numbers per row of the widest temporary array of ``_decide``."""
+        return len(self.classes_)
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : matrix of numbers, shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray, shape (n_samples, n_classes)
+            In [0, 1], each row sums to 1; float64 for float64 features, else float32.
+        """
+        return probabilities(self._decision(X), getattr(self, "temperature_", 1.0))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, ``(n_samples,)``."""
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
+
+    def _all_array_rules(self) -> dict[str, ArrayRule]:
+        return {**(SCALER_RULES if self._standardizes else {}), **self._array_rules}
+
+    def get_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything that prediction needs, as arrays that are stored without pickle."""
+        check_is_fitted(self, "classes_")
+        arrays = {name: np.asarray(getattr(self, f"{name}_")) for name in self._all_array_rules()}
+        return {"classes": portable_classes(self.classes_), **arrays}
+
+    def get_json_params(self) -> dict[str, Any]:
+        """Return the parameters as JSON types; those that JSON cannot hold become None."""
+        return {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+
+    @classmethod
+    def from_arrays(cls, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild a fitted head whose probabilities equal the original's bit by bit.
+
+        Parameters
+        ----------
+        params : mapping
+            From ``get_json_params``.
+        arrays : mapping of str to ndarray
+            From ``get_arrays``; they are copied.
+
+        Raises
+        ------
+        ModelFileError
+            A parameter or an array does not fit: the file is damaged or hostile.
+        """
+        head: Self = _build(cls, params)
+        rest = dict(arrays)
+        head.classes_ = check_classes_array(rest.pop("classes", None)).copy()
+        found = check_arrays(rest, head._all_array_rules(), len(head.classes_))
+        for name, values in found.items():
+            setattr(head, f"{name}_", values if values.ndim else values.item())
+        head._restore(found)
+        return head
+
+    def _restore(self, found: Mapping[str, NDArray[Any]]) -> None:
+        """Check what the rules cannot say, and set what follows from the arrays."""
+        widths = [
+            found[name].shape[rule.shape.index("d")]
+            for name, rule in self._all_array_rules().items()
+            if "d" in rule.shape
+        ]
+        self.n_features_in_ = int(widths[0])
+
+
+def _build(cls: type[Any], params: Mapping[str, Any]) -> Any:
+    try:
+        head = cls(**{str(name): value for name, value in params.items()})
+        head._check_params()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"the head's parameters cannot be used: {error}") from error
+    return head
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value if isinstance(value, str | int | float | bool) else None
+
+
+def _check_block(block: Floats, start: int) -> None:
+    if not np.isfinite(block).all():
+        row = start + int(np.nonzero(~np.isfinite(block))[0][0])
+        raise ValueError(f"Input X contains NaN or infinity (inf), first in row {row}")
+
+
+def _checked_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n_samples, float(weight))
+    if weight.shape != (n_samples,):
+        raise TrainingDataError(f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise TrainingDataError("sample_weight must be finite and not negative")
+    if not weight.any():
+        raise TrainingDataError("all sample weights are zero: there is not one class to learn")
+    return weight
+
+
+def _class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> NDArray[np.float64]:
+    """Return a weight for each class, ``(n_classes,)``."""
+    if isinstance(class_weight, str):
+        totals = np.bincount(data.y, weights=data.weights, minlength=len(classes))
+        factors: NDArray[np.float64] = totals.sum() / (len(classes) * totals)
+        return factors
+    known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
+    unknown = [label for label in class_weight if label not in known]
+    if unknown:
+        raise ConfigError(f"class_weight names classes that are not in y: {unknown}")
+    factors = np.ones(len(classes))
+    for label, value in class_weight.items():
+        factors[known[label]] = float(value)
+    if not (np.isfinite(factors).all() and (factors > 0).all()):
+        raise ConfigError(f"class weights must be above 0, not {dict(class_weight)!r}")
+    return factors

@@ -1,0 +1,90 @@
+"""Matrices read in blocks of rows, so that memory stays bounded whatever their length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import TrainingDataError
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+
+BLOCK_BYTES = 1 << 25
+
+
+def is_lazy(X: Any) -> bool:
+    """Say whether ``X`` is a matrix that reads its rows as it is sliced, as ``FeatureSet.X``."""
+    return hasattr(X, "blocks") and hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
+
+
+def compute_dtype(*dtypes: Any) -> np.dtype[Any]:
+    """Return the format to compute in: float64 if one of ``dtypes`` is wider than float32."""
+    return np.result_type(np.float32, *dtypes)
+
+
+def block_rows(width: int, itemsize: int = 4, n_bytes: int = BLOCK_BYTES) -> int:
+    """Return how many rows of ``width`` numbers fit into ``n_bytes``, at least one."""
+    return max(1, n_bytes // (itemsize * max(width, 1)))
+
+
+def row_slices(n_rows: int, step: int) -> Iterator[slice]:
+    """Iterate over the slices of at most ``step`` rows that cover ``n_rows``."""
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+def iter_blocks(
+    X: Any, dtype: np.dtype[Any], width: int | None = None
+) -> Iterator[tuple[slice, Floats]]:
+    """Iterate over ``X`` in blocks of rows, converted to ``dtype``.
+
+    Parameters
+    ----------
+    X : matrix, shape (n_samples, n_features)
+    dtype : dtype
+        What the blocks are converted to; a block may share memory with ``X``.
+    width : int, optional
+        Numbers per row of the widest temporary array that the caller makes.
+
+    Yields
+    ------
+    rows : slice
+    block : ndarray, shape (n_rows, n_features)
+    """
+    n_rows, n_features = X.shape
+    step = block_rows(max(n_features, width or 0), dtype.itemsize)
+    for rows in row_slices(n_rows, step):
+        yield rows, np.asarray(X[rows], dtype)
+
+
+def check_finite(X: Any) -> None:
+    """Check block by block that ``X`` holds numbers only.
+
+    Raises
+    ------
+    TrainingDataError
+        A value is NaN or infinite; the message names its row and column.
+    """
+    step = block_rows(X.shape[1], 8)
+    for rows in row_slices(X.shape[0], step):
+        block = np.asarray(X[rows])
+        if block.dtype.kind == "f" and not all_finite(block):
+            row, column = (int(i[0]) for i in np.nonzero(~np.isfinite(block)))
+            what = "NaN" if np.isnan(block[row, column]) else "infinity (inf)"
+            raise TrainingDataError(
+                f"Input X contains {what}, first in row {rows.start + row}, column {column}. "
+                "Extract that image's features again, or leave the row out."
+            )
+
+
+def all_finite(block: NDArray[Any]) -> bool:
+    """Say whether every number of ``block`` is finite."""
+    if block.dtype.itemsize < 4:
+        return bool(np.isfinite(block).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = block.sum()
+    return bool(np.isfinite(total)) or bool(np.isfinite(block).all())

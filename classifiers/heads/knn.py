@@ -1,0 +1,156 @@
+"""k nearest neighbours, by blocked matrix products."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import ConfigError, ModelFileError
+from .arrays import ArrayRule
+from .base import Head, Training
+from .blocks import Floats, Ints, block_rows, row_slices
+from .distances import normalised, squared_distances, squared_norms
+from .rules import FLAG, one_of, whole
+
+GROUP = 64
+
+
+class KNNHead(Head):
+    """The share of each class among a sample's nearest training samples.
+
+    Parameters
+    ----------
+    n_neighbors : int
+    weights : 'uniform' or 'distance'
+        ``distance`` lets a neighbour count by the inverse of its distance; neighbours at distance
+        zero leave the others no say.
+    metric : 'euclidean' or 'cosine'
+        ``cosine`` brings every row to length 1 first.
+    standardize : bool
+
+    Attributes
+    ----------
+    samples_ : ndarray, shape (n_samples, n_features)
+        The training samples, scaled.
+    labels_ : ndarray of int64, shape (n_samples,)
+    votes_ : ndarray, shape (n_samples,)
+        What each training sample's vote counts: its ``sample_weight``.
+    """
+
+    _rules: ClassVar = {
+        "n_neighbors": whole(1),
+        "weights": one_of("uniform", "distance"),
+        "metric": one_of("euclidean", "cosine"),
+        "standardize": FLAG,
+    }
+    _array_rules: ClassVar[dict[str, ArrayRule]] = {
+        "samples": ArrayRule(("n", "d")),
+        "labels": ArrayRule(("n",), kind="i"),
+        "votes": ArrayRule(("n",), positive=True),
+    }
+    samples_: Floats
+    labels_: Ints
+    votes_: Floats
+
+    def __init__(
+        self,
+        n_neighbors: int = 10,
+        *,
+        weights: str = "distance",
+        metric: str = "cosine",
+        standardize: bool = True,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.metric = metric
+        self.standardize = standardize
+
+    def _scaled(self, block: Floats) -> Floats:
+        scaled = super()._scaled(block)
+        return normalised(scaled) if self.metric == "cosine" else scaled
+
+    def _fit(self, data: Training) -> None:
+        n_samples = len(data.y)
+        if self.n_neighbors > n_samples:
+            raise ConfigError(
+                f"KNNHead: n_neighbors must not exceed the {n_samples} training samples "
+                f"(n_samples = {n_samples}), not {self.n_neighbors}"
+            )
+        self._fit_scaler(data)
+        self.samples_ = self._scaled_all(data)
+        self.labels_ = data.y
+        self.votes_ = data.weights.astype(data.dtype)
+
+    def _decision_width(self) -> int:
+        return len(self.labels_)
+
+    def _decide(self, block: Floats) -> Floats:
+        """Return the votes of each class, ``(n, k)``, each row summing to 1."""
+        samples = self.samples_.astype(block.dtype, copy=False)
+        squared = squared_distances(block, samples, squared_norms(samples))
+        nearest = nearest_columns(squared, self.n_neighbors)
+        votes = self.votes_[nearest].astype(block.dtype)
+        if self.weights == "distance":
+            votes *= inverse_distances(exact_distances(block, samples, nearest))
+        counts = np.zeros((len(block), len(self.classes_)), block.dtype)
+        np.add.at(counts, (np.arange(len(block))[:, None], self.labels_[nearest]), votes)
+        counts /= counts.sum(axis=1, keepdims=True)
+        return counts
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the share of each class among the neighbours, ``(n_samples, n_classes)``."""
+        votes = self._decision(X)
+        return votes if len(votes) else np.empty((0, len(self.classes_)), votes.dtype)
+
+    def _restore(self, found: Any) -> None:
+        super()._restore(found)
+        n_samples = len(self.labels_)
+        if self.n_neighbors > n_samples:
+            raise ModelFileError(f"{self.n_neighbors} neighbours of {n_samples} samples")
+        if self.labels_.min() < 0 or self.labels_.max() >= len(self.classes_):
+            raise ModelFileError("the head's array 'labels' points outside its classes")
+
+
+def exact_distances(block: Floats, samples: Floats, nearest: NDArray[np.intp]) -> Floats:
+    """Return the distances of each row's neighbours, ``(n, n_neighbors)``, from differences.
+
+    ``|x|^2 + |s|^2 - 2 x.s`` finds the neighbours, but its rounding would make up a distance for
+    equal rows.
+    """
+    result = np.empty(nearest.shape, block.dtype)
+    for rows in row_slices(len(block), block_rows(nearest.shape[1] * block.shape[1])):
+        difference = samples[nearest[rows]] - block[rows, None, :]
+        result[rows] = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
+    return result
+
+
+def inverse_distances(distance: Floats) -> Floats:
+    """Return the weight of each neighbour; where one is at distance zero, it alone counts."""
+    exact = distance == 0
+    weight = 1 / np.where(exact, 1, distance)
+    rows = exact.any(axis=1)
+    weight[rows] = exact[rows]
+    return weight
+
+
+def nearest_columns(distance: Floats, n_neighbors: int) -> NDArray[np.intp]:
+    """Return the columns of each row's smallest values, ``(n, n_neighbors)``, in no order.
+
+    The k smallest values lie in the k groups of columns whose minima are smallest, so only those
+    groups are partitioned: for long rows, much less than the row.
+    """
+    n_rows, n_columns = distance.shape
+    n_groups = n_columns // GROUP
+    if n_groups < 4 * n_neighbors:
+        return np.argpartition(distance, n_neighbors - 1, axis=1)[:, :n_neighbors]
+    n_grouped = n_groups * GROUP
+    minima = distance[:, :n_grouped].reshape(n_rows, n_groups, GROUP).min(axis=2)
+    groups = np.argpartition(minima, n_neighbors - 1, axis=1)[:, :n_neighbors]
+    columns = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(n_rows, -1)
+    rest = np.broadcast_to(np.arange(n_grouped, n_columns), (n_rows, n_columns - n_grouped))
+    columns = np.concatenate((columns, rest), axis=1)
+    candidates = np.take_along_axis(distance, columns, axis=1)
+    best = np.argpartition(candidates, n_neighbors - 1, axis=1)[:, :n_neighbors]
+    return np.take_along_axis(columns, best, axis=1)

@@ -1,0 +1,93 @@
+"""A kernel machine of one-against-one classifiers, and its decisions by blocked matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .blocks import Floats, Ints
+from .distances import squared_distances, squared_norms
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Support vectors and coefficients in libsvm's order (Chang & Lin 2011, "LIBSVM").
+
+    Attributes
+    ----------
+    vectors : ndarray, shape (n_support, n_features)
+        Grouped by class.
+    counts : ndarray of int64, shape (n_classes,)
+        Support vectors of each class.
+    dual : ndarray, shape (n_classes - 1, n_support)
+        Row ``j - 1`` (``j`` for an opponent ``j`` below the vector's own class) holds the
+        coefficients against class ``j``.
+    intercept : ndarray, shape (n_pairs,)
+        Of the pairs (0, 1), (0, 2), ... (1, 2), ...
+    gamma : float
+    """
+
+    vectors: Floats
+    counts: Ints
+    dual: Floats
+    intercept: Floats
+    gamma: float
+
+    def astype(self, dtype: np.dtype[np.floating]) -> Machine:
+        """Return the machine in another float format."""
+        return Machine(
+            self.vectors.astype(dtype, copy=False),
+            self.counts,
+            self.dual.astype(dtype, copy=False),
+            self.intercept.astype(dtype, copy=False),
+            self.gamma,
+        )
+
+    def pair_decisions(self, X: Floats) -> Floats:
+        """Return each pair's decision, ``(n, n_pairs)``; above zero speaks for the first class."""
+        kernel = squared_distances(X, self.vectors, squared_norms(self.vectors))
+        kernel *= -self.gamma
+        np.exp(kernel, out=kernel)
+        stops = np.cumsum(self.counts)
+        parts = [
+            kernel[:, stop - count : stop] @ self.dual[:, stop - count : stop].T
+            for stop, count in zip(stops.tolist(), self.counts.tolist(), strict=True)
+        ]
+        result = np.empty((len(X), len(self.intercept)), X.dtype)
+        for column, (i, j) in enumerate(pairs(len(self.counts))):
+            result[:, column] = parts[i][:, j - 1] + parts[j][:, i] + self.intercept[column]
+        return result
+
+    def decide(self, X: Floats) -> Floats:
+        """Return decision values: ``(n, 1)`` for two classes (above zero speaks for the second).
+
+        For more, ``(n, n_classes)``: each class's votes plus a share below 1/3 of its summed
+        confidence, as scikit-learn's ``decision_function_shape="ovr"`` defines it.
+        """
+        n_classes = len(self.counts)
+        decisions = self.pair_decisions(X)
+        return -decisions if n_classes == 2 else votes_of_pairs(decisions, n_classes)
+
+
+def pairs(n_classes: int) -> Iterator[tuple[int, int]]:
+    """Iterate over the pairs of classes in libsvm's order."""
+    for i in range(n_classes):
+        for j in range(i + 1, n_classes):
+            yield i, j
+
+
+def votes_of_pairs(decisions: Floats, n_classes: int) -> Floats:
+    """Return votes plus squashed confidences, ``(n, n_classes)``, from pair decisions."""
+    votes = np.zeros((len(decisions), n_classes), decisions.dtype)
+    confidence = np.zeros_like(votes)
+    for column, (i, j) in enumerate(pairs(n_classes)):
+        decision = decisions[:, column]
+        confidence[:, i] += decision
+        confidence[:, j] -= decision
+        second = decision < 0
+        votes[:, j] += second
+        votes[:, i] += ~second
+    votes += confidence / (3 * (np.abs(confidence) + 1))
+    return votes

@@ -1,0 +1,134 @@
+"""What bad input gets: one line that says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests_shared import CHEAP, Cli
+
+
+def failing(result: object, code: int = 1) -> str:
+    assert result.exit_code == code, result.output
+    assert not result.stdout.strip()
+    lines = result.stderr.strip().splitlines()
+    assert lines[-1].startswith("featx: "), lines
+    return lines[-1]
+
+
+def test_unknown_backbone(cli: Cli, photos: Path) -> None:
+    assert "resnet50" in failing(cli("extract", photos, "--backbone", "resnet5"))
+    assert not Path("featx-cache").exists()
+
+
+def test_missing_source(cli: Cli) -> None:
+    assert "nowhere does not exist" in failing(cli("extract", "nowhere"))
+
+
+def test_empty_folder(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "void").mkdir()
+    assert "no image files" in failing(cli("extract", "void"))
+
+
+def test_no_image_can_be_read(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.jpg").write_bytes(b"nothing")
+    assert "not one of the 1 files" in failing(cli("extract", "bad", *CHEAP))
+
+
+def test_too_small_size_names_the_minimum(cli: Cli, photos: Path) -> None:
+    assert "32 pixels or more" in failing(cli("extract", photos, "--size", "20"))
+
+
+def test_weights_that_cannot_be_had(
+    cli: Cli, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    message = failing(cli("extract", photos, "--backbone", "resnet50"))
+    for part in (
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        str(tmp_path / "keras" / "models"),
+        "--weights PATH",
+        "efficientnet_lite0",
+    ):
+        assert part in message
+    assert not Path("featx-cache").exists()
+    assert not list((tmp_path / "keras" / "models").glob("*"))
+
+
+def test_weights_of_another_architecture(cli: Cli, photos: Path) -> None:
+    import featx
+
+    weights = Path(featx.__file__).parent / "extractor/data/efficientnet_lite0.weights.h5"
+    result = cli("extract", photos, "--backbone", "mobilenet", "--size", "32", "--weights", weights)
+    assert "does not fit mobilenet" in failing(result)
+    assert not list(Path("featx-cache").rglob("*.h5"))
+
+
+def test_fit_without_features(cli: Cli) -> None:
+    assert "featx extract" in failing(cli("fit"))
+
+
+def test_unknown_head_and_parameter(cli: Cli, photos: Path) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert "svm" in failing(cli("fit", "--head", "smv"))
+    assert "'c'" in failing(cli("fit", "--head", "logreg", "--param", "c=1"))
+    assert "NAME=VALUE" in failing(cli("fit", "--param", "C"))
+    assert not Path("model.featx").exists()
+
+
+def test_one_class_only(cli: Cli, photos: Path) -> None:
+    shutil.rmtree(photos / "red")
+    shutil.rmtree(photos / "blue")
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert "one class" in failing(cli("fit"))
+
+
+def test_no_labels(cli: Cli, photos: Path) -> None:
+    assert cli("extract", photos / "red", *CHEAP).exit_code == 0
+    assert "no labels" in failing(cli("fit"))
+
+
+def test_wrong_output_ending(cli: Cli, photos: Path) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("fit", "--head", "centroid").exit_code == 0
+    words = ("score", "model.featx", photos, "--weights", "random:0", "--out")
+    assert ".parquet" in failing(cli(*words, "p.xls"))
+    other = ("score", "model.featx", photos, "--weights", "random:1", "--out", "p.csv")
+    assert "weights_digest" in failing(cli(*other))
+    assert not Path("p.csv").exists()
+
+
+@pytest.mark.parametrize("damage", ["absent", "text", "cut", "flipped"])
+def test_damaged_model(cli: Cli, photos: Path, damage: str) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("fit", "--head", "centroid").exit_code == 0
+    path = Path("model.featx")
+    data = bytearray(path.read_bytes())
+    if damage == "absent":
+        path.unlink()
+    elif damage == "text":
+        path.write_text("hello")
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        place = data.index(b"NUMPY") + 200
+        data[place] ^= 1
+        path.write_bytes(data)
+    message = failing(cli("score", "model.featx", photos, "--out", "p.csv"))
+    assert "model.featx" in message and not Path("p.csv").exists()
+
+
+def test_usage_errors_exit_with_2(cli: Cli) -> None:
+    assert cli("extract", "--nonsense").exit_code == 2
+    assert cli("score").exit_code == 2
+    assert cli("nonsense").exit_code == 2
+
+
+def test_every_command_has_an_example(cli: Cli) -> None:
+    for command in ("extract", "fit", "sweep", "score", "backbones", "sample"):
+        result = cli(command, "--help")
+        assert result.exit_code == 0 and f"Example: featx {command}" in result.stdout

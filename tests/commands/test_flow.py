@@ -1,0 +1,125 @@
+"""The whole way, on real files, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests_shared import CHEAP, Cli
+
+
+def extracted(cli: Cli, photos: Path, *more: object) -> dict:
+    result = cli("extract", photos, *CHEAP, *more, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_extract_fit_score(cli: Cli, photos: Path) -> None:
+    first = extracted(cli, photos)
+    assert (first["n_samples"], first["n_extracted"], first["n_bad"]) == (24, 24, 0)
+    second = extracted(cli, photos)
+    assert (second["n_extracted"], second["n_cached"]) == (0, 24)
+    fitted = cli("fit", "--head", "centroid")
+    assert fitted.exit_code == 0, fitted.output
+    assert "accuracy" in fitted.stdout and "model.featx" in fitted.stdout
+    (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    scored = cli("score", "model.featx", photos, "--out", "p.parquet", "--weights", "random:0")
+    assert scored.exit_code == 0, scored.output
+    rows = pq.read_table("p.parquet").to_pylist()
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    assert len(rows) == 25
+    bad = [row for row in rows if row["status"] == "error"]
+    assert [row["id"] for row in bad] == ["red/broken.jpg"]
+    assert bad[0]["predicted"] is None and "cannot" in bad[0]["reason"]
+    good = [row for row in rows if row["status"] == "ok"]
+    right = sum(row["predicted"] == row["id"].split("/")[0] for row in good)
+    assert right >= 22
+    assert all(0 < row["probability"] <= 1 for row in good)
+
+
+def test_score_writes_the_same_rows_in_every_format(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    assert cli("fit", "--head", "centroid").exit_code == 0
+    for name in ("p.parquet", "p.csv", "p.jsonl"):
+        result = cli("score", "model.featx", photos, "-o", name, "--weights", "random:0")
+        assert result.exit_code == 0, result.output
+    parquet = [(r["id"], r["predicted"]) for r in pq.read_table("p.parquet").to_pylist()]
+    with Path("p.csv").open(newline="") as file:
+        as_csv = [(r["id"], r["predicted"]) for r in csv.DictReader(file)]
+    lines = Path("p.jsonl").read_text(encoding="utf-8").splitlines()
+    as_jsonl = [(r["id"], r["predicted"]) for r in map(json.loads, lines)]
+    assert parquet == as_csv == as_jsonl and len(parquet) == 24
+
+
+def test_sweep_ranks_heads_and_writes_the_winner(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    result = cli("sweep", "--heads", "centroid,ridge", "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    board = [c["scores"]["metrics"]["accuracy"] for c in report["leaderboard"]]
+    assert board == sorted(board, reverse=True) and len(board) >= 2
+    assert report["test"]["split"] == "test" and Path("model.featx").exists()
+    again = cli("sweep", "--heads", "centroid,ridge")
+    assert "The winner on test" in again.stdout
+
+
+def test_unreadable_images_are_reported_and_the_run_goes_on(cli: Cli, photos: Path) -> None:
+    (photos / "red" / "empty.png").write_bytes(b"")
+    report = extracted(cli, photos)
+    assert report["n_extracted"] == 24 and report["n_bad"] == 1
+    assert report["bad"][0]["sample_id"] == "red/empty.png"
+    result = cli("extract", photos, *CHEAP)
+    assert "1 unreadable" in result.stdout and "the file is empty" in result.stdout
+    Image.new("RGB", (9, 9)).save(photos / "red" / "empty.png")
+    assert extracted(cli, photos)["n_bad"] == 0
+
+
+def test_max_bad_saves_everything_and_exits_with_3(cli: Cli, photos: Path) -> None:
+    (photos / "red" / "empty.png").write_bytes(b"")
+    result = cli("extract", photos, *CHEAP, "--max-bad", "1%")
+    assert result.exit_code == 3
+    assert "1 of 25" in result.stderr
+    assert extracted(cli, photos)["n_cached"] == 24
+
+
+def test_changed_renamed_and_duplicated_images(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    (photos / "red" / "00.png").rename(photos / "red" / "renamed.png")
+    data = (photos / "blue" / "00.png").read_bytes()
+    (photos / "green" / "copy.png").write_bytes(data)
+    report = extracted(cli, photos)
+    assert (report["n_extracted"], report["n_samples"]) == (0, 25)
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(photos / "red" / "renamed.png")
+    assert extracted(cli, photos)["n_extracted"] == 1
+
+
+def test_defaults_come_from_featx_toml(cli: Cli, photos: Path) -> None:
+    Path("featx.toml").write_text(
+        f'source = "{photos}"\nbackbone = "mobilenet"\nweights = "random:0"\n'
+        'cache = "elsewhere"\nworkers = 1\n[extract]\nsize = 32\n[fit]\nhead = "centroid"\n'
+    )
+    result = cli("extract")
+    assert result.exit_code == 0, result.output
+    assert "from featx.toml" in result.stderr
+    assert Path("elsewhere").is_dir() and not Path("featx-cache").exists()
+    assert "centroid on" in cli("fit").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("bakcbone = 'x'\n", "backbone"),
+        ("[extract]\nbakcbone = 'x'\n", "backbone"),
+        ("[extrct]\nsize = 3\n", "extract"),
+        ("size = \n", "TOML"),
+    ],
+)
+def test_a_wrong_featx_toml_is_explained(cli: Cli, text: str, hint: str) -> None:
+    Path("featx.toml").write_text(text)
+    result = cli("backbones")
+    assert result.exit_code == 1 and "featx.toml" in result.stderr and hint in result.stderr

@@ -1,0 +1,41 @@
+"""What several tests share: small pictures, and the command line in a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from featx.cli import app
+from tests_shared import Cli
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run featx in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEATX_CACHE", raising=False)
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of three classes, told apart by their colour, eight small pictures each."""
+    return make_photos(tmp_path / "photos")
+
+
+def make_photos(root: Path, n_per_class: int = 8) -> Path:
+    """Write a class folder of noisy coloured pictures in three formats."""
+    rng = np.random.default_rng(0)
+    colours = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+    for name, colour in colours.items():
+        (root / name).mkdir(parents=True)
+        for i in range(n_per_class):
+            pixels = rng.normal(colour, 25, (40, 48, 3)).clip(0, 255).astype(np.uint8)
+            ending = ("png", "jpg", "bmp")[i % 3]
+            Image.fromarray(pixels).save(root / name / f"{i:02d}.{ending}")
+    return root
