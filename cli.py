@@ -22,7 +22,7 @@ class FeatxGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # The error tree lies in a package that loads NumPy and HDF5, which `--help` never needs.
+            # The error tree's package loads NumPy and HDF5, which `--help` never needs.
             from .cache.errors import FeatxError
 
             if not isinstance(error, FeatxError):

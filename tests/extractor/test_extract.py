@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import make_photos
 from numpy.typing import NDArray
 
-from conftest import make_photos
 from featx.cache import FeatureStore
 from featx.cache.errors import BackboneError, ConfigError
 from featx.extractor.extract import extract
