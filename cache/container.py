@@ -1,16 +1,16 @@
 """One HDF5 file of named columns: how every HDF5 file of the cache is written and opened.
 
-Each file says its kind and format version; each column carries checksums over blocks of rows, so
-that a flipped byte is found without reading the rest. Columns are contiguous and uncompressed by
-default: their bytes can be mapped into memory.
+Each file says its kind and format version and ends in a seal (see ``seal``). Columns are contiguous
+and uncompressed: their bytes can be mapped into memory. One column, the feature rows of a shard,
+may be compressed; it is no part of the seal, but is checked as it is read (see ``rows``).
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import mmap
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,24 @@ import xxhash
 from numpy.typing import NDArray
 
 from .atomic import atomic_path
-from .checksums import block_checksums, block_rows, row_bytes, row_checksums, streamed_checksums
-from .compression import check_filters, filter_arguments
-from .errors import CacheError, CacheFormatError, FeatxError, NewerFormatError
+from .checksums import block_checksums, block_rows, row_checksums
+from .compression import NONE, check_filters, filter_arguments
+from .errors import CacheError, CacheFormatError, FeatxError
+from .seal import check_seal, damaged, seal_of
 from .sink import Sink
 from .spec import FORMAT_VERSION
 
+__all__ = ["ROWS", "ColumnInfo", "Container", "damaged", "open_container", "write_container"]
+
 ALIGNMENT = 64
-BLOCK_SUMS = "checksums"
-ROW_SUMS = "row_checksums"
+ROWS = "X"
+OPEN_ATTEMPTS = 10
 NOT_THE_FILES_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM)
-# What h5py raises on damaged metadata, as flipping every byte of a small file shows.
-UNREADABLE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """Where a column stands in its file and what its blocks must hash to.
+    """Where a column stands in its file.
 
     Attributes
     ----------
@@ -47,8 +48,7 @@ class ColumnInfo:
     offset : int or None
         Its first byte in the file; None where the column is compressed.
     block_rows : int
-        Rows a checksum covers.
-    checksums : ndarray of uint64, shape (n_blocks,)
+        Rows that one block checksum covers; 0 for columns under the seal.
     """
 
     name: str
@@ -56,7 +56,6 @@ class ColumnInfo:
     dtype: np.dtype[Any]
     offset: int | None
     block_rows: int
-    checksums: NDArray[np.uint64]
 
     @property
     def n_bytes(self) -> int:
@@ -66,47 +65,39 @@ class ColumnInfo:
 
 @dataclass
 class Container:
-    """A file of the cache that has been opened and found well formed.
+    """A file of the cache that has been opened and found whole, feature rows aside.
 
     Attributes
     ----------
     path : Path
     attributes : mapping
-    columns, row_sums : mapping of str to ColumnInfo
-        The columns, and the columns of checksums of single rows.
+    columns : mapping of str to ColumnInfo
     """
 
     path: Path
     attributes: Mapping[str, Any]
     columns: Mapping[str, ColumnInfo]
-    row_sums: Mapping[str, ColumnInfo]
     _mapping: mmap.mmap | None = field(default=None, repr=False)
 
-    def map(self, info: ColumnInfo) -> NDArray[Any]:
-        """Map a column into memory, read-only and unchecked."""
+    def column(self, name: str) -> NDArray[Any]:
+        """Map a column into memory, read-only."""
+        info = self.columns[name]
         if not info.n_bytes:
             return np.zeros(info.shape, info.dtype)
+        count = int(np.prod(info.shape, dtype=np.int64))
+        values = np.frombuffer(self.mapping(), info.dtype, count, info.offset or 0)
+        return values.reshape(info.shape)
+
+    def mapping(self) -> mmap.mmap:
+        """Return the whole file, mapped read-only."""
         if self._mapping is None:
             with self.path.open("rb") as file:
                 self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        count = int(np.prod(info.shape, dtype=np.int64))
-        return np.frombuffer(self._mapping, info.dtype, count, info.offset or 0).reshape(info.shape)
-
-    def column(self, name: str) -> NDArray[Any]:
-        """Map a column that was checked when the file was opened."""
-        return self.map(self.columns[name])
+        return self._mapping
 
     def close(self) -> None:
         """Let go of the file; mapping a column opens it again. Mapped arrays stay valid."""
         self._mapping = None
-
-
-def damaged(path: Path, what: str) -> CacheFormatError:
-    """Return the error for a file that cannot be trusted."""
-    return CacheFormatError(
-        f"{path}: {what}. Run `featx cache verify` to list every damaged file and "
-        "`featx cache repair` to set them aside; the next extract refills the rows."
-    )
 
 
 def write_container(
@@ -114,7 +105,7 @@ def write_container(
     kind: str,
     attributes: Mapping[str, str | int],
     columns: Mapping[str, NDArray[Any]],
-    compressed: Mapping[str, str] | None = None,
+    compression: str = NONE,
 ) -> None:
     """Write ``columns`` to ``path``, whole or not at all.
 
@@ -124,17 +115,19 @@ def write_container(
     kind : str
         What the file is, as ``open_container`` asks for it.
     attributes, columns : mapping
-    compressed : mapping of str to str, optional
-        Which columns of rows get checksums of single rows, and their compression or ``none``.
+        The column ``X`` holds feature rows ``(n, d)`` and gets checksums of its own.
+    compression : str
+        Of ``X``.
 
     Raises
     ------
     CacheWriteError
         The file system refused.
     """
-    arguments = {name: filter_arguments(value) for name, value in (compressed or {}).items()}
+    arguments = filter_arguments(compression)
     with atomic_path(path) as partial, partial.open("x+b", buffering=0) as raw:
         sink = Sink(raw)
+        payload: list[tuple[int, int]] = []
         with h5py.File(
             sink,
             "w",
@@ -142,53 +135,56 @@ def write_container(
             alignment_threshold=1,
             alignment_interval=ALIGNMENT,
         ) as file:
-            _write_attributes(file, kind, attributes)
+            for key, value in {"featx": kind, "format_version": FORMAT_VERSION, **attributes}.items():
+                file.attrs[key] = value
             for name, column in columns.items():
-                _write_column(file, name, np.ascontiguousarray(column), arguments.get(name))
+                values = np.ascontiguousarray(column)
+                if name == ROWS:
+                    payload = _write_rows(file, values, arguments)
+                else:
+                    file.create_dataset(name, data=values)
+        if sink.error is None:
+            raw.seek(0, os.SEEK_END)
+            sink.write(seal_of(raw.fileno(), payload))
         if sink.error is not None:
             raise sink.error
 
 
-def _write_attributes(file: Any, kind: str, attributes: Mapping[str, str | int]) -> None:
-    file.attrs["featx"] = kind
-    file.attrs["format_version"] = FORMAT_VERSION
-    file.attrs["attributes_checksum"] = _attributes_checksum(attributes)
-    for key, value in attributes.items():
-        file.attrs[key] = value
-
-
-def _attributes_checksum(attributes: Mapping[str, Any]) -> np.uint64:
-    plain = {k: v if isinstance(v, str) else int(v) for k, v in attributes.items()}
-    return np.uint64(xxhash.xxh3_64_intdigest(json.dumps(plain, sort_keys=True).encode("ascii")))
-
-
-def _write_column(
-    file: Any, name: str, values: NDArray[Any], arguments: Mapping[str, Any] | None
-) -> None:
-    rows = block_rows(values.shape, values.dtype)
-    chunked = bool(arguments) and values.size > 0
-    if chunked:
-        chunks = (min(rows, len(values)), *values.shape[1:])
-        dataset = file.create_dataset(name, data=values, chunks=chunks, **(arguments or {}))
+def _write_rows(file: Any, X: NDArray[Any], arguments: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Write the feature rows with their checksums; return where their bytes lie."""
+    rows = block_rows(X)
+    if not arguments or not X.size:
+        dataset = file.create_dataset(ROWS, data=X)
+        blocks = block_checksums(X, rows)
+        file.create_dataset("row_checksums", data=row_checksums(X))
+        payload = [(dataset.id.get_offset(), X.nbytes)] if X.size else []
     else:
-        dataset = file.create_dataset(name, data=values)
+        chunks = (min(rows, len(X)), X.shape[1])
+        dataset = file.create_dataset(ROWS, data=X, chunks=chunks, **arguments)
+        file.flush()
+        # Damaged bytes must not reach a decompressor, so it is the compressed ones that are hashed.
+        stored = (dataset.id.read_direct_chunk((i, 0))[1] for i in range(0, len(X), rows))
+        blocks = np.fromiter(map(xxhash.xxh3_64_intdigest, stored), np.uint64)
+        payload = stored_chunks(dataset)
     dataset.attrs["block_rows"] = rows
-    file.create_dataset(f"{BLOCK_SUMS}/{name}", data=block_checksums(values, rows))
-    if arguments is not None and not chunked:
-        file.create_dataset(f"{ROW_SUMS}/{name}", data=row_checksums(values))
+    file.create_dataset("block_checksums", data=blocks)
+    return payload
 
 
-def open_container(
-    path: Path, kind: str, check: Sequence[str] | None = (), keep_open: bool = True
-) -> Container:
+def stored_chunks(dataset: Any) -> list[tuple[int, int]]:
+    """Return first byte and length of each chunk of a compressed dataset, in order of rows."""
+    infos = [dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks())]
+    infos.sort(key=lambda info: int(info.chunk_offset[0]))
+    return [(int(info.byte_offset), int(info.size)) for info in infos]
+
+
+def open_container(path: Path, kind: str, keep_open: bool = True) -> Container:
     """Open a file of the cache and check that it is what its name says.
 
     Parameters
     ----------
     path : Path
     kind : str
-    check : sequence of str or None
-        Columns whose every byte is compared with its checksums; None stands for all.
     keep_open : bool
         Map the file at once, so that it stays readable when its name goes away.
 
@@ -199,86 +195,46 @@ def open_container(
     FileNotFoundError
         There is no such file.
     ConfigError
-        A column is compressed and hdf5plugin is not installed.
+        The rows are compressed and hdf5plugin is not installed.
     CacheError
         The system refuses: no permission, too many open files.
     """
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            container = _open(path, file, kind)
-            descriptor = file.id.get_vfd_handle()
-            for name in container.columns if check is None else check:
-                _check_column(path, descriptor, container.columns[name])
-            if keep_open:
-                container._mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-            return container
+        for _ in range(OPEN_ATTEMPTS):
+            container = _try_open(path, kind, keep_open)
+            if container is not None:
+                return container
     except (FeatxError, FileNotFoundError):
         raise
-    except UNREADABLE as error:
+    # The seal was whole, so this is a file that was made wrong, not one that was damaged since.
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         first_line = str(error).split("\n", 1)[0]
         if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
             raise CacheError(f"{path}: cannot be opened ({first_line})") from error
         raise damaged(path, f"not readable as HDF5 ({first_line})") from error
+    raise CacheError(f"{path} keeps being replaced while it is opened: try again")
 
 
-def _open(path: Path, file: Any, kind: str) -> Container:
-    attributes = dict(file.attrs)
-    found = attributes.pop("featx", None)
-    if found != kind:
-        raise damaged(path, f"not a featx {kind} (found {found!r})")
-    version = int(attributes.pop("format_version"))
-    if version > FORMAT_VERSION:
-        raise NewerFormatError(
-            f"{path}: written by a newer featx (format {version}, this version reads up to "
-            f"{FORMAT_VERSION}): upgrade featx"
-        )
-    checksum = attributes.pop("attributes_checksum")
-    if checksum != _attributes_checksum(attributes):
-        raise damaged(path, "its attributes fail their checksum")
-    names = [name for name in file if name not in (BLOCK_SUMS, ROW_SUMS)]
-    columns = {name: _column_info(file, name) for name in names}
-    row_sums = {name: _row_sums_info(file, name) for name in file.get(ROW_SUMS, ())}
-    _check_extent(path, [*columns.values(), *row_sums.values()])
-    return Container(path, attributes, columns, row_sums)
+def _try_open(path: Path, kind: str, keep_open: bool) -> Container | None:
+    """Open ``path``, or return None where another file took its name meanwhile."""
+    with path.open("rb") as raw:
+        check_seal(path, raw.fileno())
+        with h5py.File(path, "r", locking=False) as file:
+            sealed, opened = os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())
+            if (sealed.st_dev, sealed.st_ino) != (opened.st_dev, opened.st_ino):
+                return None
+            attributes = dict(file.attrs)
+            found = attributes.pop("featx", None)
+            if found != kind:
+                raise damaged(path, f"not a featx {kind} (found {found!r})")
+            columns = {name: _column_info(file[name], name) for name in file}
+        mapping = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) if keep_open else None
+        return Container(path, attributes, columns, mapping)
 
 
-def _column_info(file: Any, name: str) -> ColumnInfo:
-    dataset = file[name]
-    checksums: NDArray[np.uint64] = file[f"{BLOCK_SUMS}/{name}"][()]
+def _column_info(dataset: Any, name: str) -> ColumnInfo:
     if dataset.chunks:
         check_filters(dataset)
-    rows = int(dataset.attrs["block_rows"])
-    if len(checksums) != -(-dataset.shape[0] // rows):
-        raise KeyError(f"column {name!r} has {len(checksums)} checksums")
     offset = None if dataset.chunks else dataset.id.get_offset()
-    return ColumnInfo(name, dataset.shape, dataset.dtype, offset, rows, checksums)
-
-
-def _row_sums_info(file: Any, name: str) -> ColumnInfo:
-    dataset = file[f"{ROW_SUMS}/{name}"]
-    none = np.zeros(0, np.uint64)
-    return ColumnInfo(name, dataset.shape, dataset.dtype, dataset.id.get_offset(), 1, none)
-
-
-def _check_extent(path: Path, infos: Sequence[ColumnInfo]) -> None:
-    n_bytes = path.stat().st_size
-    for info in infos:
-        if info.offset is not None and info.offset + info.n_bytes > n_bytes:
-            end = info.offset + info.n_bytes
-            raise damaged(path, f"truncated: column {info.name!r} ends at byte {end} of {n_bytes}")
-
-
-def _check_column(path: Path, descriptor: int, info: ColumnInfo) -> None:
-    if len(bad_blocks(descriptor, info)):
-        raise damaged(path, f"column {info.name!r} fails its checksum")
-
-
-def bad_blocks(descriptor: int, info: ColumnInfo) -> NDArray[np.int64]:
-    """Return the numbers of a contiguous column's blocks that fail their checksums."""
-    block = info.block_rows * max(1, row_bytes(info.shape, info.dtype))
-    found = np.fromiter(
-        streamed_checksums(descriptor, info.offset or 0, info.n_bytes, block), np.uint64
-    )
-    if found.shape != info.checksums.shape:
-        return np.arange(len(info.checksums), dtype=np.int64)
-    return np.flatnonzero(found != info.checksums)
+    rows = int(dataset.attrs.get("block_rows", 0))
+    return ColumnInfo(name, dataset.shape, dataset.dtype, offset, rows)

@@ -27,7 +27,11 @@ class DigestIndex:
         return len(self._digests)
 
     def find(self, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the row of each digest ``(m, 32)``, or -1, as int64 ``(m,)``."""
+        """Return the row of each digest ``(m, 32)``, or -1, as int64 ``(m,)``.
+
+        Asked for exactly its own digests in its own order, it answers row for row: equal digests
+        stand for equal rows.
+        """
         if len(digests) == len(self) > 1 and np.array_equal(digests, self._digests):
             return np.arange(len(self), dtype=np.int64)  # one run made them all, in order
         rows = np.full(len(digests), -1, np.int64)

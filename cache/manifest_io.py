@@ -53,14 +53,14 @@ def read_manifest(path: Path) -> Manifest:
     CacheFormatError
         The file is damaged, foreign or too new.
     """
-    container = open_container(path, KIND, check=None)
+    container = open_container(path, KIND)
     try:
         attributes = container.attributes
         groups = None
         if "groups" in container.columns:
             groups = _strings(container, "groups", "group_offsets")
         listing = Listing(
-            # Checked when it was made; the file's checksums say that it is as it was.
+            # Checked when it was made; the file's seal says that it is as it was.
             _strings(container, "sample_ids", "sample_id_offsets", distinct=True),
             container.column("labels"),
             container.column("splits"),

@@ -14,8 +14,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from .checksums import block_checksums, row_bytes, row_checksums
-from .container import ColumnInfo, Container, damaged
+from .checksums import row_bytes, row_checksums
+from .container import ROWS, ColumnInfo, Container, damaged, stored_chunks
 from .errors import CacheError
 
 SHOWN_ROWS = 5
@@ -45,12 +45,13 @@ class Rows(Protocol):
 class MappedRows:
     """Rows that are contiguous and uncompressed in their file."""
 
-    def __init__(self, container: Container, name: str) -> None:
+    def __init__(self, container: Container) -> None:
         self._path = container.path
-        self._info: ColumnInfo = container.columns[name]
-        self._X = container.map(self._info)
-        self._sums = container.map(container.row_sums[name])
-        self._block_ok = np.zeros(len(self._info.checksums), np.bool_)
+        self._info: ColumnInfo = container.columns[ROWS]
+        self._X = container.column(ROWS)
+        self._block_sums = container.column("block_checksums")
+        self._row_sums = container.column("row_checksums")
+        self._block_ok = np.zeros(len(self._block_sums), np.bool_)
         self._row_ok = np.zeros(len(self._X), np.bool_)
 
     def run(self, start: int, stop: int) -> NDArray[Any]:
@@ -69,18 +70,17 @@ class MappedRows:
         found = _copy_rows(self._X, positions, out, places, hashed=not known.all())
         if not len(found):
             return
-        bad = positions[found != self._sums[positions]]
+        bad = positions[found != self._row_sums[positions]]
         if len(bad):
             raise _damaged_rows(self._path, np.unique(bad))
         self._row_ok[positions] = True
 
     def bad_rows(self) -> NDArray[np.int64]:
         """Check every row anew."""
-        info = self._info
         bad = [np.zeros(0, np.int64)]
-        for block in range(len(info.checksums)):
+        for block in range(len(self._block_sums)):
             values = self._block(block)
-            if xxhash.xxh3_64_intdigest(values.data) != int(info.checksums[block]):
+            if xxhash.xxh3_64_intdigest(values.data) != int(self._block_sums[block]):
                 bad.append(self._bad_in_block(block, values))
         return np.concatenate(bad)
 
@@ -90,78 +90,63 @@ class MappedRows:
 
     def _check_block(self, block: int) -> None:
         values = self._block(block)
-        if xxhash.xxh3_64_intdigest(values.data) != int(self._info.checksums[block]):
+        if xxhash.xxh3_64_intdigest(values.data) != int(self._block_sums[block]):
             raise _damaged_rows(self._path, self._bad_in_block(block, values))
         self._block_ok[block] = True
 
     def _bad_in_block(self, block: int, values: NDArray[Any]) -> NDArray[np.int64]:
         first = block * self._info.block_rows
-        bad = np.flatnonzero(row_checksums(values) != self._sums[first : first + len(values)])
+        bad = np.flatnonzero(row_checksums(values) != self._row_sums[first : first + len(values)])
         # Should no single row disagree, then a checksum is what was hit: trust none of the block.
         return first + (bad if len(bad) else np.arange(len(values)))
 
 
 class ChunkedRows:
-    """Rows that are compressed; each chunk is a block and is checked whenever it is read."""
+    """Rows that are compressed; a chunk is a block, checked before it is decompressed."""
 
-    def __init__(self, container: Container, name: str) -> None:
+    def __init__(self, container: Container) -> None:
         self._path = container.path
-        self._info: ColumnInfo = container.columns[name]
-        self._file: Any = None
-
-    def open(self) -> None:
-        """Open the file, so that it stays readable when its name goes away."""
-        self._dataset()
+        self._info: ColumnInfo = container.columns[ROWS]
+        self._sums = container.column("block_checksums")
+        self._mapping = container.mapping()
+        self._dataset = h5py.File(container.path, "r", locking=False)[ROWS]
+        self._stretches = stored_chunks(self._dataset)
 
     def run(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows ``start:stop``, decompressed."""
-        rows = self._info.block_rows
-        first = start // rows
-        blocks = [self._read(block) for block in range(first, -(-stop // rows))]
-        whole = np.concatenate(blocks) if len(blocks) != 1 else blocks[0]
-        return whole[start - first * rows : stop - first * rows]
+        for block in range(start // self._info.block_rows, -(-stop // self._info.block_rows)):
+            self._check(block)
+        rows: NDArray[Any] = self._dataset[start:stop]
+        return rows
 
     def gather(
         self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
     ) -> None:
         """Copy the rows at ``positions``; every chunk that holds one is decompressed once."""
         owners = positions // self._info.block_rows
-        for block in np.unique(owners):
+        for block in np.unique(owners).tolist():
             mine = owners == block
-            local = positions[mine] - block * self._info.block_rows
-            out[places[mine]] = self._read(int(block))[local]
+            rows = self._rows_of(block)
+            values = self.run(int(rows[0]), int(rows[-1]) + 1)
+            out[places[mine]] = values[positions[mine] - rows[0]]
 
     def bad_rows(self) -> NDArray[np.int64]:
         """Check every row anew; a chunk is damaged as a whole."""
-        rows, n_rows = self._info.block_rows, self._info.shape[0]
-        bad = [np.zeros(0, np.int64)]
-        for block in range(len(self._info.checksums)):
-            if self._try_read(block) is None:
-                bad.append(np.arange(block * rows, min((block + 1) * rows, n_rows)))
-        return np.concatenate(bad)
+        bad = [self._rows_of(b) for b in range(len(self._sums)) if not self._is_whole(b)]
+        return np.concatenate([np.zeros(0, np.int64), *bad])
 
-    def _read(self, block: int) -> NDArray[Any]:
-        values = self._try_read(block)
-        if values is None:
-            first = block * self._info.block_rows
-            last = min(first + self._info.block_rows, self._info.shape[0])
-            raise _damaged_rows(self._path, np.arange(first, last))
-        return values
-
-    def _try_read(self, block: int) -> NDArray[Any] | None:
-        dataset = self._dataset()
+    def _rows_of(self, block: int) -> NDArray[np.int64]:
         first = block * self._info.block_rows
-        try:
-            values: NDArray[Any] = dataset[first : first + self._info.block_rows]
-        except (OSError, RuntimeError, ValueError):
-            return None
-        good = block_checksums(values, max(1, len(values)))[0] == self._info.checksums[block]
-        return values if good else None
+        return np.arange(first, min(first + self._info.block_rows, self._info.shape[0]))
 
-    def _dataset(self) -> Any:
-        if self._file is None:
-            self._file = h5py.File(self._path, "r", locking=False)
-        return self._file[self._info.name]
+    def _check(self, block: int) -> None:
+        if not self._is_whole(block):
+            raise _damaged_rows(self._path, self._rows_of(block))
+
+    def _is_whole(self, block: int) -> bool:
+        start, length = self._stretches[block]
+        stored = memoryview(self._mapping)[start : start + length]
+        return xxhash.xxh3_64_intdigest(stored) == int(self._sums[block])
 
 
 class LateRows:
@@ -197,17 +182,13 @@ class LateRows:
         return self._rows
 
 
-def open_rows(container: Container, name: str, at_once: bool) -> Rows:
+def open_rows(container: Container, at_once: bool) -> Rows:
     """Open the rows of ``container``, now or when the first is read."""
-
-    def make() -> Rows:
-        if container.columns[name].offset is not None or not container.columns[name].n_bytes:
-            return MappedRows(container, name)
-        rows = ChunkedRows(container, name)
-        rows.open()
-        return rows
-
-    return make() if at_once else LateRows(container.path, make)
+    info = container.columns[ROWS]
+    kind = ChunkedRows if info.offset is None and info.n_bytes else MappedRows
+    if at_once:
+        return kind(container)
+    return LateRows(container.path, lambda: kind(container))
 
 
 def _copy_rows(
@@ -218,7 +199,7 @@ def _copy_rows(
     hashed: bool,
 ) -> NDArray[np.uint64]:
     """Copy rows one by one and, where wanted, hash each while it is in the processor's cache."""
-    width = row_bytes(X.shape, X.dtype)
+    width = row_bytes(X)
     source, target = X.data.cast("B"), out.data.cast("B")
     digest = xxhash.xxh3_64_intdigest
     found: list[int] = []

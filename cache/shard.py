@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .batch import FeatureBatch, to_storage
 from .compression import NONE
-from .container import Container, damaged, open_container, write_container
+from .container import ROWS, Container, damaged, open_container, write_container
 from .layout import SHARD_SUFFIX
 from .manifest import DIGEST_BYTES
 from .rows import Rows, open_rows
@@ -66,7 +66,7 @@ def write_rows(
     }
     digests, views, X = columns
     named: dict[str, NDArray[Any]] = {"digests": digests, "views": views, "X": X}
-    write_container(path, KIND, attributes, named, {"X": compression})
+    write_container(path, KIND, attributes, named, compression)
     return path
 
 
@@ -96,19 +96,19 @@ class Shard:
     """
 
     def __init__(self, path: Path, fingerprint: str, keep_open: bool = True) -> None:
-        self.container: Container = open_container(path, KIND, ("digests", "views"), keep_open)
+        self.container: Container = open_container(path, KIND, keep_open)
         if self.container.attributes.get("fingerprint") != fingerprint:
             raise damaged(path, "its fingerprint is not that of the folder it lies in")
         try:
             shapes = {name: info.shape for name, info in self.container.columns.items()}
-            n_rows, self.n_features = shapes["X"]
+            n_rows, self.n_features = shapes[ROWS]
             if shapes["digests"] != (n_rows, DIGEST_BYTES) or shapes["views"] != (n_rows,):
                 raise ValueError("columns differ in length")
         except (KeyError, ValueError) as error:
             raise damaged(path, f"columns are missing or misshapen ({error})") from error
         self.digests: NDArray[np.uint8] = self.container.column("digests")
         self.views: NDArray[np.uint16] = self.container.column("views")
-        self._rows: Rows = open_rows(self.container, "X", keep_open)
+        self._rows: Rows = open_rows(self.container, keep_open)
         if not keep_open:
             self.digests, self.views = self.digests.copy(), self.views.copy()
             self.container.close()
@@ -124,7 +124,7 @@ class Shard:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Number format of the stored rows."""
-        return self.container.columns["X"].dtype
+        return self.container.columns[ROWS].dtype
 
     @property
     def compression(self) -> str:
