@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .common import draw_table, human_bytes, human_count
+from .common import human_bytes, human_count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +62,9 @@ def draw_info(console: Console, d: Description) -> None:
         *((f"spec {field}", str(value)) for field, value in d.spec.items()),
         ("fingerprint", d.fingerprint),
     ]
-    draw_table(console, ("", ""), rows)
+    width = max(len(key) for key, _ in rows)
+    for key, value in rows:
+        console.print(f"{key:{width}}  {value}")
     for problem in d.damaged:
         console.print(f"damaged: {problem}")
 
