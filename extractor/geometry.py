@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageColor
 
 from ..cache.errors import ConfigError
 
@@ -62,3 +62,27 @@ class Geometry:
         corner = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
         canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), corner)
         return canvas
+
+
+def canonical_colour(text: str) -> str:
+    """Return a colour as ``#rrggbb``: equal colours have one name in a FeatureSpec.
+
+    Parameters
+    ----------
+    text : str
+        ``#rrggbb``, ``#rgb``, or one of the names of CSS, such as ``white``.
+
+    Raises
+    ------
+    ConfigError
+        It is no colour, or one that lets something through.
+    """
+    try:
+        channels: tuple[int, ...] = ImageColor.getrgb(text.strip())
+    except ValueError:
+        channels = ()
+    if len(channels) != 3:
+        raise ConfigError(
+            f"unknown background colour {text!r}: expected #rrggbb or a name such as white"
+        )
+    return "#{:02x}{:02x}{:02x}".format(*channels)
