@@ -44,7 +44,9 @@ def extract(
     context: typer.Context,
     source: Annotated[
         str | None,
-        typer.Argument(help="A folder, an IDX file, or `sample`.", show_default="sample"),
+        typer.Argument(
+            help="A folder, table, arrays, .tar shards, a URL, or `sample`.", show_default="sample"
+        ),
     ] = None,
     backbone: BackboneOption = "efficientnet_lite0",
     weights: WeightsOption = "imagenet",
