@@ -8,6 +8,7 @@ from PIL import Image, ImageColor
 
 from ..cache.errors import ConfigError
 
+FILTER = Image.Resampling.BICUBIC
 CROP_FRACTION = 0.875
 DRAFT_MARGIN = 2.0
 
@@ -36,10 +37,10 @@ class Geometry:
     def apply(self, image: Image.Image) -> Image.Image:
         """Return ``image`` (RGB) in this geometry."""
         if self.resize == "squash":
-            return image.resize((self.width, self.height), Image.Resampling.BICUBIC)
+            return image.resize((self.width, self.height), FILTER)
         if self.resize == "crop":
             box = self._crop_box(image.width, image.height)
-            return image.resize((self.width, self.height), Image.Resampling.BICUBIC, box=box)
+            return image.resize((self.width, self.height), FILTER, box=box)
         if self.resize == "pad":
             return self._pad(image)
         raise ConfigError(f"unknown resize rule {self.resize!r}")
@@ -60,7 +61,7 @@ class Geometry:
         inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         canvas = Image.new("RGB", (self.width, self.height), self.background)
         corner = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
-        canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), corner)
+        canvas.paste(image.resize(inner, FILTER), corner)
         return canvas
 
 
