@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...cache.errors import UnknownBackboneError
@@ -32,7 +32,7 @@ class _Place(NamedTuple):
     layer: Any
 
 
-def find_layer(model: Any, name: str) -> LayerOutput:
+def find_layer(model: Any, name: str, absent: Iterable[str] = ()) -> LayerOutput:
     """Return a layer of ``model`` with its output, or of a model nested in it.
 
     Parameters
@@ -41,6 +41,8 @@ def find_layer(model: Any, name: str) -> LayerOutput:
     name : str
         A layer's name; for nested ones, where it is not unique, ``outer/inner``. ``last_map``
         stands for the last layer with an output ``(n, height, width, channels)``.
+    absent : iterable of str
+        Further layers that a caller could have asked for, to be named among the close matches.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def find_layer(model: Any, name: str) -> LayerOutput:
     found = [p for p in places if not p.containers and p.layer.name == name]
     found = found or [p for p in places if name in (p.layer.name, _path(p))]
     if not found:
-        names = dict.fromkeys([p.layer.name for p in places])
+        names = {place.layer.name for place in places} | set(absent)
         raise UnknownBackboneError(
             f"{model.name} has no layer {name!r}. {did_you_mean(name, names)}"
         )

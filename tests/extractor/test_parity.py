@@ -123,6 +123,21 @@ def test_features_equal_keras_after_an_interrupted_run(tmp_path, name):
     assert_equal(found, expected)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("layer", ["fc1", "fc2", "predictions"])
+def test_classic_layers_of_vgg_equal_keras(tmp_path, layer):
+    pixels = write_images(tmp_path / "images", 2, 224)
+    options = FeatureOptions(backbone="vgg16", weights=f"random:{SEED}", layer=layer)
+    report = extract_features(tmp_path / "images", options, cache=tmp_path / "cache")
+    found = FeatureStore(tmp_path / "cache").open_features(report.name).X[:]
+    model = keras.applications.VGG16(weights=None)
+    set_random_weights(model, SEED)
+    tapped = keras.Model(model.input, model.get_layer(layer).output)
+    x = keras.applications.vgg16.preprocess_input(pixels.astype(np.float32))
+    assert found.shape[1] == {"fc1": 4096, "fc2": 4096, "predictions": 1000}[layer]
+    assert_equal(found, tapped.predict_on_batch(x))
+
+
 def test_top_equals_keras_for_each_kind_of_head(tmp_path):
     for name in ("mobilenet", "mobilenet_v3_small"):
         root = tmp_path / name

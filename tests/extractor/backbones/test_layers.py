@@ -67,6 +67,11 @@ def test_find_layer_lists_close_matches():
         find_layer(outer(inner()), "secnd")
 
 
+def test_find_layer_names_close_matches_that_are_only_in_the_top():
+    with pytest.raises(UnknownBackboneError, match="Did you mean fc"):
+        find_layer(outer(inner()), "fc3", absent=("fc1", "fc2"))
+
+
 def test_last_map_of_a_model_without_maps_names_its_layers():
     x = keras.Input((4,))
     model = keras.Model(x, keras.layers.Dense(2, name="dense_of_mine")(x))
