@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 SHOWN_BAD = 3
 
 BackboneOption = Annotated[
-    str, typer.Option("--backbone", "-b", help="The frozen network; `featx backbones` lists all.")
+    str,
+    typer.Option(
+        "--backbone",
+        "-b",
+        help="The frozen network: a name (see `featx backbones`) or a .keras file.",
+    ),
 ]
 WeightsOption = Annotated[
     str, typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file.")
@@ -39,7 +44,9 @@ def extract(
     context: typer.Context,
     source: Annotated[
         str | None,
-        typer.Argument(help="A folder, an IDX file, or `sample`.", show_default="sample"),
+        typer.Argument(
+            help="A folder, table, arrays, .tar shards, a URL, or `sample`.", show_default="sample"
+        ),
     ] = None,
     backbone: BackboneOption = "efficientnet_lite0",
     weights: WeightsOption = "imagenet",
@@ -55,6 +62,15 @@ def extract(
         typer.Option(min=1, help="Image side in pixels; default: the backbone's own."),
     ] = None,
     resize: Annotated[str, typer.Option(help="squash, crop or pad.")] = "squash",
+    background: Annotated[
+        str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
+    ] = "#ffffff",
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help="For your own model: caffe, tf, torch, lite or none.", show_default=False
+        ),
+    ] = None,
     storage: Annotated[str, typer.Option(help="float32 or float16 rows.")] = "float32",
     batch_size: BatchOption = 64,
     workers: WorkersOption = 0,
@@ -83,6 +99,8 @@ def extract(
         image_size=size,
         resize=resize,
         storage=storage,
+        background=background,
+        preprocess=preprocess,
     )
     run = RunOptions(
         workers=workers,

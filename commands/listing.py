@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def backbones(as_json: JsonOption = False) -> None:
-    """List the backbones, and whether their ImageNet weights are on this machine.
+    """List the backbones, their cost, and whether their ImageNet weights are on this machine.
 
     Example: featx backbones
     """
@@ -27,6 +27,7 @@ def backbones(as_json: JsonOption = False) -> None:
             "image_size": record.image_size,
             "min_size": record.min_size,
             "n_params": record.n_params,
+            "gmacs": record.gmacs,
             "preprocess": record.preprocess,
             "layer": record.layer,
             "licence": record.licence,
@@ -36,10 +37,10 @@ def backbones(as_json: JsonOption = False) -> None:
     ]
 
     def draw(console: Console) -> None:
-        headers = ("name", "features", "size", "parameters", "preprocess", "weights")
-        keys = ("name", "features", "image_size", "n_params", "preprocess", "weights")
-        rows = [tuple(_cell(record[key]) for key in keys) for record in records]
-        draw_table(console, headers, rows)
+        headers = ("name", "features", "size", "least", "M params", "GMACs", "weights")
+        draw_table(console, headers, [_row(record) for record in records])
+        console.print("Size and least: sides in pixels, the default one and the smallest.")
+        console.print("GMACs: thousands of millions of multiply-adds for one image of that size.")
 
     answer(as_json, records, draw)
 
@@ -72,5 +73,7 @@ def _state(embedded: bool, present: bool) -> str:
     return "on this machine" if present else "to download"
 
 
-def _cell(value: object) -> str:
-    return human_count(value) if isinstance(value, int) else str(value)
+def _row(record: dict[str, Any]) -> tuple[str, ...]:
+    counts = [str(record[key]) for key in ("features", "image_size", "min_size")]
+    cost = f"{record['n_params'] / 1e6:.1f}", f"{record['gmacs']:.2f}"
+    return (record["name"], *counts, *cost, record["weights"])

@@ -22,7 +22,9 @@ SHOWN_CLASSES = 10
 
 def score(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
-    source: Annotated[str, typer.Argument(help="A folder, an IDX file, or `sample`.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder, table, arrays, .tar shards, a URL, or `sample`.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Where to write: .parquet, .csv or .jsonl.")
     ],

@@ -24,7 +24,7 @@ def extract_features(
     Parameters
     ----------
     source : path or Source
-        A folder, an IDX file or folder, or ``sample``.
+        See ``open_source``: a folder, table, arrays, shards, a URL, or ``sample``.
     features : FeatureOptions, optional
         Backbone, weights, layer, pooling, image size; by default the embedded backbone.
     cache : path

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..cache.errors import ImageError
 from .geometry import Geometry
 from .sources import Raw
 
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+"""TIFF 6.0's tag for the meaning of a grey value, and the value by which 0 is white."""
 
 
 def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8], ...]:
@@ -41,6 +43,8 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         return tuple(_pixels(_to_rgb(image, g.background), g) for g in geometries)
     except ImageError:
         raise
+    except UnidentifiedImageError as error:
+        raise ImageError("not an image in any format that Pillow knows") from error
     # Pillow's decoders raise nearly every builtin error on damaged input (fuzzing shows it); each
     # of them means the same here: this image cannot be read.
     except Exception as error:
@@ -71,7 +75,15 @@ def _open(raw: Raw, geometries: Sequence[Geometry]) -> Image.Image:
     if image.format == "JPEG":
         sizes = [g.draft_size() for g in geometries]
         image.draft(None, (max(w for w, _ in sizes), max(h for _, h in sizes)))
+    if _is_deep_negative(image):
+        image = Image.fromarray(~np.asarray(image))
     return ImageOps.exif_transpose(image)
+
+
+def _is_deep_negative(image: Image.Image) -> bool:
+    """Tell whether 0 is white in 16 bits; of TIFFs with 8 bits Pillow takes care itself."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
 def _to_rgb(image: Image.Image, background: str) -> Image.Image:
@@ -87,8 +99,11 @@ def _to_rgb(image: Image.Image, background: str) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's own conversion would cut values at 255."""
-    values = np.asarray(image).astype(np.float64)
+    """Scale deeper grey to 8 bits; Pillow's own conversion would cut values at 255.
+
+    Floats that stay within 1 count from 0 to 1, others from 0 to 255; what is no number is black.
+    """
+    values = np.nan_to_num(np.asarray(image).astype(np.float64))
     if image.mode == "F":
         values = values * 255.0 if values.max(initial=0.0) <= 1.0 else values
     elif image.mode != "I" or values.max(initial=0) > 255:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageColor
 
 from ..cache.errors import ConfigError
 
+FILTER = Image.Resampling.BICUBIC
 CROP_FRACTION = 0.875
 DRAFT_MARGIN = 2.0
 
@@ -36,10 +37,10 @@ class Geometry:
     def apply(self, image: Image.Image) -> Image.Image:
         """Return ``image`` (RGB) in this geometry."""
         if self.resize == "squash":
-            return image.resize((self.width, self.height), Image.Resampling.BICUBIC)
+            return image.resize((self.width, self.height), FILTER)
         if self.resize == "crop":
             box = self._crop_box(image.width, image.height)
-            return image.resize((self.width, self.height), Image.Resampling.BICUBIC, box=box)
+            return image.resize((self.width, self.height), FILTER, box=box)
         if self.resize == "pad":
             return self._pad(image)
         raise ConfigError(f"unknown resize rule {self.resize!r}")
@@ -60,5 +61,29 @@ class Geometry:
         inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         canvas = Image.new("RGB", (self.width, self.height), self.background)
         corner = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
-        canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), corner)
+        canvas.paste(image.resize(inner, FILTER), corner)
         return canvas
+
+
+def canonical_colour(text: str) -> str:
+    """Return a colour as ``#rrggbb``: equal colours have one name in a FeatureSpec.
+
+    Parameters
+    ----------
+    text : str
+        ``#rrggbb``, ``#rgb``, or one of the names of CSS, such as ``white``.
+
+    Raises
+    ------
+    ConfigError
+        It is no colour, or one that lets something through.
+    """
+    try:
+        channels: tuple[int, ...] = ImageColor.getrgb(text.strip())
+    except ValueError:
+        channels = ()
+    if len(channels) != 3:
+        raise ConfigError(
+            f"unknown background colour {text!r}: expected #rrggbb or a name such as white"
+        )
+    return "#{:02x}{:02x}{:02x}".format(*channels)

@@ -12,11 +12,13 @@ from .backbones import (
     IMAGENET,
     BackboneRecord,
     Weights,
-    find_backbone,
+    choose_backbone,
+    choose_size,
     find_weights,
+    recall_backbone,
 )
 from .engines import Engine, Tap
-from .geometry import Geometry
+from .geometry import Geometry, canonical_colour
 
 DEFAULT_BATCH = 64
 
@@ -40,6 +42,10 @@ class FeatureOptions:
         ``squash``, ``crop`` or ``pad``.
     storage : str
         ``float32`` or ``float16`` rows in the cache.
+    preprocess : str or None
+        How a model file wants its pixels; a known backbone has its own.
+    background : str
+        The colour that shows through transparent pixels and fills padding.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -49,6 +55,8 @@ class FeatureOptions:
     image_size: int | None = None
     resize: str = "squash"
     storage: str = "float32"
+    preprocess: str | None = None
+    background: str = "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,9 @@ def make_plan(options: FeatureOptions) -> Plan:
     UnknownBackboneError, WeightsNotFoundError, WeightsMismatchError, ConfigError
         An option names something that does not exist or cannot be used.
     """
-    record = find_backbone(options.backbone)
-    size = options.image_size or record.image_size
-    if size < record.min_size:
-        raise ConfigError(
-            f"{record.name} takes images of {record.min_size} pixels or more, got {size}"
-        )
+    record = choose_backbone(options.backbone, options.preprocess)
     layer = options.layer or record.layer
+    size = choose_size(record, layer, options.image_size)
     pool = options.pool or "avg"
     if pool not in POOLS:
         raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
@@ -98,8 +102,9 @@ def make_plan(options: FeatureOptions) -> Plan:
         weights_digest=weights.digest,
         layer=layer,
         pool=pool,
-        image_size=(size, size),
+        image_size=size,
         resize=options.resize,
+        background=canonical_colour(options.background),
         preprocess=record.preprocess,
         storage=options.storage,
     )
@@ -122,7 +127,8 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     WeightsNotFoundError, UnknownBackboneError
         This machine does not have what the spec needs.
     """
-    record = find_backbone(spec.backbone)
-    found = find_weights(record, weights, spec.layer in record.top_layers)
+    record = recall_backbone(spec.backbone, spec.preprocess, weights)
+    choice = weights if record.path is None else IMAGENET
+    found = find_weights(record, choice, spec.layer in record.top_layers)
     here = replace(spec, weights_digest=found.digest)
     return Plan(record, found, Tap(spec.layer, spec.pool), here)

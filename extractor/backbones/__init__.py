@@ -1,6 +1,8 @@
 """Backbones: their table, their weights, and how they are built."""
 
-from .build import build_backbone, find_layer
+from .build import build_backbone
+from .choose import choose_backbone, choose_size, recall_backbone
+from .layers import find_layer
 from .preprocess import PREPROCESS, Preprocess
 from .table import BACKBONES, DEFAULT_BACKBONE, BackboneRecord, find_backbone
 from .weights import IMAGENET, Weights, find_weights, keras_path, weights_present
@@ -14,9 +16,12 @@ __all__ = [
     "Preprocess",
     "Weights",
     "build_backbone",
+    "choose_backbone",
+    "choose_size",
     "find_backbone",
     "find_layer",
     "find_weights",
     "keras_path",
+    "recall_backbone",
     "weights_present",
 ]

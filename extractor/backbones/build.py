@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.errors import UnknownBackboneError, WeightsMismatchError
-from ...cache.suggest import did_you_mean
-from .table import BackboneRecord
+from .layers import name_as_in_a_new_session
+from .load import load_weights
+from .model_file import load_model
+from .table import OURS, BackboneRecord
 from .weights import Weights
 
 
@@ -25,29 +26,31 @@ def build_backbone(record: BackboneRecord, weights: Weights, image_size: tuple[i
     WeightsMismatchError
         The file does not fit the backbone.
     """
-    model = _build(record, weights.include_top, image_size)
+    if record.path is not None:
+        return load_model(record.path, image_size)
     if weights.path is None:
+        model = build_architecture(record, weights.include_top, image_size)
         set_random_weights(model, weights.seed or 0)
         return model
-    try:
-        model.load_weights(str(weights.path))
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        top = "with" if weights.include_top else "without"
-        raise WeightsMismatchError(
-            f"{weights.path} does not fit {record.name} {top} its top: {_first_line(error)}. "
-            "Expected a Keras weights file of exactly this architecture"
-        ) from error
+    return load_weights(record, weights.path, weights.include_top, image_size, build_architecture)
+
+
+def build_architecture(
+    record: BackboneRecord, include_top: bool, image_size: tuple[int, int]
+) -> Any:
+    """Build a known backbone as its publisher does, with Keras' initial weights."""
+    shape = (*image_size, 3)
+    module, function = record.builder.split(":")
+    if module == OURS:
+        ours = importlib.import_module(f".{function}", __package__)
+        return ours.build(include_top=include_top, input_shape=shape)
+    import keras
+
+    builder = getattr(keras.applications, function)
+    pooling = None if include_top else record.pooling
+    model = builder(weights=None, include_top=include_top, input_shape=shape, pooling=pooling)
+    name_as_in_a_new_session(model)
     return model
-
-
-def find_layer(model: Any, name: str) -> Any:
-    """Return a layer of ``model``; raises UnknownBackboneError with close matches."""
-    names = [layer.name for layer in model.layers]
-    if name not in names:
-        raise UnknownBackboneError(
-            f"{model.name} has no layer {name!r}. {did_you_mean(name, names)}"
-        )
-    return model.get_layer(name)
 
 
 def set_random_weights(model: Any, seed: int) -> None:
@@ -69,19 +72,3 @@ def _draw(rng: np.random.Generator, layer: Any, variable: Any) -> NDArray[np.flo
     depthwise = "depthwise" in f"{type(layer).__name__}/{variable.path}".lower()
     fan_in = math.prod(shape[:2]) if depthwise else math.prod(shape[:-1])
     return (rng.standard_normal(shape) * math.sqrt(2.0 / fan_in)).astype(np.float32)
-
-
-def _build(record: BackboneRecord, include_top: bool, image_size: tuple[int, int]) -> Any:
-    shape = (*image_size, 3)
-    module, function = record.builder.split(":")
-    if module == "featx":
-        ours = importlib.import_module(f".{function}", __package__)
-        return ours.build(include_top=include_top, input_shape=shape)
-    import keras
-
-    builder = getattr(getattr(keras.applications, module), function)
-    return builder(weights=None, include_top=include_top, input_shape=shape)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:300]

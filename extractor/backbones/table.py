@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ...cache.errors import UnknownBackboneError
 from ...cache.suggest import did_you_mean
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
-KERAS_WEIGHTS = "https://storage.googleapis.com/tensorflow/keras-applications"
+OURS = "featx"
+TABLE = Path(__file__).resolve().parents[1] / "data" / "backbones.json"
 
 
 @dataclass(frozen=True)
@@ -21,13 +27,18 @@ class WeightsFile:
     name : str
         Its name in Keras' cache folder.
     url : str
-    md5 : str
-        Its published MD5, or empty where none is published.
+    checksum : str
+        Its published MD5 or SHA-256, hexadecimal, or empty where none is published.
     """
 
     name: str
     url: str
-    md5: str = ""
+    checksum: str = ""
+
+    @property
+    def algorithm(self) -> str:
+        """Which sum ``checksum`` is, told by its length."""
+        return "sha256" if len(self.checksum) == 64 else "md5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +49,37 @@ class BackboneRecord:
     ----------
     name : str
     builder : str
-        ``module:function`` that builds it; of ``keras.applications`` unless it is ours.
+        ``module:function`` that builds it: of ``keras.applications``, or of ``featx``; empty for a
+        model that a person brings.
     preprocess : str
-        How its publisher turned 8-bit RGB into its input (a key of ``PREPROCESS``).
+        How its publisher turned 8-bit RGB into its input (a key of ``PREPROCESS``); ``none`` also
+        where the network does so itself in its first layers.
     image_size, min_size : int
         Side in pixels of the square that it was trained on, and the least that it takes.
+    shape : (int or None, int or None)
+        Height and width that it is bound to, where a model file fixes them.
     layer : str
-        The last map before its top: the default features, average-pooled.
+        The layer of the default features: the last map before its top, average-pooled.
+    pooling : str or None
+        Handed to the builder where the published network does more after its pooling (ConvNeXt
+        normalises there), so that ``layer`` already gives vectors.
     n_features : int
         Width of the default features.
     n_params : int
         Weights without the top.
+    gmacs : float
+        Multiply-adds of its convolutions and dense layers for one image of ``image_size``, without
+        the top, in thousands of millions.
     weights, weights_with_top : WeightsFile or None
         Published ImageNet weights; None where they ship with featx.
     top_layers : tuple of str
         Layers that exist only with the top.
+    top_size : int or None
+        The only image size at which the top exists, where it is bound to one.
     licence : str
         Of the weights.
+    path : Path or None
+        The file of a model that a person brings.
     """
 
     name: str
@@ -65,111 +90,72 @@ class BackboneRecord:
     layer: str
     n_features: int
     n_params: int
+    gmacs: float
     weights: WeightsFile | None
     weights_with_top: WeightsFile | None
     top_layers: tuple[str, ...]
     licence: str
+    pooling: str | None = None
+    top_size: int | None = None
+    shape: tuple[int | None, int | None] = (None, None)
+    path: Path | None = None
 
     @property
     def is_embedded(self) -> bool:
         """Whether the weights ship with featx."""
-        return self.weights is None
+        return self.builder.startswith(f"{OURS}:")
 
 
-def _keras_file(folder: str, name: str, md5: str = "") -> WeightsFile:
-    return WeightsFile(name, f"{KERAS_WEIGHTS}/{folder}/{name}", md5)
-
-
-_RECORDS = (
-    BackboneRecord(
-        name="efficientnet_lite0",
-        builder="featx:efficientnet_lite0",
-        preprocess="lite",
-        image_size=224,
-        min_size=32,
-        layer="top_activation",
-        n_features=1280,
-        n_params=3_413_024,
-        weights=None,
-        weights_with_top=None,
-        top_layers=("avg_pool", "logits", "predictions"),
-        licence="Apache-2.0",
-    ),
-    BackboneRecord(
-        name="vgg19",
-        builder="vgg19:VGG19",
-        preprocess="caffe",
-        image_size=224,
-        min_size=32,
-        layer="block5_pool",
-        n_features=512,
-        n_params=20_024_384,
-        weights=_keras_file(
-            "vgg19",
-            "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            "253f8cb515780f3b799900260a226db6",
-        ),
-        weights_with_top=_keras_file(
-            "vgg19",
-            "vgg19_weights_tf_dim_ordering_tf_kernels.h5",
-            "cbe5617147190e668d6c5d5026f83318",
-        ),
-        top_layers=("flatten", "fc1", "fc2", "predictions"),
-        licence="CC-BY-4.0",
-    ),
-    BackboneRecord(
-        name="resnet50",
-        builder="resnet:ResNet50",
-        preprocess="caffe",
-        image_size=224,
-        min_size=32,
-        layer="conv5_block3_out",
-        n_features=2048,
-        n_params=23_587_712,
-        weights=_keras_file(
-            "resnet",
-            "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            "4d473c1dd8becc155b73f8504c6f6626",
-        ),
-        weights_with_top=_keras_file(
-            "resnet",
-            "resnet50_weights_tf_dim_ordering_tf_kernels.h5",
-            "2cb95161c43110f7111970584f804107",
-        ),
-        top_layers=("avg_pool", "predictions"),
-        licence="MIT",
-    ),
-    BackboneRecord(
-        name="mobilenet",
-        builder="mobilenet:MobileNet",
-        preprocess="tf",
-        image_size=224,
-        min_size=32,
-        layer="conv_pw_13_relu",
-        n_features=1024,
-        n_params=3_228_864,
-        weights=_keras_file("mobilenet", "mobilenet_1_0_224_tf_no_top.h5"),
-        weights_with_top=_keras_file("mobilenet", "mobilenet_1_0_224_tf.h5"),
-        top_layers=("dropout", "conv_preds", "reshape_2", "predictions"),
-        licence="Apache-2.0",
-    ),
+_EMBEDDED = BackboneRecord(
+    name="efficientnet_lite0",
+    builder=f"{OURS}:efficientnet_lite0",
+    preprocess="lite",
+    image_size=224,
+    min_size=32,
+    layer="top_activation",
+    n_features=1280,
+    n_params=3_413_024,
+    gmacs=0.38,
+    weights=None,
+    weights_with_top=None,
+    top_layers=("avg_pool", "logits", "predictions"),
+    licence="Apache-2.0",
 )
 
-BACKBONES = MappingProxyType({record.name: record for record in _RECORDS})
+
+def _read_table(path: Path) -> Iterator[BackboneRecord]:
+    """Yield the records of ``keras.applications``, as scripts/describe_backbones.py wrote them."""
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    for row in rows:
+        row["weights"] = WeightsFile(**row["weights"])
+        row["weights_with_top"] = WeightsFile(**row["weights_with_top"])
+        row["top_layers"] = tuple(row["top_layers"])
+        yield BackboneRecord(**row)
+
+
+BACKBONES = MappingProxyType(
+    {record.name: record for record in (_EMBEDDED, *_read_table(TABLE))},
+)
 
 
 def find_backbone(name: str) -> BackboneRecord:
-    """Return the record of a backbone.
+    """Return the record of a backbone; case, dashes and underscores do not matter.
 
     Raises
     ------
     UnknownBackboneError
         There is none of that name; the message lists close matches.
     """
-    try:
+    if name in BACKBONES:
         return BACKBONES[name]
-    except KeyError:
-        raise UnknownBackboneError(
-            f"unknown backbone {name!r}. {did_you_mean(name, BACKBONES)} "
-            "`featx backbones` lists them"
-        ) from None
+    for known, record in BACKBONES.items():
+        if _letters(known) == _letters(name):
+            return record
+    raise UnknownBackboneError(
+        f"unknown backbone {name!r}. {did_you_mean(name, BACKBONES)} `featx backbones` lists them; "
+        "your own Keras model is named by its file, model.keras or model.h5"
+    )
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

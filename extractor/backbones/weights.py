@@ -63,8 +63,10 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     WeightsMismatchError
         A downloaded file is not the one that was published.
     ConfigError
-        ``choice`` has none of the three forms.
+        ``choice`` has none of the three forms, or ``record`` is a model that brings its own.
     """
+    if record.path is not None:
+        return _own(record.path, choice)
     if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
         return _random(record, choice, include_top)
     if choice == IMAGENET:
@@ -100,6 +102,12 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def _own(path: Path, choice: str) -> Weights:
+    if choice != IMAGENET:
+        raise ConfigError(f"the model in {path} brings its own weights: leave --weights out")
+    return Weights(path, None, file_digest(path), include_top=False)
+
+
 def _random(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
     text = choice.partition(":")[2] or "0"
     if not text.isdigit():
@@ -115,10 +123,11 @@ def _published(record: BackboneRecord, include_top: bool) -> Path:
     path = keras_path(file)
     if not path.is_file():
         _download(record, file)
-    if file.md5 and file_digest(path, "md5") != file.md5:
+    if file.checksum and file_digest(path, file.algorithm) != file.checksum:
         raise WeightsMismatchError(
-            f"{path} is not the published {file.name} (its MD5 is not {file.md5}): it may be cut "
-            "short. Delete it and run again, or pass your own file with --weights PATH"
+            f"{path} is not the published {file.name} (its {file.algorithm} is not "
+            f"{file.checksum}): it may be cut short. Delete it and run again, or pass your own "
+            "file with --weights PATH"
         )
     return path
 
@@ -135,7 +144,7 @@ def _download(record: BackboneRecord, file: WeightsFile) -> None:
                 file.url,
                 cache_dir=str(path.parent.parent),
                 cache_subdir=path.parent.name,
-                file_hash=file.md5 or None,
+                file_hash=file.checksum or None,
             )
         Path(found).replace(path)
     # urllib, ssl and Keras raise OSError, plain Exception and ValueError here; all mean: not to be

@@ -45,7 +45,8 @@ class KerasEngine:
         self.name = f"keras/{keras.backend.backend()}"
         self.batch_size = batch_size
         backbone = build_backbone(record, weights, image_size)
-        outputs = [_pooled(find_layer(backbone, tap.layer).output, tap) for tap in taps]
+        found = [find_layer(backbone, tap.layer, record.top_layers) for tap in taps]
+        outputs = [_pooled(layer.output, tap) for layer, tap in zip(found, taps, strict=True)]
         tapped = keras.Model(backbone.input, outputs)
         tapped.trainable = False
         pixels = keras.Input((*image_size, 3), dtype="uint8")

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import NO_LABEL, NO_SPLIT, SPLITS, Listing, StringColumn
+from ...cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
 from ...cache.errors import SourceFormatError
 from .base import source_name
+from .files import Files
+from .labels import SPLIT_NAMES, split_code
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 NOT_IMAGES = frozenset(
     (
         *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml"),
         *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".ini", ".log", ".npy", ".npz"),
-        *(".h5", ".hdf5", ".parquet", ".zip", ".tar", ".gz", ".featx"),
+        *(".h5", ".hdf5", ".keras", ".parquet", ".zip", ".tar", ".gz", ".featx"),
         *(".mp4", ".mov", ".avi", ".mp3", ".wav"),
     )
 )
@@ -47,23 +38,23 @@ class FolderSource:
         There is no image file below the folder.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.location = str(root.resolve())
-        self.name = source_name(root.resolve().name, self.location)
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.location = files.location
+        self.name = source_name(self.location.rsplit("/", 1)[-1], self.location)
         self.left_out: dict[str, int] = {}
         self._paths = self._find()
         if not self._paths:
             others = ", ".join(f"{n} {suffix}" for suffix, n in self.left_out.items()) or "nothing"
             raise SourceFormatError(
-                f"no image files in {root} (found {others}). Expected images, or one subfolder of "
-                "images per class"
+                f"no image files in {self.location} (found {others}). Expected images, or one "
+                "subfolder of images per class"
             )
 
     def _find(self) -> list[str]:
         found: list[str] = []
         others: Counter[str] = Counter()
-        for relative in _walk(self.root):
+        for relative in self._files.walk():
             suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122 (names may be no UTF-8)
             if suffix in NOT_IMAGES:
                 others[suffix] += 1
@@ -74,60 +65,30 @@ class FolderSource:
 
     def listing(self) -> Listing:
         """Return ids, labels from the folders' names, and splits."""
-        parts = [path.split("/") for path in self._paths]
-        tops = {p[0] for p in parts if len(p) > 1}
+        tops = {path.split("/", 1)[0] for path in self._paths if "/" in path}
         has_splits = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
         depth = 1 if has_splits else 0
-        classes = [p[depth] if len(p) > depth + 1 else None for p in parts]
-        class_names = tuple(sorted({c for c in classes if c is not None}))
-        codes = {name: code for code, name in enumerate(class_names)}
-        labels = [NO_LABEL if c is None else codes[c] for c in classes]
-        splits = [_split_code(p[0]) if has_splits and len(p) > 1 else NO_SPLIT for p in parts]
-        return Listing(
-            StringColumn.from_strings(self._paths),
-            np.array(labels, np.int64),
-            np.array(splits, np.int8),
-            None,
-            class_names,
-        )
+        codes: dict[str, int] = {}
+        labels = np.full(len(self._paths), NO_LABEL, np.int64)
+        splits = np.full(len(self._paths), NO_SPLIT, np.int8)
+        for row, path in enumerate(self._paths):
+            parts = path.split("/", depth + 1)
+            if len(parts) > depth + 1:
+                labels[row] = codes.setdefault(parts[depth], len(codes))
+            if has_splits and len(parts) > 1:
+                splits[row] = split_code(parts[0])
+        class_names = sorted(codes)
+        order = np.zeros(len(codes), np.int64)
+        for place, name in enumerate(class_names):
+            order[codes[name]] = place
+        labels[labels >= 0] = order[labels[labels >= 0]]
+        ids = StringColumn.from_strings(self._paths)
+        return Listing(ids, labels, splits, None, tuple(class_names))
 
     def stamps(self) -> NDArray[np.int64]:
-        """Return size, mtime and ctime of each file; zeros where a file cannot be looked at."""
-        return np.array([_stamp(os.path.join(self.root, p)) for p in self._paths], np.int64)  # noqa: PTH118
+        """Return the stamp of each file; zeros where a file cannot be looked at."""
+        return np.array([self._files.stamp(path) for path in self._paths], np.int64)
 
     def read(self, index: int) -> bytes:
         """Return the bytes of one file; raises OSError where it cannot be read."""
-        with open(os.path.join(self.root, self._paths[index]), "rb") as file:  # noqa: PTH118, PTH123
-            return file.read()
-
-
-def _split_code(folder: str) -> int:
-    return SPLITS.index(SPLIT_NAMES[folder.lower()])
-
-
-def _stamp(path: str) -> tuple[int, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116 (ten thousand Path objects cost more than the calls)
-    except OSError:
-        return 0, 0, 0
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _walk(root: Path) -> Iterator[str]:
-    """Yield the visible files below ``root`` as relative POSIX paths; links that loop end there."""
-    seen = {os.path.realpath(root)}
-    for folder, folders, files in os.walk(root, followlinks=True):
-        kept = []
-        for name in folders:
-            real = os.path.realpath(os.path.join(folder, name))  # noqa: PTH118
-            if not name.startswith(".") and real not in seen:
-                seen.add(real)
-                kept.append(name)
-        folders[:] = kept
-        relative = os.path.relpath(folder, root).replace(os.sep, "/")
-        prefix = "" if relative == "." else f"{relative}/"
-        yield from (f"{prefix}{name}" for name in files if _visible(name))
-
-
-def _visible(name: str) -> bool:
-    return not name.startswith(".") and name != "Thumbs.db"
+        return self._files.read(self._paths[index])

@@ -8,16 +8,19 @@ from PIL import Image
 
 from ...cache import SPLITS, StringColumn
 from ...cache.errors import SourceFormatError
-from .idx import IdxSource
+from .arrays import ArraySource
+from .files import LocalFiles
+from .idx import find_idx, open_idx
 
 SAMPLE = "sample"
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "fashion_sample"
 
 
-def open_sample() -> IdxSource:
+def open_sample() -> ArraySource:
     """Return the bundled sample: 2,000 train and 500 test images in 10 balanced classes."""
-    source = IdxSource(FOLDER, name="fashion-sample")
-    source.location = "the bundled Fashion-MNIST sample"
+    files = LocalFiles(FOLDER)
+    source = open_idx(files, find_idx(files.top()), "the bundled Fashion-MNIST sample")
+    source.name = "fashion-sample"
     return source
 
 

@@ -1,0 +1,179 @@
+"""A person's own Keras model as a backbone: ``.keras``, or whole-model HDF5.
+
+What the file says of itself is read without Keras, so that a run in which every feature is cached
+knows its fingerprint at once, and is checked before Keras builds anything from it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ...cache.errors import (
+    ConfigError,
+    UnknownBackboneError,
+    WeightsMismatchError,
+    WeightsNotFoundError,
+)
+from ..keras_import import import_keras
+from .config_check import check_config
+from .layers import LAST_MAP
+from .preprocess import PREPROCESS
+from .table import BackboneRecord
+
+ENDINGS = (".keras", ".h5", ".hdf5")
+DEFAULT_SIZE = 224
+MAX_CONFIG_BYTES = 64 << 20
+
+
+def is_model_file(name: str) -> bool:
+    """Tell whether a backbone's name is the path of a file, by its ending."""
+    return name.lower().endswith(ENDINGS)
+
+
+def describe_model_file(path: Path, preprocess: str | None) -> BackboneRecord:
+    """Return the record of the model in a file, without Keras.
+
+    Parameters
+    ----------
+    path : Path
+    preprocess : str or None
+        How the model wants 8-bit RGB; a file does not say, so a person must.
+
+    Raises
+    ------
+    WeightsNotFoundError, WeightsMismatchError
+        There is no file, or no whole model in it.
+    ConfigError
+        ``preprocess`` is missing or unknown.
+    """
+    modes = ", ".join(PREPROCESS)
+    if preprocess is None:
+        raise ConfigError(
+            f"how does the model in {path} want its pixels? Say --preprocess, one of {modes} "
+            "(`none`: RGB from 0 to 255, also where its first layers rescale them)"
+        )
+    if preprocess not in PREPROCESS:
+        raise ConfigError(f"unknown preprocess mode {preprocess!r}: expected one of {modes}")
+    height, width = _input_sides(read_config(path))
+    return BackboneRecord(
+        name=path.name,
+        builder="",
+        preprocess=preprocess,
+        image_size=height or width or DEFAULT_SIZE,
+        min_size=1,
+        shape=(height, width),
+        layer=LAST_MAP,
+        n_features=0,
+        n_params=0,
+        gmacs=0.0,
+        weights=None,
+        weights_with_top=None,
+        top_layers=(),
+        licence="",
+        path=path,
+    )
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the configuration that a whole-model file carries.
+
+    Raises
+    ------
+    WeightsNotFoundError
+        There is no such file.
+    WeightsMismatchError
+        The file is no Keras model, or holds weights alone.
+    """
+    if not path.is_file():
+        raise WeightsNotFoundError(f"no Keras model at {path}")
+    try:
+        text = _config_text(path)
+        config = json.loads(text) if text is not None else None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise WeightsMismatchError(
+            f"{path} is no Keras model: expected a .keras archive or a whole-model .h5 ({error})"
+        ) from error
+    if config is None:
+        raise WeightsMismatchError(
+            f"{path} holds weights but no model. Name the backbone that they belong to: "
+            f"--backbone NAME --weights {path}"
+        )
+    if not isinstance(config, dict):
+        raise WeightsMismatchError(f"{path} is no Keras model: its configuration is no object")
+    return config
+
+
+def load_model(path: Path, image_size: tuple[int, int]) -> Any:
+    """Load the model in a file in Keras' safe mode; nothing in the file runs as code.
+
+    Raises
+    ------
+    WeightsMismatchError
+        The model holds code (a Lambda layer), needs classes that Keras does not have, is damaged,
+        or does not take RGB images of ``image_size``.
+    """
+    check_config(read_config(path), str(path))
+    keras = import_keras()
+    try:
+        model = keras.saving.load_model(str(path), compile=False, safe_mode=True)
+    # Keras raises nearly every builtin error on configurations that do not hold together.
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:300]
+        raise WeightsMismatchError(f"Keras cannot load {path}: {reason}") from error
+    _check_input(model, path, image_size)
+    return model
+
+
+def _config_text(path: Path) -> str | bytes | None:
+    """Return the JSON of the model's configuration; None where there are only weights."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+                raise ValueError("its config.json is larger than any model's")
+            return archive.read("config.json")
+    with h5py.File(path, "r") as file:
+        text: str | bytes | None = file.attrs.get("model_config")
+        return text
+
+
+def _input_sides(config: Any) -> tuple[int | None, int | None]:
+    """Return height and width of the first input that a configuration speaks of, if it is bound."""
+    if isinstance(config, dict):
+        for key in ("batch_shape", "batch_input_shape", "build_input_shape"):
+            shape = config.get(key)
+            if isinstance(shape, list) and len(shape) == 4:
+                return _side(shape[1]), _side(shape[2])
+    values = config.values() if isinstance(config, dict) else config
+    for value in values if isinstance(config, dict | list) else ():
+        if isinstance(value, dict | list):
+            found = _input_sides(value)
+            if any(found):
+                return found
+    return None, None
+
+
+def _side(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _check_input(model: Any, path: Path, image_size: tuple[int, int]) -> None:
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1:
+        raise WeightsMismatchError(f"{path} takes {len(inputs)} inputs: expected one image")
+    shape = tuple(inputs[0].shape)
+    sides = tuple(shape[1:3])
+    fits = len(shape) == 4 and shape[3] in (3, None)
+    if not fits:
+        raise WeightsMismatchError(
+            f"{path} takes arrays of shape {shape[1:]}: expected RGB images (height, width, 3)"
+        )
+    if any(own not in (None, side) for own, side in zip(sides, image_size, strict=True)):
+        raise UnknownBackboneError(
+            f"{path} takes images of {sides[0]}×{sides[1]} pixels only, got "
+            f"{image_size[0]}×{image_size[1]}"
+        )
