@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import extract, fit, listing, score, sweep
+from .commands import doctor, extract, fit, listing, score, sweep
 from .commands.config import default_map
 
 INTERRUPTED = 130
@@ -55,8 +55,14 @@ def root(context: typer.Context) -> None:
 
 
 app.command()(extract.extract)
+<<<<<<< HEAD
 app.command()(fit.fit)
 app.command()(sweep.sweep)
+=======
+app.command()(doctor.doctor)
+app.command()(heads.fit)
+app.command()(heads.sweep)
+>>>>>>> 489a5bf (Add featx doctor)
 app.command()(score.score)
 app.command()(listing.backbones)
 app.command()(listing.sample)
