@@ -55,14 +55,9 @@ def root(context: typer.Context) -> None:
 
 
 app.command()(extract.extract)
-<<<<<<< HEAD
+app.command()(doctor.doctor)
 app.command()(fit.fit)
 app.command()(sweep.sweep)
-=======
-app.command()(doctor.doctor)
-app.command()(heads.fit)
-app.command()(heads.sweep)
->>>>>>> 489a5bf (Add featx doctor)
 app.command()(score.score)
 app.command()(listing.backbones)
 app.command()(listing.sample)

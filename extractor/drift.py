@@ -81,10 +81,10 @@ def _cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     """Return the cosine of each pair of rows; -1 where a row is not finite."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
+        same = (a == b).all(axis=1)
         lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         products = (a * b).sum(axis=1)
-    same = (a == b).all(axis=1)
-    cosines = np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0)
+        cosines = np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0)
     cosines = np.where(same, 1.0, cosines)
     found: NDArray[np.float64] = np.where(np.isfinite(cosines), cosines, -1.0)
     return found

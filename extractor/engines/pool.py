@@ -20,6 +20,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class _Job(Generic[T]):
     token: T
+    engine: Engine
     images: NDArray[np.uint8]
     future: Future[tuple[NDArray[Any], ...]]
 
@@ -79,7 +80,8 @@ class EnginePool(Generic[T]):
         engine = self.start()
         if self._executor is None:
             raise RuntimeError("the pool is closed")
-        self._jobs.append(_Job(token, images, self._executor.submit(self._run, engine, images)))
+        future = self._executor.submit(self._run, engine, images)
+        self._jobs.append(_Job(token, engine, images, future))
         while len(self._jobs) > engine.n_parallel:
             yield self._take()
 
@@ -100,18 +102,23 @@ class EnginePool(Generic[T]):
         try:
             outputs = job.future.result()
         except Exception as error:  # noqa: BLE001 (as above)
-            outputs = self._again(job.images, error)
+            outputs = self._again(job.engine, job.images, error)
         self._jobs.popleft()
         return job.token, outputs
 
-    def _again(self, images: NDArray[np.uint8], error: Exception) -> tuple[NDArray[Any], ...]:
+    def _again(
+        self, failed: Engine, images: NDArray[np.uint8], error: Exception
+    ) -> tuple[NDArray[Any], ...]:
         """Run a batch that did not fit into memory with a smaller engine."""
         while True:
-            if self.engine is not None and self.engine.batch_size >= self.batch_size:
+            if failed.batch_size <= self.batch_size:
                 self._halve(error)
                 self.engine = None
+            elif not is_out_of_memory(error):
+                raise error
+            failed = self.start()
             try:
-                return self._run(self.start(), images)
+                return self._run(failed, images)
             except Exception as again:  # noqa: BLE001 (as above)
                 error = again
 
