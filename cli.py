@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import cache, extract, fit, listing, score, sweep
+from .commands import cache, doctor, extract, fit, listing, score, sweep
 from .commands.config import default_map
 
 INTERRUPTED = 130
@@ -55,6 +55,7 @@ def root(context: typer.Context) -> None:
 
 
 app.command()(extract.extract)
+app.command()(doctor.doctor)
 app.command()(fit.fit)
 app.command()(sweep.sweep)
 app.command()(score.score)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .atomic import atomic_path
 from .checksums import block_checksums, block_rows, row_checksums
 from .compression import NONE, check_filters, filter_arguments
-from .errors import CacheError, CacheFormatError, FeatxError
+from .errors import CacheError, FeatxError
 from .seal import check_seal, damaged, seal_of
 from .sink import Sink
 from .spec import FORMAT_VERSION

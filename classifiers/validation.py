@@ -113,6 +113,7 @@ def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
         seconds = (time.perf_counter() - start) / len(heads)
         yield from (Fitted(place, head, seconds) for place, head in enumerate(heads))
         return
+    head: Any
     for place, head in enumerate(heads):
         start = time.perf_counter()
         if getattr(head, "uses_validation", False) and len(data.y_held_out):

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_count
-from .extract import BatchOption, MaxBadOption, WeightsOption, WorkersOption
+from .options import (
+    BatchOption,
+    EngineOption,
+    MaxBadOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
 from .progress import ImageProgress
 
 if TYPE_CHECKING:
@@ -29,7 +36,8 @@ def score(
         Path, typer.Option("--out", "-o", help="Where to write: .parquet, .csv or .jsonl.")
     ],
     weights: WeightsOption = "imagenet",
-    batch_size: BatchOption = 64,
+    engine: EngineOption = "auto",
+    batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
     max_bad: MaxBadOption = None,
     cache: CacheOption = DEFAULT_CACHE,
@@ -43,13 +51,8 @@ def score(
     Example: featx score model.featx photos/ --out predictions.parquet
     """
     from ..classifiers import score_images
-    from ..extractor.options import BadLimit, RunOptions
 
-    run = RunOptions(
-        workers=workers,
-        batch_size=batch_size,
-        max_bad=BadLimit.parse(max_bad) if max_bad else None,
-    )
+    run = run_options(batch_size, workers, max_bad, engine)
     with ImageProgress(quiet=as_json) as progress:
         report = score_images(
             model, source, out, weights=weights, cache=cache, run=run, observer=progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureStore, ShardSet
+from .batch_size import DEFAULT_ON_CPU
 from .decode import strict_images
-from .engines import Engine, run_padded
+from .engines import EnginePool
 from .options import Observer, RunOptions, Silence
 from .plan import Plan
 from .sources import Source
-from .stream import Item, Reader, group, read_ahead
+from .stream import WINDOW, Item, Reader, group, read_ahead
 
 
 @dataclass(frozen=True)
@@ -64,51 +65,70 @@ def iter_features(
     options, observer = options or RunOptions(), observer or Silence()
     n_samples = len(source.listing())
     shards = store.open_set(plan.spec) if store else None
-    reader = Reader(source, plan.geometry, _Missing(shards))
+    reader = Reader(source, (plan.geometry,), _Missing(shards))
     observer.begin(n_samples, f"{plan.record.name}: scoring")
+    pool: EnginePool[list[Item]] = EnginePool(
+        lambda size: plan.build_engine(size, options.engine), options.batch_size or DEFAULT_ON_CPU
+    )
     with strict_images():
-        size = options.batch_size
-        items = read_ahead(reader, range(n_samples), options.n_workers, 3 * size)
-        head = list(islice(items, size))
-        maker = _ChunkMaker(plan, shards, min(size, 1 << max(0, len(head) - 1).bit_length()))
-        for held in group(chain(head, items), maker.batch_size):
-            yield maker.chunk(held)
-            observer.advance(len(held))
+        items = read_ahead(reader, range(n_samples), options.n_workers, WINDOW)
+        head = list(islice(items, pool.batch_size))
+        pool.batch_size = min(pool.batch_size, 1 << max(0, len(head) - 1).bit_length())
+        maker = _ChunkMaker(plan, shards, pool)
+        try:
+            for chunk in maker.chunks(group(chain(head, items), pool.batch_size)):
+                yield chunk
+                observer.advance(len(chunk.ok))
+        finally:
+            items.close()  # type: ignore[attr-defined]
+            pool.close()
 
 
 @dataclass(frozen=True)
 class _Missing:
     shards: ShardSet | None
 
-    def __call__(self, digest: bytes) -> bool:
+    def __call__(self, digest: bytes) -> tuple[int, ...]:
         if self.shards is None:
-            return True
-        return bool(self.shards.index.find(np.frombuffer(digest, np.uint8)[None])[0] < 0)
+            return (0,)
+        row = np.frombuffer(digest, np.uint8)[None]
+        return (0,) if self.shards.index.find(row)[0] < 0 else ()
 
 
+@dataclass(frozen=True)
 class _ChunkMaker:
-    def __init__(self, plan: Plan, shards: ShardSet | None, batch_size: int) -> None:
-        self.plan, self.shards, self.batch_size = plan, shards, batch_size
-        self.engine: Engine | None = None
+    """Turns groups of items into chunks, in order, several groups in flight."""
 
-    def chunk(self, held: list[Item]) -> FeatureChunk:
-        computed = [place for place, item in enumerate(held) if item.pixels is not None]
-        cached = [p for p, item in enumerate(held) if item.pixels is None and not item.reason]
+    plan: Plan
+    shards: ShardSet | None
+    pool: EnginePool[list[Item]]
+
+    def chunks(self, groups: Iterable[list[Item]]) -> Iterator[FeatureChunk]:
+        for held in groups:
+            pixels = [item.pixels[0] for item in held if item.pixels]
+            if pixels:
+                for earlier, outputs in self.pool.put(held, np.stack(pixels)):
+                    yield self._chunk(earlier, outputs[0])
+                continue
+            # Nothing to compute: what is in flight comes first, to keep the order.
+            for earlier, outputs in self.pool.drain():
+                yield self._chunk(earlier, outputs[0])
+            yield self._chunk(held, None)
+        for earlier, outputs in self.pool.drain():
+            yield self._chunk(earlier, outputs[0])
+
+    def _chunk(self, held: list[Item], computed: NDArray[Any] | None) -> FeatureChunk:
+        places = [place for place, item in enumerate(held) if item.pixels]
+        cached = [p for p, item in enumerate(held) if not item.pixels and not item.reason]
         parts: list[NDArray[Any]] = []
-        if computed:
-            parts.append(self._compute([held[place] for place in computed]))
+        if computed is not None:
+            parts.append(computed.astype(self.plan.spec.storage, copy=False))
         if cached and self.shards is not None:
             digests = b"".join(held[place].digest for place in cached)
             rows = self.shards.index.find(np.frombuffer(digests, np.uint8).reshape(-1, 32))
             parts.append(self.shards.take(rows))
         ok = np.zeros(len(held), np.bool_)
-        ok[computed + cached] = True
-        order = np.argsort(np.array(computed + cached, np.int64))
+        ok[places + cached] = True
+        order = np.argsort(np.array(places + cached, np.int64))
         X = np.concatenate(parts)[order] if parts else np.zeros((0, 0), np.float32)
         return FeatureChunk(held[0].index, ok, X, tuple(i.reason for i in held), len(cached))
-
-    def _compute(self, items: list[Item]) -> NDArray[Any]:
-        self.engine = self.engine or self.plan.build_engine(self.batch_size)
-        pixels = np.stack([item.pixels for item in items if item.pixels is not None])
-        (X,) = run_padded(self.engine, pixels)
-        return X.astype(self.plan.spec.storage, copy=False)

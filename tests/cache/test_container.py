@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from cache_shared import batch_of, make_spec, manifest_of, rows_of
+
 from featx.cache import seal
 from featx.cache.container import open_container, write_container
 from featx.cache.errors import CacheFormatError, NewerFormatError
@@ -71,7 +71,7 @@ def test_every_flipped_byte_of_a_shard_is_found_or_changes_nothing(tmp_path: Pat
             assert "hurt.h5" in str(error)
             n_found += 1
             continue
-        assert (X == rows_of(range(3))).all(), f"byte {offset}"
+        assert (rows_of(range(3)) == X).all(), f"byte {offset}"
         assert (out == X).all()
         assert (shard.digests == good.digests).all()
         assert (shard.views == good.views).all()

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
 from cache_shared import fill, flip, make_spec, manifest_of, offset_of_rows, rows_of, shards_in
+
 from featx.cache import FeatureStore, Listing, Manifest, StringColumn
 from featx.cache.errors import CacheFormatError, ConfigError, SourceFormatError, SourceNotFoundError
 from featx.cache.export import export

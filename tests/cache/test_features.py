@@ -7,10 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-import featx.cache.shardset as shardset_module
 from cache_shared import (
     batch_of,
     digests_of,
@@ -23,6 +19,10 @@ from cache_shared import (
     rows_of,
     shards_in,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import featx.cache.shardset as shardset_module
 from featx.cache import COMPRESSIONS, FeatureBatch, FeatureSet, FeatureStore
 from featx.cache.compact import compact
 from featx.cache.errors import CacheError, CacheFormatError, ConfigError

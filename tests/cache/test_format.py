@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cache_shared import digests_of, fill, make_spec, rows_of
 
 import featx.cache
-from cache_shared import digests_of, fill, make_spec, rows_of
 from featx.cache import BadImage, FeatureStore
 from featx.cache.verify import verify
 
@@ -38,7 +38,7 @@ def test_the_documented_reader_reads_what_we_write(tmp_path: Path) -> None:
     features = store.open_features()
     assert ids == list(features.sample_ids)
     assert y.tolist() == features.y.tolist()
-    assert (X == np.asarray(features.X)).all()
+    assert (np.asarray(features.X) == X).all()
 
 
 @pytest.mark.parametrize(("backbone", "storage"), SETS)
@@ -47,7 +47,7 @@ def test_the_documented_reader_reads_version_1(backbone: str, storage: str) -> N
     ids, y, X = plain_reader()(DATA, "photos", spec.fingerprint[:12])
     assert ids == [f"image-{i}.png" for i in range(5)]
     assert y.tolist() == [0, 1, 0, 1, 0]
-    assert (X == rows_of(range(5)).astype(storage)).all()
+    assert (rows_of(range(5)).astype(storage) == X).all()
 
 
 @pytest.mark.parametrize(("backbone", "storage"), SETS)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+from cache_shared import digests_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_shared import digests_of
 from featx.cache.index import FIND_ROWS, DigestIndex
 
 keys = st.lists(st.integers(0, 5), max_size=30)

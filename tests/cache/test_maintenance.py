@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-import featx.cache.merge as merge_module
 from cache_shared import (
     batch_of,
     fill,
@@ -23,6 +21,8 @@ from cache_shared import (
     rows_of,
     shards_in,
 )
+
+import featx.cache.merge as merge_module
 from featx.cache import BadImage, FeatureStore, seal
 from featx.cache.collect import collect_garbage, find_garbage
 from featx.cache.compact import compact
