@@ -59,6 +59,18 @@ def save_model(model: Model, path: Path) -> None:
             archive.writestr(zipfile.ZipInfo(_member(name), EPOCH), data)
 
 
+def model_digest(model: Model) -> str:
+    """Return the SHA-256 of all that decides a prediction: spec, class names, head."""
+    state = hashlib.sha256()
+    params = model.head.get_json_params()
+    parts = [model.spec.fingerprint, model.class_names, model.head_name, params]
+    state.update(json.dumps(parts, sort_keys=True).encode("ascii"))
+    for name, array in sorted(model.head.get_arrays().items()):
+        state.update(name.encode("ascii"))
+        state.update(_npy(array))
+    return state.hexdigest()
+
+
 def load_model(path: Path | str) -> Model:
     """Read a model; no code from the file runs.
 

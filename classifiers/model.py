@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureSpec
 from ..cache.errors import FeatureMismatchError
+from ..extractor.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ class Model:
         probabilities = np.zeros((len(X), len(self.class_names)), known.dtype)
         probabilities[:, self.head.classes_] = known
         return probabilities
+
+    def check_plan(self, plan: Plan) -> None:
+        """Refuse a machine whose backbone would make other features.
+
+        Raises
+        ------
+        FeatureMismatchError
+            The weights' digest, or how this featx feeds the backbone, is not the model's.
+        """
+        self.check_spec(replace(plan.spec, preprocess=plan.record.preprocess))
 
     def check_spec(self, spec: FeatureSpec) -> None:
         """Refuse features that were made in another way.

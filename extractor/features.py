@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -17,6 +17,8 @@ from .options import Observer, RunOptions, Silence
 from .plan import Plan
 from .sources import Source
 from .stream import Item, Reader, group, read_ahead
+
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class FeatureChunk:
         Why a sample has none; empty where it has.
     n_cached : int
         How many rows came from the cache.
+    digests : ndarray of uint8, shape (n, 32)
+        Of the images' bytes; zeros where they could not be read.
+    computed : ndarray of bool, shape (n,)
+        Which features were computed now.
     """
 
     start: int
@@ -42,6 +48,8 @@ class FeatureChunk:
     X: NDArray[Any]
     reasons: tuple[str, ...]
     n_cached: int
+    digests: NDArray[np.uint8]
+    computed: NDArray[np.bool_]
 
 
 def iter_features(
@@ -50,11 +58,13 @@ def iter_features(
     store: FeatureStore | None = None,
     options: RunOptions | None = None,
     observer: Observer | None = None,
+    ranges: Sequence[range] | None = None,
 ) -> Iterator[FeatureChunk]:
     """Yield the features of every image of ``source``, in order, in bounded memory.
 
     Rows that ``store`` holds are taken from there; nothing is written. Keras is loaded when the
-    first image must be computed.
+    first image must be computed. Given ``ranges``, ascending, only these samples are read, and no
+    chunk reaches over a border: what is computed together does not depend on where a run begins.
 
     Raises
     ------
@@ -63,17 +73,18 @@ def iter_features(
     """
     options, observer = options or RunOptions(), observer or Silence()
     n_samples = len(source.listing())
+    spans = [range(n_samples)] if ranges is None else ranges
     shards = store.open_set(plan.spec) if store else None
     reader = Reader(source, plan.geometry, _Missing(shards))
-    observer.begin(n_samples, f"{plan.record.name}: scoring")
+    observer.begin(sum(map(len, spans)), f"{plan.record.name}: scoring")
     with strict_images():
-        size = options.batch_size
-        items = read_ahead(reader, range(n_samples), options.n_workers, 3 * size)
-        head = list(islice(items, size))
-        maker = _ChunkMaker(plan, shards, min(size, 1 << max(0, len(head) - 1).bit_length()))
-        for held in group(chain(head, items), maker.batch_size):
-            yield maker.chunk(held)
-            observer.advance(len(held))
+        size = min(options.batch_size, 1 << max(0, n_samples - 1).bit_length())
+        items = read_ahead(reader, chain.from_iterable(spans), options.n_workers, 3 * size)
+        maker = _ChunkMaker(plan, shards, size)
+        for span in spans:
+            for held in group(islice(items, len(span)), size):
+                yield maker.chunk(held)
+                observer.advance(len(held))
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,18 @@ class _ChunkMaker:
         ok[computed + cached] = True
         order = np.argsort(np.array(computed + cached, np.int64))
         X = np.concatenate(parts)[order] if parts else np.zeros((0, 0), np.float32)
-        return FeatureChunk(held[0].index, ok, X, tuple(i.reason for i in held), len(cached))
+        fresh = np.zeros(len(held), np.bool_)
+        fresh[computed] = True
+        digests = b"".join(item.digest or bytes(DIGEST_BYTES) for item in held)
+        return FeatureChunk(
+            start=held[0].index,
+            ok=ok,
+            X=X,
+            reasons=tuple(item.reason for item in held),
+            n_cached=len(cached),
+            digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
+            computed=fresh,
+        )
 
     def _compute(self, items: list[Item]) -> NDArray[Any]:
         self.engine = self.engine or self.plan.build_engine(self.batch_size)
