@@ -151,9 +151,9 @@ class Predictor:
         return self.model.predict_proba(block.X).astype(np.float32, copy=False)
 
     def _decide(self, proba: NDArray[np.float32]) -> NDArray[np.int64]:
-        if self.options.threshold is None:
-            return proba.argmax(axis=1)
-        return (proba[:, 1] >= self.options.threshold).astype(np.int64)
+        limit = self.options.threshold
+        codes: NDArray[Any] = proba.argmax(axis=1) if limit is None else proba[:, 1] >= limit
+        return codes.astype(np.int64, copy=False)
 
     def _unsure(self, best: NDArray[np.float32]) -> NDArray[np.bool_]:
         limit = self.options.abstain_below

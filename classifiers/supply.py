@@ -227,5 +227,5 @@ class _Window:
 
 
 def part_rows(n_features: int, most: int, n_bytes: int) -> int:
-    """Return how many rows of float32 features make a part of at most ``n_bytes``."""
-    return max(256, min(most, n_bytes // (4 * n_features)))
+    """Return how many rows make a part: ``n_bytes`` of float32 features, not over ``most``."""
+    return min(most, max(256, n_bytes // (4 * n_features)))
