@@ -30,6 +30,8 @@ class Model:
         What was measured when it was made.
     data_digest : str
         Of the manifest that it learned from.
+    split : mapping
+        Rows of train, val and test, and a digest of which they are.
     origin : mapping
         Command, time and library versions.
     """
@@ -40,6 +42,7 @@ class Model:
     head: Any
     scores: tuple[dict[str, Any], ...] = ()
     data_digest: str = ""
+    split: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
