@@ -135,7 +135,11 @@ def write_container(
             alignment_threshold=1,
             alignment_interval=ALIGNMENT,
         ) as file:
-            for key, value in {"featx": kind, "format_version": FORMAT_VERSION, **attributes}.items():
+            for key, value in {
+                "featx": kind,
+                "format_version": FORMAT_VERSION,
+                **attributes,
+            }.items():
                 file.attrs[key] = value
             for name, column in columns.items():
                 values = np.ascontiguousarray(column)

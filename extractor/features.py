@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -18,6 +18,8 @@ from .options import Observer, RunOptions, Silence
 from .plan import Plan
 from .sources import Source
 from .stream import WINDOW, Item, Reader, group, read_ahead
+
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class FeatureChunk:
         Why a sample has none; empty where it has.
     n_cached : int
         How many rows came from the cache.
+    digests : ndarray of uint8, shape (n, 32)
+        Of the images' bytes; zeros where they could not be read.
+    computed : ndarray of bool, shape (n,)
+        Which features were computed now.
     """
 
     start: int
@@ -43,6 +49,8 @@ class FeatureChunk:
     X: NDArray[Any]
     reasons: tuple[str, ...]
     n_cached: int
+    digests: NDArray[np.uint8]
+    computed: NDArray[np.bool_]
 
 
 def iter_features(
@@ -51,11 +59,13 @@ def iter_features(
     store: FeatureStore | None = None,
     options: RunOptions | None = None,
     observer: Observer | None = None,
+    ranges: Sequence[range] | None = None,
 ) -> Iterator[FeatureChunk]:
     """Yield the features of every image of ``source``, in order, in bounded memory.
 
     Rows that ``store`` holds are taken from there; nothing is written. Keras is loaded when the
-    first image must be computed.
+    first image must be computed. Given ``ranges``, ascending, only these samples are read, and no
+    chunk reaches over a border: what is computed together does not depend on where a run begins.
 
     Raises
     ------
@@ -64,24 +74,31 @@ def iter_features(
     """
     options, observer = options or RunOptions(), observer or Silence()
     n_samples = len(source.listing())
+    spans = [range(n_samples)] if ranges is None else ranges
     shards = store.open_set(plan.spec) if store else None
     reader = Reader(source, (plan.geometry,), _Missing(shards))
-    observer.begin(n_samples, f"{plan.record.name}: scoring")
+    observer.begin(sum(map(len, spans)), f"{plan.record.name}: scoring")
+    largest = 1 << max(0, n_samples - 1).bit_length()
     pool: EnginePool[list[Item]] = EnginePool(
-        lambda size: plan.build_engine(size, options.engine), options.batch_size or DEFAULT_ON_CPU
+        lambda size: plan.build_engine(size, options.engine),
+        min(options.batch_size or DEFAULT_ON_CPU, largest),
     )
+    maker = _ChunkMaker(plan, shards, pool)
     with strict_images():
-        items = read_ahead(reader, range(n_samples), options.n_workers, WINDOW)
-        head = list(islice(items, pool.batch_size))
-        pool.batch_size = min(pool.batch_size, 1 << max(0, len(head) - 1).bit_length())
-        maker = _ChunkMaker(plan, shards, pool)
+        items = read_ahead(reader, chain.from_iterable(spans), options.n_workers, WINDOW)
         try:
-            for chunk in maker.chunks(group(chain(head, items), pool.batch_size)):
+            for chunk in maker.chunks(_groups(items, spans, pool.batch_size)):
                 yield chunk
                 observer.advance(len(chunk.ok))
         finally:
             items.close()  # type: ignore[attr-defined]
             pool.close()
+
+
+def _groups(items: Iterator[Item], spans: Iterable[range], batch_size: int) -> Iterator[list[Item]]:
+    """Group the items of each span for itself."""
+    for span in spans:
+        yield from group(islice(items, len(span)), batch_size)
 
 
 @dataclass(frozen=True)
@@ -131,4 +148,15 @@ class _ChunkMaker:
         ok[places + cached] = True
         order = np.argsort(np.array(places + cached, np.int64))
         X = np.concatenate(parts)[order] if parts else np.zeros((0, 0), np.float32)
-        return FeatureChunk(held[0].index, ok, X, tuple(i.reason for i in held), len(cached))
+        fresh = np.zeros(len(held), np.bool_)
+        fresh[places] = True
+        digests = b"".join(item.digest or bytes(DIGEST_BYTES) for item in held)
+        return FeatureChunk(
+            start=held[0].index,
+            ok=ok,
+            X=X,
+            reasons=tuple(item.reason for item in held),
+            n_cached=len(cached),
+            digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
+            computed=fresh,
+        )

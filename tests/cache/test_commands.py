@@ -131,7 +131,9 @@ def test_merge_compact_export_import(cli: Cli, store: FeatureStore, tmp_path: Pa
     assert (exported["n_samples"], exported["n_features"]) == (30, 5)
     imported = as_json(cli("cache", "import", tmp_path / "a.npz", "--name", "again", "--json"))
     assert imported["n_new"] == 30
-    assert "featx fit again@" in cli("cache", "import", tmp_path / "a.npz", "--name", "again").stdout
+    assert (
+        "featx fit again@" in cli("cache", "import", tmp_path / "a.npz", "--name", "again").stdout
+    )
     assert np.array_equal(store.open_features("again").X, store.open_features("theirs").X)
     assert cli("cache", "export", tmp_path / "a.csv").exit_code == 1
     assert cli("cache", "compact", "--compression", "zip").exit_code == 1

@@ -47,7 +47,9 @@ def test_every_way_of_reading_gives_the_same_rows(tmp_path: Path, compression: s
 
 @given(st.lists(st.integers(0, 59), max_size=80))
 @settings(deadline=None, max_examples=60)
-def test_take_agrees_with_an_array(tmp_path_factory: pytest.TempPathFactory, rows: list[int]) -> None:
+def test_take_agrees_with_an_array(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int]
+) -> None:
     store = FeatureStore(tmp_path_factory.mktemp("cache"))
     spec = fill(store, names=range(60), per_shard=16)
     positions = np.array(rows, np.int64)

@@ -51,9 +51,7 @@ def test_the_documented_reader_reads_version_1(backbone: str, storage: str) -> N
 
 
 @pytest.mark.parametrize(("backbone", "storage"), SETS)
-def test_a_cache_of_version_1_is_read_in_full(
-    tmp_path: Path, backbone: str, storage: str
-) -> None:
+def test_a_cache_of_version_1_is_read_in_full(tmp_path: Path, backbone: str, storage: str) -> None:
     shutil.copytree(DATA, tmp_path / "cache")
     store = FeatureStore(tmp_path / "cache")
     assert verify(store).findings == []

@@ -317,7 +317,9 @@ Path.unlink = unlink
 """
 
 
-@pytest.mark.parametrize(("module", "name"), [("compact", "compact"), ("collect", "collect_garbage")])
+@pytest.mark.parametrize(
+    ("module", "name"), [("compact", "compact"), ("collect", "collect_garbage")]
+)
 @pytest.mark.parametrize("survivors", [0, 1])
 def test_killed_between_new_and_old_shards_no_row_is_lost(
     store: FeatureStore, module: str, name: str, survivors: int
