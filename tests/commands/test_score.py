@@ -162,7 +162,7 @@ def test_features_made_in_another_way_are_refused(cli: Cli, model: Path, photos:
         ("image_size", (64, 64)),
         ("resize", "crop"),
         ("preprocess", "caffe"),
-        ("precision", "bfloat16"),
+        ("precision", "float16"),
         ("pool", "max"),
         ("views", 2),
     ],
