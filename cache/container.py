@@ -135,11 +135,8 @@ def write_container(
             alignment_threshold=1,
             alignment_interval=ALIGNMENT,
         ) as file:
-            for key, value in {
-                "featx": kind,
-                "format_version": FORMAT_VERSION,
-                **attributes,
-            }.items():
+            own = {"featx": kind, "format_version": FORMAT_VERSION}
+            for key, value in {**own, **attributes}.items():
                 file.attrs[key] = value
             for name, column in columns.items():
                 values = np.ascontiguousarray(column)

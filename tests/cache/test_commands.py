@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from cache_shared import fill, flip, make_spec, manifest_of, offset_of_rows, shards_in
+from tests_shared import Cli
 
 from featx.cache import BadImage, FeatureStore
-from tests_shared import Cli
 
 
 @pytest.fixture
@@ -131,9 +131,8 @@ def test_merge_compact_export_import(cli: Cli, store: FeatureStore, tmp_path: Pa
     assert (exported["n_samples"], exported["n_features"]) == (30, 5)
     imported = as_json(cli("cache", "import", tmp_path / "a.npz", "--name", "again", "--json"))
     assert imported["n_new"] == 30
-    assert (
-        "featx fit again@" in cli("cache", "import", tmp_path / "a.npz", "--name", "again").stdout
-    )
+    text = cli("cache", "import", tmp_path / "a.npz", "--name", "again").stdout
+    assert "featx fit again@" in text
     assert np.array_equal(store.open_features("again").X, store.open_features("theirs").X)
     assert cli("cache", "export", tmp_path / "a.csv").exit_code == 1
     assert cli("cache", "compact", "--compression", "zip").exit_code == 1

@@ -125,7 +125,7 @@ def test_import_takes_what_others_write(tmp_path: Path) -> None:
     assert features.X.dtype == np.float32
     assert (np.asarray(features.X) == X).all()
     assert features.y.tolist() == [-1] * 4
-    assert next(iter(features.sample_ids)) == "row-0000000"
+    assert features.sample_ids[0] == "row-0000000"
     np.savez(tmp_path / "named.npz", X=X, y=np.array(["dog", "cat", "dog", "cow"]))
     features = store.open_features(import_features(store, tmp_path / "named.npz").name)
     assert features.class_names == ("cat", "cow", "dog")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
-
 from cache_shared import shards_in
 from extract_driver import BATCH
+from numpy.typing import NDArray
+from PIL import Image
+from tests_shared import CHEAP
+
 from featx.cache import FeatureStore
 from featx.cache.verify import verify
-from tests_shared import CHEAP
 
 DRIVER = Path(__file__).parents[1] / "extract_driver.py"
 N_IMAGES = 240
@@ -96,12 +97,10 @@ def kill_and_resume(pictures: Pictures, folder: Path, n_kills: int, seed: int) -
     """Kill runs at random moments, each time resuming; return the rows found after each kill."""
     chance = random.Random(seed)
     timing = folder / "timing"
-    began = time.perf_counter()
     process = start(pictures.root, timing, folder / "timing.log")
     loaded = time.perf_counter()
     assert finish(process)[0] == 0
     seconds = time.perf_counter() - loaded
-    del began
     found: list[int] = []
     round_ = 0
     while len(found) < n_kills:
@@ -188,8 +187,6 @@ def test_interrupted_runs_give_the_same_bits_whatever_is_left(
     pictures: Pictures, tmp_path: Path
 ) -> None:
     """One image more is a batch of one; its features must not depend on that."""
-    import shutil
-
     words = (*CHEAP, "--batch-size", 16)
     part = tmp_path / "part"
     part.mkdir()
@@ -202,14 +199,14 @@ def test_interrupted_runs_give_the_same_bits_whatever_is_left(
     code, out, err = finish(cli("extract", part, *words, "--json", cache=tmp_path / "grown"))
     assert code == 0, err
     assert '"n_extracted": 1,' in out
-    assert features_of(tmp_path / "grown")[1].tobytes() == features_of(tmp_path / "whole")[1].tobytes()
+    _, grown = features_of(tmp_path / "grown")
+    _, whole = features_of(tmp_path / "whole")
+    assert grown.tobytes() == whole.tobytes()
 
 
 def test_four_extractions_of_overlapping_sources_at_once(
     pictures: Pictures, tmp_path: Path
 ) -> None:
-    import shutil
-
     names = list(pictures.rows)
     sources = []
     for i in range(4):
