@@ -215,7 +215,7 @@ def sum_all(X: Any) -> float:
     return sum(float(block.sum()) for block in blocks_of(X))
 
 
-def measure_compression(work: Path, n_images: int = 400) -> list[dict[str, Any]]:
+def measure_compression(work: Path, n_images: int = 60) -> list[dict[str, Any]]:
     """Compress flattened VGG19 maps (random He weights, real photographs' crops)."""
     X = vgg19_flattened(n_images)
     zeros = float((X == 0).mean())

@@ -155,7 +155,7 @@ def _idle_sets(store: FeatureStore, rows: list[DeadRows]) -> list[Path]:
     layout = store.layout
     gone = {dead.shard for dead in rows if dead.n_dead == dead.n_rows}
     return [
-        layout.set_folder(fingerprint)
-        for fingerprint in layout.fingerprints()
-        if not layout.run_paths(fingerprint) and gone.issuperset(layout.shard_paths(fingerprint))
+        folder
+        for folder in layout.set_folders()
+        if not layout.run_paths(folder.name) and gone.issuperset(layout.shard_paths(folder.name))
     ]

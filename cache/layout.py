@@ -59,9 +59,14 @@ class Layout:
         """The folder that ``repair`` moves files to."""
         return self.root / "damaged"
 
+    def set_folders(self) -> list[Path]:
+        """Return the folders of all sets, in order, also those that a killed run left empty."""
+        return sorted(path for path in (self.root / "sets").glob("*") if path.is_dir())
+
     def fingerprints(self) -> list[str]:
-        """Return the fingerprints of all sets, in order."""
-        return sorted(path.name for path in (self.root / "sets").glob("*") if path.is_dir())
+        """Return the fingerprints of all sets that hold something, in order."""
+        names = [folder.name for folder in self.set_folders()]
+        return [name for name in names if self.spec(name).exists() or self.shard_paths(name)]
 
     def shard_paths(self, fingerprint: str) -> list[Path]:
         """Return the shards of a set, in order."""

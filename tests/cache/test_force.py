@@ -72,7 +72,7 @@ def start(source: Path, cache: Path, log: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 
@@ -179,6 +179,7 @@ def test_the_command_line_killed_and_resumed(pictures: Pictures, tmp_path: Path)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_the_command_line_killed_often(pictures: Pictures, tmp_path: Path) -> None:
     kill_the_command_line(pictures.root, tmp_path, [0.3, 0.6, 0.8, 0.85, 0.9, 0.95, 0.97])
 

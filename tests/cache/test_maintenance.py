@@ -172,6 +172,21 @@ def test_gc_spares_the_rows_of_an_unfinished_run(tmp_path: Path) -> None:
     assert not list((tmp_path / "sets").iterdir())
 
 
+def test_a_set_of_a_run_killed_before_its_first_file_harms_nothing(
+    store: FeatureStore, tmp_path: Path
+) -> None:
+    folder = store.layout.set_folder("f" * 64)
+    folder.mkdir()
+    partial = folder / "spec.json.0.partial"
+    partial.write_text("{", encoding="utf-8")
+    assert verify(store).findings == []
+    assert merge(FeatureStore(tmp_path / "target"), store).damaged == []
+    assert compact(store).n_after == 1
+    os.utime(partial, (0, 0))
+    assert collect_garbage(store).sets == [folder]
+    assert not folder.exists()
+
+
 def test_gc_refuses_where_nobody_can_tell_what_is_in_use(store: FeatureStore) -> None:
     manifest = store.layout.manifest("photos")
     flip(manifest, 3000)
