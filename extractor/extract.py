@@ -101,7 +101,10 @@ class _Extraction:
         todo = self.coverage.todo(self.survey.digests)
         if not len(todo):
             return
-        self.lanes = [Lane(group, self.options, len(todo)) for group in self.groups]
+        # The batch size must not depend on how much is left: in another the backbone may round in
+        # another way, and a resumed run would not end with the bits of an undisturbed one.
+        n_samples = len(self.survey.listing)
+        self.lanes = [Lane(group, self.options, n_samples) for group in self.groups]
         names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
         self.observer.begin(len(todo), f"{names}: extracting")
         start = time.perf_counter()

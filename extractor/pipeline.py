@@ -27,7 +27,7 @@ class Lane:
     group : Group
     options : RunOptions
     n_images : int
-        Upper bound of the images that will come.
+        In the source; no batch is larger.
     """
 
     def __init__(self, group: Group, options: RunOptions, n_images: int) -> None:

@@ -23,7 +23,7 @@ class ShardWriter:
     specs : sequence of FeatureSpec
         The sets of the run.
     save_progress : callable
-        Called after each shard.
+        Called before each shard.
 
     Attributes
     ----------
@@ -104,12 +104,13 @@ class ShardWriter:
 
     def _write_all(self) -> None:
         start = time.perf_counter()
+        # First the names, then the rows: a row that no snapshot names would be garbage to `gc`.
+        self._save_progress()
         for member, rows in enumerate(self._rows):
             if rows:
                 self._store.write_rows(self._specs[member], rows)
                 self.n_written[member] += sum(map(len, rows))
                 self._rows[member] = []
-        self._save_progress()
         self._last = time.perf_counter()
         self.seconds += self._last - start
 

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import featx.extractor.extract as module
+import featx.extractor.writer as writer
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatxError
+from featx.extractor.extract import extract
+from featx.extractor.groups import Group
 from featx.extractor.options import RunOptions
-from featx.extractor.plan import FeatureOptions, Plan, make_plan
+from featx.extractor.plan import FeatureOptions, make_plan
 from featx.extractor.sources import open_source
 
 BATCH = 8
@@ -31,7 +33,9 @@ class PixelEngine:
     """Features are the pixels themselves, so that every row can be told from the image."""
 
     name = "test/pixels"
+    precision = "float32"
     batch_size = BATCH
+    n_parallel = 1
 
     def __init__(self, log: int) -> None:
         self.log = log
@@ -47,15 +51,18 @@ def main() -> int:
     """Extract; return the exit code."""
     source, cache, log, shard_rows = sys.argv[1:]
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    module.SHARD_BYTES = int(shard_rows) * N_FEATURES * 4
+    writer.SHARD_BYTES = int(shard_rows) * N_FEATURES * 4
     engine = PixelEngine(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
-    Plan.build_engine = lambda self, batch_size: engine  # type: ignore[assignment,method-assign]
-    plan = make_plan(FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32))
+    Group.build_engine = lambda *words: engine  # type: ignore[assignment,method-assign]
+    choice = FeatureOptions(
+        backbone="mobilenet", weights="random:0", image_size=32, precision="float32"
+    )
+    plan = make_plan(choice)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     try:
         options = RunOptions(workers=2, batch_size=BATCH)
-        report = module.extract(open_source(Path(source)), plan, FeatureStore(cache), options)
+        (report,) = extract(open_source(Path(source)), [plan], FeatureStore(cache), options)
     except FeatxError as error:
         sys.stderr.write(f"featx: {error}\n")
         return error.exit_code

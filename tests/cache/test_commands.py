@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from cache_shared import fill, flip, make_spec, manifest_of, offset_of_rows, shards_in
-from tests_shared import Cli
 
 from featx.cache import BadImage, FeatureStore
+from tests_shared import Cli
 
 
 @pytest.fixture

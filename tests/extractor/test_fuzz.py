@@ -19,12 +19,16 @@ from featx.cache import FeatureStore
 from featx.cache.errors import TooManyBadImagesError
 from featx.cache.verify import verify
 from featx.extractor.decode import decode
-from featx.extractor.extract import ExtractReport, extract
+from featx.extractor.extract import extract
+from featx.extractor.groups import Group
 from featx.extractor.options import BadLimit, RunOptions
-from featx.extractor.plan import FeatureOptions, Plan, make_plan
+from featx.extractor.plan import FeatureOptions, make_plan
+from featx.extractor.report import ExtractReport
 from featx.extractor.sources import open_source
 
-PLAN = make_plan(FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32))
+PLAN = make_plan(
+    FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32, precision="float32")
+)
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA", "PCX", "SGI", "DDS")
 N_MUTATED, N_CUT, N_NOISE = 700, 300, 100
 
@@ -33,6 +37,8 @@ class MeanEngine:
     """Features are mean colours."""
 
     name = "test/mean"
+    precision = "float32"
+    n_parallel = 1
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -128,7 +134,7 @@ def rubbish(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Replace Keras by a small engine; count how many images are decoded."""
-    monkeypatch.setattr(Plan, "build_engine", lambda self, size: MeanEngine(size))
+    monkeypatch.setattr(Group, "build_engine", lambda self, engine, size: MeanEngine(size))
     counted: list[int] = []
 
     def count(raw: object, geometries: object) -> object:
@@ -140,7 +146,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def run(source: Path, store: FeatureStore, **options: object) -> ExtractReport:
-    return extract(open_source(source), PLAN, store, RunOptions(**options))  # type: ignore[arg-type]
+    (report,) = extract(open_source(source), [PLAN], store, RunOptions(**options))  # type: ignore[arg-type]
+    return report
 
 
 def test_more_than_a_thousand_bad_images(rubbish: Path, tmp_path: Path, decoded: list[int]) -> None:
