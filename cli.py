@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import extract, heads, listing, score
+from .commands import extract, fit, listing, score, sweep
 from .commands.config import default_map
 
 INTERRUPTED = 130
@@ -22,7 +22,7 @@ class FeatxGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # The error tree lies in a package that loads NumPy and HDF5, which `--help` never needs.
+            # The error tree's package loads NumPy and HDF5, which `--help` never needs.
             from .cache.errors import FeatxError
 
             if not isinstance(error, FeatxError):
@@ -55,8 +55,8 @@ def root(context: typer.Context) -> None:
 
 
 app.command()(extract.extract)
-app.command()(heads.fit)
-app.command()(heads.sweep)
+app.command()(fit.fit)
+app.command()(sweep.sweep)
 app.command()(score.score)
 app.command()(listing.backbones)
 app.command()(listing.sample)

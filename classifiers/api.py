@@ -12,7 +12,7 @@ from ..extractor.sources import Source, open_source
 from .bundle import load_model, save_model
 from .fit import FitReport, HeadOptions, fit
 from .score import ScoreJob, ScoreReport, score
-from .sweep import SweepObserver, SweepReport, sweep
+from .sweep import SweepObserver, SweepOptions, SweepReport, sweep
 
 
 def fit_model(
@@ -36,27 +36,34 @@ def fit_model(
 
 
 def sweep_model(
-    features: Sequence[str | None],
-    heads: Sequence[str] = (),
+    features: Sequence[str | None] = (None,),
+    options: SweepOptions | None = None,
     *,
-    metric: str = "accuracy",
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
-    run: tuple[SweepObserver | None, str] = (None, ""),
+    observer: SweepObserver | None = None,
+    command: str = "",
 ) -> SweepReport:
     """Compare heads on cached features and write the winner to ``out``.
 
-    ``run`` is an observer and the command to keep as the model's origin.
+    Parameters
+    ----------
+    features : sequence of str or None
+        Names of cached features; None is the newest.
+    options : SweepOptions, optional
+    cache, out : path
+    observer : SweepObserver, optional
+    command : str
+        Kept in the model as its origin.
 
     Raises
     ------
     FeaturesNotFoundError, UnknownHeadError, TrainingDataError, ConfigError, CacheWriteError
-        Nothing is written.
+        No model is written.
     """
     store = FeatureStore(cache)
-    observer, command = run
     opened = [store.open_features(name) for name in features]
-    report = sweep(opened, heads, metric, observer, command)
+    report = sweep(opened, options or SweepOptions(), store, observer, command)
     save_model(report.winner, Path(out))
     return report
 

@@ -47,7 +47,7 @@ def split_features(features: FeatureSet, random_state: int = 0) -> Split:
             f"no labels in {features.manifest.location}: heads learn from a folder with one "
             "subfolder per class, or from an IDX pair"
         )
-    units = _units(features)
+    units = row_units(features)
     val, test = features.in_split("val"), features.in_split("test")
     train = (features.y >= 0) & ~val & ~test
     rng = np.random.default_rng(random_state)
@@ -66,8 +66,8 @@ def split_features(features: FeatureSet, random_state: int = 0) -> Split:
     )
 
 
-def _units(features: FeatureSet) -> NDArray[np.int64]:
-    """Number the sets of rows that must stay together: one group, or equal images."""
+def row_units(features: FeatureSet) -> NDArray[np.int64]:
+    """Number the sets of rows that must stay together: one group, or equal images; ``(n,)``."""
     digests = np.ascontiguousarray(features.digests).view("V32").ravel()
     _, units = np.unique(digests, return_inverse=True)
     groups = features.manifest.listing.groups

@@ -3,29 +3,87 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..cache import FeatureSet, Scores
+import numpy as np
+
+from ..cache import FeatureSet, FeatureStore, Scores
 from ..cache.errors import ConfigError
 from ..cache.suggest import did_you_mean
 from .fit import fit_head, origin, score_split
-from .heads.table import HEADS, find_head, make_head
+from .grid import Family, default_families
+from .heads.table import make_head
 from .model import Model
+from .results import Measured, ResultStore
 from .splits import Split, split_features
+from .validation import Fold, FoldData, fit_family, judge, make_folds, mean_over_folds
 
 METRICS = ("accuracy", "f1", "auc")
+CHEAP_FIRST = ("centroid", "ridge", "knn", "logreg", "linear-svm", "dense", "svm")
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What a sweep tries, and how it judges.
+
+    Attributes
+    ----------
+    families : tuple of Family
+        Empty for the built-in grid of all heads.
+    metric : str
+        ``accuracy``, ``f1`` or ``auc``.
+    cv : int
+        Number of folds; 0 judges on one validation split.
+    random_state : int
+        Of the splits and folds.
+    """
+
+    families: tuple[Family, ...] = ()
+    metric: str = "accuracy"
+    cv: int = 0
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ConfigError(
+                f"unknown metric {self.metric!r}. {did_you_mean(self.metric, METRICS)}"
+            )
+        if self.cv < 0 or self.cv == 1:
+            raise ConfigError(f"--cv takes 2 folds or more, got {self.cv}")
+
+    @property
+    def scheme(self) -> dict[str, Any]:
+        """What distinguishes this way of judging from others."""
+        return {"cv": self.cv, "random_state": self.random_state}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One head with its parameters on one set of features, measured on validation."""
+    """One configuration of a head on one set of features.
+
+    Attributes
+    ----------
+    features, backbone, layer : str
+    params : dict
+        The parameters that the grid set.
+    measured : Measured
+    is_stored : bool
+        Whether an earlier sweep had measured it.
+    """
 
     features: str
     backbone: str
-    scores: Scores
+    layer: str
+    params: dict[str, Any]
+    measured: Measured
+    is_stored: bool
+
+    @property
+    def scores(self) -> Scores:
+        """The metrics on validation."""
+        return self.measured.scores
 
     def value(self, metric: str) -> float:
         """Return a metric; 0 where it is undefined."""
@@ -36,7 +94,7 @@ class Candidate:
 class SweepReport:
     """The leaderboard, best first, and the winner measured once on the test split."""
 
-    metric: str
+    options: SweepOptions
     candidates: tuple[Candidate, ...]
     winner: Model
     test: Scores | None
@@ -47,7 +105,7 @@ class SweepObserver(Protocol):
     """Hears how far a sweep is."""
 
     def begin(self, n_candidates: int) -> None:
-        """``n_candidates`` will be fitted."""
+        """``n_candidates`` will be measured."""
         ...
 
     def advance(self, candidate: Candidate) -> None:
@@ -57,88 +115,132 @@ class SweepObserver(Protocol):
 
 def sweep(
     features: Sequence[FeatureSet],
-    heads: Sequence[str] = (),
-    metric: str = "accuracy",
+    options: SweepOptions,
+    store: FeatureStore,
     observer: SweepObserver | None = None,
     command: str = "",
 ) -> SweepReport:
-    """Fit every head of the grid on every set of features; measure all on validation.
+    """Measure every configuration on every set of features; measure the winner on test, once.
 
-    The test split is looked at once, by the winner.
+    Scaling and calibration happen inside each head, on the training rows alone. Results are stored
+    in the cache as they come: a repeated or extended sweep computes what is new, and one that is
+    interrupted keeps what is done. With one validation split the winner is the head that was
+    measured; with folds it is fitted again on all rows but the test rows.
 
     Parameters
     ----------
     features : sequence of FeatureSet
-    heads : sequence of str
-        Names of heads; empty for all.
-    metric : str
-        ``accuracy``, ``f1`` or ``auc``.
+    options : SweepOptions
+    store : FeatureStore
+        Where results are stored.
     observer : SweepObserver, optional
     command : str
         Kept in the model as its origin.
 
     Raises
     ------
-    UnknownHeadError, TrainingDataError, ConfigError
-        A head, the labels or the metric cannot be used.
+    TrainingDataError, ConfigError
+        The labels or the grid cannot be used.
     """
-    if metric not in METRICS:
-        raise ConfigError(f"unknown metric {metric!r}. {did_you_mean(metric, METRICS)}")
     start = time.perf_counter()
-    grid = list(_grid(heads))
+    families = list(options.families) or default_families()
+    families.sort(key=lambda family: CHEAP_FIRST.index(family.head))
+    n_each = sum(len(family.params) for family in families)
     if observer:
-        observer.begin(len(grid) * len(features))
-    board: list[Candidate] = []
-    best: _Best | None = None
+        observer.begin(n_each * len(features))
+    board: list[tuple[Candidate, _Judged]] = []
     for feature_set in features:
-        split = split_features(feature_set)
-        for name, params in grid:
-            candidate, model = _try(feature_set, split, name, params)
-            board.append(candidate)
-            if best is None or candidate.value(metric) > best.candidate.value(metric):
-                best = _Best(candidate, model, feature_set, split)
+        judged = _Judged(feature_set, options, store)
+        for candidate in judged.candidates(families):
+            board.append((candidate, judged))
             if observer:
                 observer.advance(candidate)
-    if best is None:
+    if not board:
         raise ConfigError("there is nothing to sweep: no features or no heads were named")
-    board.sort(key=lambda candidate: -candidate.value(metric))
-    winner, test = best.judge(command)
-    return SweepReport(metric, tuple(board), winner, test, time.perf_counter() - start)
+    board.sort(key=lambda row: -row[0].value(options.metric))
+    winner, test = board[0][1].winner(board[0][0], command)
+    candidates = tuple(candidate for candidate, _ in board)
+    return SweepReport(options, candidates, winner, test, time.perf_counter() - start)
 
 
-@dataclass(frozen=True)
-class _Best:
-    candidate: Candidate
-    model: Model
+@dataclass
+class _Judged:
+    """One set of features in a sweep."""
+
     features: FeatureSet
-    split: Split
+    options: SweepOptions
+    store: FeatureStore
+    best: tuple[float, int, Any] | None = field(default=None, init=False)
 
-    def judge(self, command: str) -> tuple[Model, Scores | None]:
-        """Measure the winner on the test split, for the first and only time."""
-        scores, test = self.candidate.scores, None
+    def __post_init__(self) -> None:
+        state = self.options.random_state
+        self.split: Split = split_features(self.features, state)
+        self.folds: list[Fold] = make_folds(self.features, self.split, self.options.cv, state)
+        self.results = ResultStore(self.store, self.features, self.options.scheme)
+        self._data: dict[int, FoldData] = {}
+
+    def candidates(self, families: Sequence[Family]) -> Iterator[Candidate]:
+        for family in families:
+            missing = []
+            for params in family.params:
+                found = self.results.get(family.head, dict(params))
+                if found is None:
+                    missing.append(params)
+                else:
+                    yield self._candidate(dict(params), found, True)
+            if missing:
+                yield from self._measure(Family(family.head, tuple(missing)))
+
+    def winner(self, candidate: Candidate, command: str) -> tuple[Model, Scores | None]:
+        """Return the model of ``candidate`` and its scores on the test rows, looked at just now."""
+        scores, features = candidate.scores, self.features
+        head = self._head_of(candidate)
+        digest = features.manifest.data_digest
+        model = Model(features.spec, features.class_names, scores.head, head, data_digest=digest)
+        test = None
         if len(self.split.test):
-            rows = self.split.test
-            test = score_split(self.model, self.features, rows, "test", scores.fit_seconds)
+            test = score_split(model, features, self.split.test, "test", scores.fit_seconds)
         kept = tuple(s.to_dict() for s in (scores, test) if s)
-        made = origin(command, self.features.name)
-        return replace(self.model, scores=kept, origin=made), test
+        return replace(model, scores=kept, origin=origin(command, features.name)), test
 
+    def _measure(self, family: Family) -> Iterator[Candidate]:
+        measured: list[list[Measured]] = [[] for _ in family.params]
+        n_classes = len(self.features.class_names)
+        last = len(self.folds) - 1
+        for number in range(len(self.folds)):
+            data = self._fold_data(number)
+            for fitted in fit_family(family, data):
+                params = dict(family.params[fitted.place])
+                parts = measured[fitted.place]
+                parts.append(judge(fitted, family.head, data, n_classes))
+                if number == last:
+                    result = mean_over_folds(parts)
+                    self.results.put(family.head, params, result)
+                    candidate = self._candidate(params, result, False)
+                    self._keep_best(candidate, fitted.head)
+                    yield candidate
 
-def _grid(heads: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name in heads or HEADS:
-        grid = find_head(name).grid
-        for values in product(*grid.values()):
-            yield name, dict(zip(grid, values, strict=True))
+    def _fold_data(self, number: int) -> FoldData:
+        if number not in self._data:
+            self._data = {number: FoldData.read(self.features, self.folds[number])}
+        return self._data[number]
 
+    def _keep_best(self, candidate: Candidate, head: Any) -> None:
+        value = candidate.value(self.options.metric)
+        if self.best is None or value > self.best[0]:
+            self.best = (value, id(candidate.measured), head)
 
-def _try(
-    features: FeatureSet, split: Split, name: str, params: Mapping[str, Any]
-) -> tuple[Candidate, Model]:
-    head = make_head(name, **params)
-    start = time.perf_counter()
-    fit_head(head, features, split)
-    seconds = time.perf_counter() - start
-    digest = features.manifest.data_digest
-    model = Model(features.spec, features.class_names, name, head, data_digest=digest)
-    scores = score_split(model, features, split.val, "val", seconds)
-    return Candidate(features.name, features.spec.backbone, scores), model
+    def _head_of(self, candidate: Candidate) -> Any:
+        if not self.options.cv and self.best and self.best[1] == id(candidate.measured):
+            return self.best[2]
+        head = make_head(candidate.scores.head, **candidate.params)
+        split = self.split
+        if self.options.cv:
+            rows = np.sort(np.concatenate([split.train, split.val]))
+            split = replace(split, train=rows, val=rows[:0])
+        fit_head(head, self.features, split)
+        return head
+
+    def _candidate(self, params: dict[str, Any], result: Measured, is_stored: bool) -> Candidate:
+        spec = self.features.spec
+        return Candidate(self.features.name, spec.backbone, spec.layer, params, result, is_stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,13 +14,17 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..cache import Scores
+
 CacheOption = Annotated[
     Path, typer.Option("--cache", envvar="FEATX_CACHE", help="Folder of the feature cache.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Write machine-readable JSON to standard output.")
 ]
+ModelOutOption = Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")]
 DEFAULT_CACHE = Path("featx-cache")
+FEATURES_HELP = "Cached features by the start of their name, or a backbone; default: the newest."
 
 
 def answer(as_json: bool, data: Any, render: Callable[[Console], None]) -> None:
@@ -76,3 +81,19 @@ def human_bytes(n_bytes: float) -> str:
 def human_count(n: int) -> str:
     """Return ``n`` with a comma between thousands."""
     return f"{n:,}"
+
+
+def typed_command() -> str:
+    """Return the command line as it was typed, for a model's origin."""
+    return shlex.join(["featx", *sys.argv[1:]])
+
+
+def score_cells(scores: Scores) -> tuple[str, str, str]:
+    """Return accuracy with half its 95 % interval, F1 and AUC for a table."""
+    low, high = scores.intervals["accuracy"]
+    auc = scores.metrics.get("auc")
+    return (
+        f"{scores.metrics['accuracy']:.4f} ± {(high - low) / 2:.4f}",
+        f"{scores.metrics['f1']:.4f}",
+        "–" if auc is None else f"{auc:.4f}",
+    )

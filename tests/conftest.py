@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests_shared import Cli
 from typer.testing import CliRunner
 
 from featx.cli import app
-from tests_shared import Cli
 
 
 @pytest.fixture

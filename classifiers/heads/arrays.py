@@ -72,11 +72,13 @@ def check_arrays(
     ModelFileError
         An array is missing, not known, of another dtype or shape, or not finite.
     """
+    if not all(isinstance(name, str) for name in arrays):
+        raise ModelFileError("the names of the head's arrays must be text")
     missing, unknown = sorted(set(rules) - set(arrays)), sorted(set(arrays) - set(rules))
     if missing or unknown:
         raise ModelFileError(
             f"the head's arrays do not fit: missing {missing or 'none'}, unknown "
-            f"{[str(name)[:40] for name in unknown[:10]] or 'none'}"
+            f"{[name[:40] for name in unknown[:10]] or 'none'}"
         )
     sizes = {"k": n_classes, "m": 1 if n_classes == 2 else n_classes}
     return {name: _check_array(name, arrays[name], rule, sizes) for name, rule in rules.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,51 +13,27 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from ...cache.errors import ConfigError, ModelFileError, TrainingDataError
+from ...cache.errors import (
+    FeatureMismatchError,
+    ModelFileError,
+    TrainingDataError,
+)
 from .arrays import ArrayRule, check_arrays, check_classes_array, portable_classes
-from .blocks import Floats, Ints, check_finite, compute_dtype, is_lazy, iter_blocks
+from .blocks import (
+    Floats,
+    check_finite,
+    compute_dtype,
+    is_lazy,
+    iter_blocks,
+    take_rows,
+)
 from .calibrate import probabilities
 from .checks import check_classes
 from .rules import Rule, check_params
 from .scaler import measure_scale, standardised
+from .training import Training, checked_weight, class_factors
 
 SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
-
-
-@dataclass(frozen=True)
-class Training:
-    """Checked training samples.
-
-    Attributes
-    ----------
-    X : matrix, shape (n_samples, n_features)
-        Finite numbers; an array, a memory map or lazy.
-    y : ndarray of int64, shape (n_samples,)
-        Class indices.
-    weight : ndarray of float64, shape (n_samples,), or None
-        Above zero; None where every sample counts alike.
-    n_classes : int
-    """
-
-    X: Any
-    y: Ints
-    weight: NDArray[np.float64] | None
-    n_classes: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Format to train in: float64 for float64 features, else float32."""
-        return compute_dtype(self.X.dtype)
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """The samples' weights, ones where every sample counts alike."""
-        return np.ones(len(self.y)) if self.weight is None else self.weight
-
-    def take(self, rows: Ints) -> Training:
-        """Return some of the samples."""
-        weight = None if self.weight is None else self.weight[rows]
-        return Training(self.X[rows], self.y[rows], weight, self.n_classes)
 
 
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -75,11 +51,17 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Only where the features are standardised.
     temperature_ : float
         Factor on decision values before the softmax, or the sigmoid for two classes.
+
+    Notes
+    -----
+    ``shared_params`` names the parameters whose values a grid gets for little more than the price
+    of one (see ``fit_many``); ``uses_validation`` says that ``fit`` takes ``validation_data``.
     """
 
     _rules: ClassVar[Mapping[str, Rule]] = {}
     _array_rules: ClassVar[Mapping[str, ArrayRule]] = {}
     uses_validation: ClassVar[bool] = False
+    shared_params: ClassVar[tuple[str, ...]] = ()
     classes_: NDArray[Any]
     n_features_in_: int
     mean_: Floats
@@ -105,12 +87,19 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A parameter holds a value that may not stand.
         """
         self._check_params()
-        self._fit(self._prepare(X, y, sample_weight))
+        self._fit_together([self], self._prepare(X, y, sample_weight))
         return self
 
+    @classmethod
     @abstractmethod
-    def _fit(self, data: Training) -> None:
-        """Learn, and set the fitted attributes."""
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        """Fit heads that differ in ``shared_params`` only, and set their fitted attributes."""
+
+    def _take_scale(self, other: Head) -> None:
+        """Take over what does not depend on ``shared_params``."""
+        for name in ("classes_", "n_features_in_", "feature_names_in_", "mean_", "scale_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
 
     @abstractmethod
     def _decide(self, block: Floats) -> Floats:
@@ -123,14 +112,14 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Check the samples, index the classes, and drop what has no weight."""
         X, labels = self._validated(X, y)
         check_classification_targets(labels)
-        weight = _checked_weight(sample_weight, len(labels))
+        weight = checked_weight(sample_weight, len(labels))
         if weight is not None and not weight.all():
             kept = np.flatnonzero(weight)
-            X, labels, weight = X[kept], labels[kept], weight[kept]
+            X, labels, weight = take_rows(X, kept), labels[kept], weight[kept]
         check_classes(labels)
         check_finite(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        data = Training(X, codes.astype(np.int64), weight, len(self.classes_))
+        data = Training(X, codes.astype(np.int64), weight, len(self.classes_), weight)
         return self._class_weighted(data)
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
@@ -148,8 +137,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight = getattr(self, "class_weight", None)
         if class_weight is None:
             return data
-        factors = _class_factors(class_weight, self.classes_, data)
-        return Training(data.X, data.y, data.weights * factors[data.y], data.n_classes)
+        factors = class_factors(class_weight, self.classes_, data)
+        return replace(data, weight=data.weights * factors[data.y])
 
     @property
     def _standardizes(self) -> bool:
@@ -157,7 +146,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit_scaler(self, data: Training) -> None:
         if self._standardizes:
-            self.mean_, self.scale_ = measure_scale(data.X, data.weight, data.dtype)
+            self.mean_, self.scale_ = measure_scale(data.X, data.sample_weight, data.dtype)
 
     def _scaled(self, block: Floats) -> Floats:
         """Return a block of features as the head sees it; it may share the block's memory."""
@@ -178,20 +167,21 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self, X, reset=False, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0
             )
         if X.shape[1] != self.n_features_in_:
-            raise ValueError(
+            raise FeatureMismatchError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input"
             )
         return X
 
-    def _decision(self, X: Any) -> Floats:
+    def _decision(self, X: Any, decide: Callable[[Floats], Floats] | None = None) -> Floats:
         """Return decision values, ``(n_samples, m)``, computed block by block."""
         X = self._input(X)
+        decide = decide or self._decide
         dtype = compute_dtype(X.dtype)
         parts = []
         for rows, block in iter_blocks(X, dtype, self._decision_width()):
             _check_block(block, rows.start)
-            parts.append(self._decide(self._scaled(block)))
+            parts.append(decide(self._scaled(block)))
         if parts:
             return np.concatenate(parts)
         n_classes = len(self.classes_)
@@ -212,7 +202,23 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray, shape (n_samples, n_classes)
             In [0, 1], each row sums to 1; float64 for float64 features, else float32.
+
+        Raises
+        ------
+        FeatureMismatchError
+            A feature is NaN or infinite, or so large that the head's arithmetic overflows.
         """
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = self._probabilities(X)
+        if not np.isfinite(result).all():
+            row = int(np.nonzero(~np.isfinite(result))[0][0])
+            raise FeatureMismatchError(
+                f"the features of row {row} are so large that this head's arithmetic overflows: "
+                "they are not of the kind that it was trained on"
+            )
+        return result
+
+    def _probabilities(self, X: Any) -> Floats:
         return probabilities(self._decision(X), getattr(self, "temperature_", 1.0))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -291,37 +297,6 @@ def _plain(value: Any) -> Any:
 def _check_block(block: Floats, start: int) -> None:
     if not np.isfinite(block).all():
         row = start + int(np.nonzero(~np.isfinite(block))[0][0])
-        raise ValueError(f"Input X contains NaN or infinity (inf), first in row {row}")
-
-
-def _checked_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, np.float64)
-    if weight.ndim == 0:
-        weight = np.full(n_samples, float(weight))
-    if weight.shape != (n_samples,):
-        raise TrainingDataError(f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise TrainingDataError("sample_weight must be finite and not negative")
-    if not weight.any():
-        raise TrainingDataError("all sample weights are zero: there is not one class to learn")
-    return weight
-
-
-def _class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> NDArray[np.float64]:
-    """Return a weight for each class, ``(n_classes,)``."""
-    if isinstance(class_weight, str):
-        totals = np.bincount(data.y, weights=data.weights, minlength=len(classes))
-        factors: NDArray[np.float64] = totals.sum() / (len(classes) * totals)
-        return factors
-    known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
-    unknown = [label for label in class_weight if label not in known]
-    if unknown:
-        raise ConfigError(f"class_weight names classes that are not in y: {unknown}")
-    factors = np.ones(len(classes))
-    for label, value in class_weight.items():
-        factors[known[label]] = float(value)
-    if not (np.isfinite(factors).all() and (factors > 0).all()):
-        raise ConfigError(f"class weights must be above 0, not {dict(class_weight)!r}")
-    return factors
+        raise FeatureMismatchError(
+            f"Input X contains NaN or infinity (inf), first in row {row}: extract it again"
+        )

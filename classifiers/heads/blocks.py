@@ -14,11 +14,52 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 25
+COPY_BYTES = 1 << 28
 
 
 def is_lazy(X: Any) -> bool:
     """Say whether ``X`` is a matrix that reads its rows as it is sliced, as ``FeatureSet.X``."""
     return hasattr(X, "blocks") and hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
+
+
+class RowView:
+    """Some rows of a matrix that is too large to copy; they are read as they are indexed.
+
+    Parameters
+    ----------
+    matrix : matrix, shape (n, n_features)
+    rows : ndarray of int64, shape (n_samples,)
+    """
+
+    ndim = 2
+
+    def __init__(self, matrix: Any, rows: Ints) -> None:
+        self._matrix = matrix
+        self._rows = rows
+        self.shape: tuple[int, int] = (len(rows), int(matrix.shape[1]))
+        self.dtype: np.dtype[Any] = np.dtype(matrix.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        taken: NDArray[Any] = np.asarray(self._matrix[self._rows[rows]])
+        return taken
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def blocks(self, n_rows: int = 4096) -> Iterator[NDArray[Any]]:
+        """Iterate over the rows in blocks of at most ``n_rows``."""
+        for rows in row_slices(len(self), n_rows):
+            yield self[rows]
+
+
+def take_rows(X: Any, rows: Ints) -> Any:
+    """Return some rows: a copy where it is small, else a view."""
+    if len(rows) * X.shape[1] * X.dtype.itemsize <= COPY_BYTES:
+        return X[rows]
+    return RowView(X, rows)
 
 
 def compute_dtype(*dtypes: Any) -> np.dtype[Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import ArrayRule
-from .base import Head, Training
+from .base import Head
 from .blocks import Floats, iter_blocks
 from .calibrate import fit_temperature
 from .distances import normalised, squared_distances
 from .rules import FLAG, one_of
+from .training import Training
 
 
 class CentroidHead(Head):
@@ -51,6 +53,11 @@ class CentroidHead(Head):
     def _scaled(self, block: Floats) -> Floats:
         scaled = super()._scaled(block)
         return normalised(scaled) if self.metric == "cosine" else scaled
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        for head in heads:
+            head._fit(data)
 
     def _fit(self, data: Training) -> None:
         self._fit_scaler(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from ...cache.errors import TrainingDataError
 from .arrays import ArrayRule
-from .base import Head, Training
+from .base import Head
 from .blocks import Floats, Ints, check_finite
 from .rules import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
+from .training import Training
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class DenseHead(Head):
         hidden: Any = None,
         dropout: float | None = None,
         lr: float = 1e-3,
-        epochs: int = 60,
+        epochs: int = 100,
         patience: int = 5,
         batch_size: int = 256,
         weight_decay: float = 1e-4,
@@ -143,7 +145,8 @@ class DenseHead(Head):
             As for every head. Batches are read as they are needed: a memory map stays on disk.
         validation_data : tuple (X, y), optional
             Watched for early stopping instead of a part of the training samples; samples of
-            classes that training lacks are left out.
+            classes that training lacks are left out, and if none remain, a part of the training
+            samples is watched after all.
 
         Raises
         ------
@@ -151,17 +154,20 @@ class DenseHead(Head):
         """
         self._check_params()
         data = self._prepare(X, y, sample_weight)
+        self._fit(data, None if validation_data is None else self._outside(validation_data))
+        return self
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        for head in heads:
+            head._fit(data, None)
+
+    def _fit(self, data: Training, watched: Training | None) -> None:
         generator = np.random.default_rng(self._seed())
-        if validation_data is not None:
-            watched: Training | None = self._outside(validation_data)
-        else:
+        if watched is None:
             data, watched = self._hold_out(data, generator)
         self._fit_scaler(data)
         self._train(data, watched, generator)
-        return self
-
-    def _fit(self, data: Training) -> None:  # pragma: no cover - `fit` does it
-        raise NotImplementedError
 
     def _seed(self) -> int | None:
         if hasattr(self.random_state, "randint"):

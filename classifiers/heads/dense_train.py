@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import Training
+from ...extractor.keras_import import import_keras
 from .blocks import Floats, Ints, iter_blocks
 from .dense import Preset, cross_entropy, forward
+from .training import Training
 
 GATHER_BYTES = 1 << 29
 Layers = list[tuple[Floats, Floats]]
@@ -39,7 +40,7 @@ class Trained:
 
 def build(plan: Plan, n_features: int, n_classes: int, generator: np.random.Generator) -> Any:
     """Build and compile the Keras model; every random part gets a seed of its own."""
-    import keras
+    keras = import_keras()
 
     def seed() -> int:
         return int(generator.integers(2**31 - 1))

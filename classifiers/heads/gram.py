@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from .blocks import Floats, Ints, block_rows, row_slices
 from .distances import squared_distances, squared_norms
 
+EXP_BYTES = 1 << 20
+
 
 class ClassBlocks:
-    """The squared distances of samples sorted by class, computed when they are asked for.
+    """The squared distances of samples sorted by class.
 
-    Distances within a class serve all of its pairs, so they are kept: ``n_samples**2 / n_classes``
-    numbers for even classes.
+    Distances within a class serve all of its pairs, so they are computed once and kept:
+    ``n_samples**2 / n_classes`` numbers for even classes. The others come when they are asked for.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ class ClassBlocks:
         self.counts = counts
         self.stops = np.cumsum(counts)
         self.norms = squared_norms(X)
-        self._within: dict[int, Floats] = {}
+        self._within = [self._measure(label, label) for label in range(len(counts))]
 
     def rows(self, label: int) -> slice:
         """Return the rows of one class."""
@@ -46,18 +48,35 @@ class ClassBlocks:
         return {(a, b): self._block(a, b) for a, b in combinations_with_replacement(labels, 2)}
 
     def _block(self, a: int, b: int) -> Floats:
-        if a in self._within and a == b:
-            return self._within[a]
+        return self._within[a] if a == b else self._measure(a, b)
+
+    def _measure(self, a: int, b: int) -> Floats:
         rows = self.rows(b)
         block = squared_distances(self.X[self.rows(a)], self.X[rows], self.norms[rows])
         if a == b:
             np.fill_diagonal(block, 0)
-            self._within[a] = block
         return block
 
 
+class Workspace:
+    """Memory that kernel matrices are built in again and again: fresh pages cost more than sums."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, NDArray[np.float64]] = {}
+
+    def matrix(self, name: str, n: int) -> NDArray[np.float64]:
+        """Return an ``(n, n)`` matrix of undefined numbers, good until ``name`` is asked again."""
+        buffer = self._buffers.get(name)
+        if buffer is None or len(buffer) < n * n:
+            buffer = self._buffers[name] = np.empty(n * n)
+        return buffer[: n * n].reshape(n, n)
+
+
 def rbf_matrix(
-    distances: dict[tuple[int, int], Floats], labels: Sequence[int], gamma: float
+    distances: dict[tuple[int, int], Floats],
+    labels: Sequence[int],
+    gamma: float,
+    space: Workspace,
 ) -> NDArray[np.float64]:
     """Assemble ``exp(-gamma * distance)`` of whole classes into one float64 matrix.
 
@@ -69,12 +88,30 @@ def rbf_matrix(
         a: slice(int(stop) - size, int(stop))
         for a, size, stop in zip(labels, sizes, stops, strict=True)
     }
-    matrix = np.empty((int(stops[-1]), int(stops[-1])))
+    matrix = space.matrix("kernel", int(stops[-1]))
     for (a, b), block in distances.items():
-        target = matrix[places[a], places[b]]
-        for rows in row_slices(len(block), block_rows(block.shape[1], 4, 1 << 22)):
+        above, below = matrix[places[a], places[b]], matrix[places[b], places[a]]
+        for rows in row_slices(len(block), block_rows(block.shape[1], 4, EXP_BYTES)):
             part = np.exp(block[rows] * block.dtype.type(-gamma))
-            target[rows] = part
+            above[rows] = part
             if a != b:
-                matrix[places[b], places[a]][:, rows] = part.T
+                below[:, rows] = part.T
     return matrix
+
+
+def submatrix(
+    matrix: NDArray[np.float64], chosen: NDArray[np.bool_], space: Workspace
+) -> NDArray[np.float64]:
+    """Copy the chosen rows and columns, run by run: whole runs copy much faster than indices."""
+    result = space.matrix("part", int(np.count_nonzero(chosen)))
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
+    runs = [slice(int(start), int(stop)) for start, stop in edges]
+    top = 0
+    for rows in runs:
+        left, bottom = 0, top + rows.stop - rows.start
+        for columns in runs:
+            right = left + columns.stop - columns.start
+            result[top:bottom, left:right] = matrix[rows, columns]
+            left = right
+        top = bottom
+    return result

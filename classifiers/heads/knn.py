@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, ModelFileError
 from .arrays import ArrayRule
-from .base import Head, Training
+from .base import Head
 from .blocks import Floats, Ints, block_rows, row_slices
 from .distances import normalised, squared_distances, squared_norms
 from .rules import FLAG, one_of, whole
+from .training import Training
 
 GROUP = 64
 
@@ -71,6 +73,11 @@ class KNNHead(Head):
         scaled = super()._scaled(block)
         return normalised(scaled) if self.metric == "cosine" else scaled
 
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        for head in heads:
+            head._fit(data)
+
     def _fit(self, data: Training) -> None:
         n_samples = len(data.y)
         if self.n_neighbors > n_samples:
@@ -99,8 +106,7 @@ class KNNHead(Head):
         counts /= counts.sum(axis=1, keepdims=True)
         return counts
 
-    def predict_proba(self, X: Any) -> Floats:
-        """Return the share of each class among the neighbours, ``(n_samples, n_classes)``."""
+    def _probabilities(self, X: Any) -> Floats:
         votes = self._decision(X)
         return votes if len(votes) else np.empty((0, len(self.classes_)), votes.dtype)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from .arrays import ArrayRule
-from .base import Head, Training
-from .blocks import Floats, iter_blocks
+from .base import Head
+from .blocks import Floats, Ints, iter_blocks, take_rows
 from .calibrate import calibration_folds, fit_temperature
 from .rules import CLASS_WEIGHT, FLAG, number, whole
+from .training import Training
 
 if TYPE_CHECKING:
     from ..solver import PathResult
@@ -56,22 +58,22 @@ class LinearHead(Head):
 class SolvedHead(LinearHead):
     """Base of the linear heads that our own solver fits."""
 
+    shared_params = ("C",)
     C: float
     max_iter: int
     tol: float
 
-    def _solve(self, data: Training, weights: Any, loss: str) -> PathResult:
-        """Solve for ``self.C``, with the scaler applied on the way."""
+    def _solve(self, data: Training, grid: Sequence[float], weights: Any, loss: str) -> PathResult:
+        """Solve for all C of ``grid`` at once, with the scaler applied on the way."""
         from ..solver import Scaling, SolverOptions, solve_path
 
         scaling = Scaling(self.mean_, self.scale_) if self._standardizes else None
         options = SolverOptions(tol=float(self.tol), max_iter=int(self.max_iter))
         X = data.X if isinstance(data.X, np.ndarray) else np.asarray(data.X)
-        return solve_path(X, data.y, [self.C], loss, weights, scaling=scaling, options=options)
+        return solve_path(X, data.y, list(grid), loss, weights, scaling=scaling, options=options)
 
-    def _keep(self, result: PathResult, dtype: np.dtype[Any], fold: int = 0) -> None:
-        """Take over the solution, or one fold's."""
-        place = (fold, 0) if result.coef.ndim == 4 else (0,)
+    def _keep(self, result: PathResult, place: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Take over the solution at ``place``, (C,) or (fold, C)."""
         self._set_weights(result.coef[place], result.intercept[place], dtype)
         self.n_iter_, self.converged_ = int(result.n_iter[place]), bool(result.converged[place])
 
@@ -114,10 +116,15 @@ class LogisticHead(SolvedHead):
         self.max_iter = max_iter
         self.tol = tol
 
-    def _fit(self, data: Training) -> None:
-        self._fit_scaler(data)
-        self._keep(self._solve(data, data.weight, "logistic"), data.dtype)
-        self.temperature_ = 1.0
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
+        first._fit_scaler(data)
+        result = first._solve(data, [head.C for head in heads], data.weight, "logistic")
+        for i, head in enumerate(heads):
+            head._take_scale(first)
+            head._keep(result, (i,), data.dtype)
+            head.temperature_ = 1.0
 
 
 class LinearSVMHead(SolvedHead):
@@ -142,7 +149,7 @@ class LinearSVMHead(SolvedHead):
 
     def __init__(
         self,
-        C: float = 1e-4,
+        C: float = 1e-3,
         *,
         standardize: bool = True,
         class_weight: Any = None,
@@ -155,23 +162,31 @@ class LinearSVMHead(SolvedHead):
         self.max_iter = max_iter
         self.tol = tol
 
-    def _fit(self, data: Training) -> None:
-        self._fit_scaler(data)
-        folds = calibration_folds(data.y)
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
+        first._fit_scaler(data)
+        held_out = [rows for _, rows in calibration_folds(data.y)]
         # Row 0 is the head itself; in the other rows, what a fold holds out weighs nothing.
-        weights = np.tile(data.weights, (1 + len(folds), 1))
-        for row, (_, held_out) in zip(weights[1:], folds, strict=True):
-            row[held_out] = 0
-        result = self._solve(data, weights, "squared_hinge")
-        self.temperature_ = 1.0
+        weights = np.tile(data.weights, (1 + len(held_out), 1))
+        for row, rows in zip(weights[1:], held_out, strict=True):
+            row[rows] = 0
+        result = first._solve(data, [head.C for head in heads], weights, "squared_hinge")
+        for i, head in enumerate(heads):
+            head._take_scale(first)
+            head.temperature_ = head._calibrate(data, result, i, held_out)
+            head._keep(result, (0, i), data.dtype)
+
+    def _calibrate(
+        self, data: Training, result: PathResult, index: int, held_out: Sequence[Ints]
+    ) -> float:
+        """Fit the temperature to what each fold's solution says of the samples it did not see."""
+        if not held_out:
+            return 1.0
         decisions = []
-        for i, (_, held_out) in enumerate(folds):
-            self._keep(result, data.dtype, i + 1)
-            for _, block in iter_blocks(data.X[held_out], data.dtype):
+        for fold, rows in enumerate(held_out):
+            self._keep(result, (fold + 1, index), data.dtype)
+            for _, block in iter_blocks(take_rows(data.X, rows), data.dtype):
                 decisions.append(self._decide(self._scaled(block)))
-        self._keep(result, data.dtype)
-        if folds:
-            order = np.concatenate([held_out for _, held_out in folds])
-            self.temperature_ = fit_temperature(
-                np.concatenate(decisions), data.y[order], data.weights[order]
-            )
+        order = np.concatenate(held_out)
+        return fit_temperature(np.concatenate(decisions), data.y[order], data.weights[order])

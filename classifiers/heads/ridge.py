@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Head, Training
+from .base import Head
 from .blocks import iter_blocks
 from .calibrate import fit_temperature
 from .linear import LinearHead
 from .rules import CLASS_WEIGHT, FLAG, number
+from .training import Training
+
+CALIBRATION_ROWS = 8192
 
 
 class RidgeHead(LinearHead):
     """Least squares on targets of +1 and -1 with a penalty ``alpha * ||W||^2``.
 
     The optimum is scikit-learn's ``RidgeClassifier``'s. One eigendecomposition of the Gram matrix
-    serves every ``alpha`` (``ridge_path``). The temperature is fitted to leave-one-out decisions,
-    which have a closed form: the residual over ``1 - h`` with ``h`` the sample's leverage (Allen
-    1974, "PRESS").
+    serves every ``alpha`` of a grid (``fit_many``). The temperature is fitted to leave-one-out
+    decisions, which have a closed form: the residual over ``1 - h`` with ``h`` the sample's
+    leverage (Allen 1974, "PRESS"), of at most 8,192 samples.
 
     Parameters
     ----------
@@ -32,6 +35,7 @@ class RidgeHead(LinearHead):
     class_weight : None, 'balanced' or mapping of class to weight
     """
 
+    shared_params = ("alpha",)
     _rules: ClassVar = {"alpha": number(0), "standardize": FLAG, "class_weight": CLASS_WEIGHT}
 
     def __init__(
@@ -41,9 +45,13 @@ class RidgeHead(LinearHead):
         self.standardize = standardize
         self.class_weight = class_weight
 
-    def _fit(self, data: Training) -> None:
-        self._fit_scaler(data)
-        self._solve(data, decompose(self, data), self.alpha)
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        heads[0]._fit_scaler(data)
+        system = decompose(heads[0], data)
+        for head in heads:
+            head._take_scale(heads[0])
+            head._solve(data, system, head.alpha)
 
     def _solve(self, data: Training, system: Decomposition, alpha: float) -> None:
         coef = (system.vectors / (system.values + alpha)) @ system.products
@@ -52,6 +60,8 @@ class RidgeHead(LinearHead):
         self.temperature_ = self._calibrate(data, system, alpha)
 
     def _calibrate(self, data: Training, system: Decomposition, alpha: float) -> float:
+        stride = -(-len(data.y) // CALIBRATION_ROWS)
+        data = data.take(np.arange(0, len(data.y), stride))
         root = system.vectors / np.sqrt(system.values + alpha)
         decisions = []
         for rows, block in iter_blocks(data.X, data.dtype):
@@ -121,33 +131,3 @@ def decompose(head: Head, data: Training) -> Decomposition:
     values, vectors = np.linalg.eigh(gram)
     products = vectors.T @ cross
     return Decomposition(np.maximum(values, 0), vectors, products, mean, target_mean, total)
-
-
-def ridge_path(
-    X: Any, y: Any, alphas: Sequence[float], *, sample_weight: Any = None, **options: Any
-) -> list[RidgeHead]:
-    """Fit one head for each of ``alphas`` from one eigendecomposition.
-
-    Parameters
-    ----------
-    X, y, sample_weight
-        As ``RidgeHead.fit`` takes them.
-    alphas : sequence of float
-    options
-        Further parameters of ``RidgeHead``.
-
-    Returns
-    -------
-    list of RidgeHead
-        Fitted, in the order of ``alphas``; each equals a fit of its own.
-    """
-    heads = [RidgeHead(alpha, **options) for alpha in alphas]
-    for head in heads:
-        head._check_params()
-    first: Decomposition | None = None
-    for head in heads:
-        data = head._prepare(X, y, sample_weight)
-        head._fit_scaler(data)
-        first = first or decompose(head, data)
-        head._solve(data, first, head.alpha)
-    return heads

@@ -72,6 +72,9 @@ def one_of(*names: str) -> Rule:
     )
 
 
+EXACTLY_MINUS_ONE = Rule("-1", lambda value: _is_whole(value) and bool(value == -1))
+
+
 def widths() -> Rule:
     """Allow a sequence of layer widths."""
 
@@ -86,7 +89,11 @@ NOTHING = Rule("None", lambda value: value is None)
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 CLASS_WEIGHT = Rule(
     "None, 'balanced' or a mapping of class to weight",
-    lambda value: value is None or value == "balanced" or isinstance(value, Mapping),
+    lambda value: (
+        value is None
+        or (isinstance(value, str) and value == "balanced")
+        or isinstance(value, Mapping)
+    ),
 )
 SEED = Rule(
     "a whole number from 0 on, a numpy RandomState or None",

@@ -7,16 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Floats, iter_blocks
+from .blocks import Floats, row_slices
+
+GUESS_ROWS = 256
+SUM_ROWS = 1024
 
 
 def measure_scale(
     X: Any, weight: NDArray[np.float64] | None, dtype: np.dtype[Any]
 ) -> tuple[Floats, Floats]:
-    """Measure the weighted mean and standard deviation of each column in two passes.
+    """Measure the weighted mean and standard deviation of each column in one pass.
 
-    The second pass sums squared differences from the mean in float64 (Chan, Golub & LeVeque 1983,
-    "Algorithms for computing the sample variance"), with their correction term.
+    Sums of differences from a first guess of the mean, and of their squares (Chan, Golub & LeVeque
+    1983, "Algorithms for computing the sample variance"): in ``dtype`` within a block of rows, in
+    float64 across blocks.
 
     Parameters
     ----------
@@ -31,32 +35,28 @@ def measure_scale(
         ``scale`` is 1 where a column is constant, so that it becomes zero.
     """
     n_samples, n_features = X.shape
-    weights = np.ones(n_samples) if weight is None else weight
-    total = weights.sum()
-    mean = np.zeros(n_features)
-    for rows, block in iter_blocks(X, np.dtype(np.float64)):
-        mean += weights[rows] @ block
-    mean /= total
-    square, drift = np.zeros(n_features), np.zeros(n_features)
-    for rows, block in iter_blocks(X, np.dtype(np.float64)):
-        difference = block - mean
+    weights = np.ones(n_samples, dtype) if weight is None else weight.astype(dtype)
+    guess = _guess_mean(np.asarray(X[: min(n_samples, GUESS_ROWS)], dtype))
+    drift, square = np.zeros(n_features), np.zeros(n_features)
+    for rows in row_slices(n_samples, SUM_ROWS):
+        difference = np.asarray(X[rows], dtype) - guess
         drift += weights[rows] @ difference
         np.square(difference, out=difference)
         square += weights[rows] @ difference
-    variance = np.maximum(square - drift**2 / total, 0) / total
-    scale = np.sqrt(variance)
-    scale[_is_constant(variance, mean, n_samples)] = 1.0
-    return mean.astype(dtype), scale.astype(dtype)
+    total = float(weights.sum(dtype=np.float64))
+    drift /= total
+    variance = np.maximum(square / total - drift**2, 0)
+    mean = guess + drift
+    rounding = (4 * np.finfo(dtype).eps * np.abs(mean)) ** 2
+    scale = np.sqrt(np.where(variance > rounding, variance, 1.0))
+    return mean.astype(dtype), np.maximum(scale, np.finfo(dtype).tiny).astype(dtype)
 
 
-def _is_constant(
-    variance: NDArray[np.float64], mean: NDArray[np.float64], n_samples: int
-) -> NDArray[np.bool_]:
-    """Tell columns whose variance is no more than the rounding of their mean."""
-    epsilon = np.finfo(np.float64).eps
-    bound = n_samples * epsilon * variance + (n_samples * mean * epsilon) ** 2
-    constant: NDArray[np.bool_] = (variance <= bound) | (variance < 1e-60)
-    return constant
+def _guess_mean(block: Floats) -> Floats:
+    """Return a first guess: the mean of some rows, or exactly the value that all of them share."""
+    mean = block.mean(axis=0, dtype=np.float64).astype(block.dtype)
+    guess: Floats = np.where((block == block[0]).all(axis=0), block[0], mean)
+    return guess
 
 
 def standardised(block: Floats, mean: Floats, scale: Floats) -> Floats:

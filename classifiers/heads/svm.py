@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ModelFileError
 from .arrays import ArrayRule
-from .base import Head, Training
+from .base import Head
 from .blocks import Floats, Ints, iter_blocks
 from .calibrate import calibration_folds, fit_temperature
 from .machine import Machine
-from .rules import CLASS_WEIGHT, FLAG, Rule, number, one_of
-from .svm_solve import Limits, Solution, Sorted, Task, solve_tasks
-
-MAX_ITER = Rule("-1 or a whole number from 1 on", lambda value: value == -1 or value >= 1)
+from .rules import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
+from .svm_problem import Limits, Solution, Sorted, Task
+from .svm_solve import solve_tasks
+from .training import Training
 
 
 class RBFSVMHead(Head):
     """Support vector machine with the kernel ``exp(-gamma |x - z|^2)``, one class against one.
 
-    Its decisions equal scikit-learn's ``SVC``. Its probabilities are the softmax (sigmoid for two
-    classes) of the decision values times one temperature, which is fitted to held-out decisions:
-    a fifth of the samples where there are 5,000, else three folds.
+    Its decisions equal scikit-learn's ``SVC(break_ties=True)``. Its probabilities are those of the
+    pairs of classes, coupled, with one temperature (for two classes: the sigmoid of the decision
+    times the temperature). It is fitted to held-out samples: a fifth of them where there are 5,000,
+    else three folds.
 
     Parameters
     ----------
@@ -53,13 +54,14 @@ class RBFSVMHead(Head):
     converged_ : bool
     """
 
+    shared_params = ("C", "gamma")
     _rules: ClassVar = {
         "C": number(0),
         "gamma": number(0) | one_of("scale"),
         "standardize": FLAG,
         "class_weight": CLASS_WEIGHT,
         "tol": number(0),
-        "max_iter": MAX_ITER,
+        "max_iter": EXACTLY_MINUS_ONE | whole(1),
     }
     _array_rules: ClassVar[dict[str, ArrayRule]] = {
         "support_vectors": ArrayRule(("s", "d")),
@@ -92,8 +94,9 @@ class RBFSVMHead(Head):
         self.tol = tol
         self.max_iter = max_iter
 
-    def _fit(self, data: Training) -> None:
-        fit_heads([self], data)
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        fit_heads(heads, data)
 
     @property
     def _machine(self) -> Machine:
@@ -102,6 +105,9 @@ class RBFSVMHead(Head):
         )
 
     def _decide(self, block: Floats) -> Floats:
+        return self._machine.astype(block.dtype).logits(block)
+
+    def _vote(self, block: Floats) -> Floats:
         return self._machine.astype(block.dtype).decide(block)
 
     def _decision_width(self) -> int:
@@ -110,7 +116,7 @@ class RBFSVMHead(Head):
 
     def decision_function(self, X: Any) -> Floats:
         """Return scikit-learn's "ovr" decision values, ``(n,)`` for two classes."""
-        decision = self._decision(X)
+        decision = self._decision(X, self._vote)
         return decision[:, 0] if decision.shape[1] == 1 else decision
 
     def _set_solution(self, solution: Solution, machine: Machine, temperature: float) -> None:
@@ -124,6 +130,7 @@ class RBFSVMHead(Head):
         n_classes = len(self.classes_)
         if (
             (self.n_support_ < 0).any()
+            or (self.n_support_ > len(self.support_vectors_)).any()
             or self.n_support_.sum() != len(self.support_vectors_)
             or len(self.dual_coef_) != n_classes - 1
             or len(self.intercept_) != n_classes * (n_classes - 1) // 2
@@ -136,33 +143,33 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     first = heads[0]
     first._fit_scaler(data)
     for head in heads[1:]:
-        if first.standardize:
-            head.mean_, head.scale_ = first.mean_, first.scale_
-    samples, order = _sorted_samples(first, data)
+        head._take_scale(first)
+    fold = _fold_numbers(data.y)
+    # Sorted by class, then fold: a fold's part of a class is one run of rows.
+    order = np.lexsort((fold, data.y))
+    samples = Sorted(first._scaled_all(data)[order], data.y[order], data.weights[order])
     variance = _variance(samples.X)
-    folds = [
-        (np.isin(order, train), np.isin(order, held_out))
-        for train, held_out in calibration_folds(data.y)
-    ]
+    held_out = [fold[order] == i for i in range(int(fold.max()) + 1)]
     tasks = [
         Task(_gamma(head, variance, samples.X.shape[1]), float(head.C), rows)
         for head in heads
-        for rows in (None, *(train for train, _ in folds))
+        for rows in (None, *(~rows for rows in held_out))
     ]
     solutions = solve_tasks(samples, tasks, Limits(first.tol, first.max_iter))
-    step = 1 + len(folds)
+    step = 1 + len(held_out)
     for i, head in enumerate(heads):
         own = solutions[i * step : (i + 1) * step]
         gamma = tasks[i * step].gamma
-        held_out = [rows for _, rows in folds]
         temperature = _calibrate(samples, own[1:], held_out, gamma)
         head._set_solution(own[0], own[0].machine(samples, gamma), temperature)
 
 
-def _sorted_samples(head: RBFSVMHead, data: Training) -> tuple[Sorted, Ints]:
-    order = np.argsort(data.y, kind="stable")
-    scaled = head._scaled_all(data)[order]
-    return Sorted(scaled, data.y[order], data.weights[order]), order
+def _fold_numbers(y: Ints) -> Ints:
+    """Return which fold holds each sample out to calibrate, ``(n_samples,)``; -1 for none."""
+    fold = np.full(len(y), -1)
+    for i, (_, held_out) in enumerate(calibration_folds(y)):
+        fold[held_out] = i
+    return fold
 
 
 def _variance(X: Floats) -> float:
@@ -192,42 +199,9 @@ def _calibrate(
         machine, chosen = solution.machine(samples, gamma), np.flatnonzero(mask)
         width = len(machine.vectors)
         for _, block in iter_blocks(samples.X[chosen], samples.X.dtype, width):
-            decisions.append(machine.decide(block))
+            decisions.append(machine.logits(block))
         rows.append(chosen)
     if not rows:
         return 1.0
     order = np.concatenate(rows)
     return fit_temperature(np.concatenate(decisions), samples.y[order], samples.weight[order])
-
-
-def svm_path(
-    X: Any,
-    y: Any,
-    *,
-    C: Sequence[float],
-    gamma: Sequence[Any] = ("scale",),
-    sample_weight: Any = None,
-    **options: Any,
-) -> list[RBFSVMHead]:
-    """Fit one head for each pair of ``gamma`` and ``C`` from one computation of distances.
-
-    Parameters
-    ----------
-    X, y, sample_weight
-        As ``RBFSVMHead.fit`` takes them.
-    C, gamma : sequences
-    options
-        Further parameters of ``RBFSVMHead``.
-
-    Returns
-    -------
-    list of RBFSVMHead
-        Fitted, each as by a fit of its own; ``C`` runs fastest.
-    """
-    heads = [RBFSVMHead(value, width, **options) for width in gamma for value in C]
-    prepared = []
-    for head in heads:
-        head._check_params()
-        prepared.append(head._prepare(X, y, sample_weight))
-    fit_heads(heads, prepared[0])
-    return heads

@@ -3,104 +3,32 @@
 libsvm (through scikit-learn) spends nearly all of its time on kernel values, one dot product at a
 time. Here the kernel matrix comes from matrix products and libsvm only solves: the same optimum,
 many times sooner. One-against-one training needs the matrix of two classes at a time, so memory
-grows with the largest pair of classes, not with the whole set.
+grows with the largest pair of classes, not with the whole set, and pairs are solved side by side.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Floats, Ints
-from .gram import ClassBlocks, rbf_matrix
-from .machine import Machine, pairs
+from .blocks import Ints
+from .gram import ClassBlocks, Workspace, rbf_matrix, submatrix
+from .machine import pairs
+from .svm_problem import GroupSolution, Limits, Solution, Sorted, Task
 
-WHOLE_BYTES = 1 << 29
+WHOLE_BYTES = 1 << 27
+WORKING_BYTES = 1 << 31
 CACHE_MB = 400
 
 
-@dataclass(frozen=True)
-class Task:
-    """One machine to train.
-
-    Attributes
-    ----------
-    gamma, C : float
-    rows : ndarray of bool, shape (n_samples,), or None
-        Samples to train on, in the order of ``Sorted.X``; all if None.
-    """
-
-    gamma: float
-    C: float
-    rows: NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """Training samples sorted by class.
-
-    Attributes
-    ----------
-    X : ndarray, shape (n_samples, n_features)
-        Scaled, float32 or float64.
-    y : ndarray of int64, shape (n_samples,)
-        Ascending class indices; every index occurs.
-    weight : ndarray of float64, shape (n_samples,)
-    """
-
-    X: Floats
-    y: Ints
-    weight: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When libsvm may stop: its tolerance, and its most iterations (-1: no limit)."""
-
-    tol: float = 1e-3
-    max_iter: int = -1
-
-
-@dataclass
-class Solution:
-    """What libsvm found, in the order of the training samples.
-
-    Attributes
-    ----------
-    dual : ndarray of float64, shape (n_classes - 1, n_samples)
-    intercept : ndarray of float64, shape (n_pairs,)
-    n_iter : int
-        The most iterations of a pair.
-    converged : bool
-    """
-
-    dual: NDArray[np.float64]
-    intercept: NDArray[np.float64]
-    n_iter: int = 0
-    converged: bool = True
-    n_classes: int = field(default=2)
-
-    def machine(self, samples: Sorted, gamma: float) -> Machine:
-        """Keep the support vectors only, in the samples' float format."""
-        kept = np.flatnonzero(self.dual.any(axis=0))
-        dtype = samples.X.dtype
-        return Machine(
-            samples.X[kept],
-            np.bincount(samples.y[kept], minlength=self.n_classes),
-            np.ascontiguousarray(self.dual[:, kept], dtype),
-            self.intercept.astype(dtype),
-            gamma,
-        )
-
-
-def solve_tasks(
-    samples: Sorted, tasks: Sequence[Task], limits: Limits, whole_bytes: int = WHOLE_BYTES
-) -> list[Solution]:
+def solve_tasks(samples: Sorted, tasks: Sequence[Task], limits: Limits) -> list[Solution]:
     """Train every task from one computation of the distances.
 
     Parameters
@@ -109,9 +37,6 @@ def solve_tasks(
     tasks : sequence of Task
         Those with one gamma share a kernel matrix.
     limits : Limits
-    whole_bytes : int
-        Up to this size the whole kernel matrix is made at once; above, that of two classes at a
-        time.
 
     Returns
     -------
@@ -120,72 +45,79 @@ def solve_tasks(
     """
     counts = np.bincount(samples.y)
     n_samples, n_classes = len(samples.y), len(counts)
-    blocks = ClassBlocks(samples.X, counts)
-    n_pairs = n_classes * (n_classes - 1) // 2
-    solutions = [
-        Solution(np.zeros((n_classes - 1, n_samples)), np.zeros(n_pairs), n_classes=n_classes)
-        for _ in tasks
-    ]
-    groups: Iterable[tuple[int, ...]] = pairs(n_classes)
-    if n_samples**2 * 8 <= whole_bytes:
+    groups: list[tuple[int, ...]] = list(pairs(n_classes))
+    if n_samples**2 * 8 <= WHOLE_BYTES:
         groups = [tuple(range(n_classes))]
-    order = sorted(range(len(tasks)), key=lambda i: tasks[i].gamma)
-    for labels in groups:
-        distances, positions = blocks.distances(labels), blocks.positions(labels)
-        for gamma, members in groupby(order, key=lambda i: tasks[i].gamma):
-            kernel = rbf_matrix(distances, labels, gamma)
-            for i in members:
-                _solve_group(samples, tasks[i], limits, (kernel, positions), solutions[i])
+    solutions = [Solution(n_classes, n_samples) for _ in tasks]
+    trainer = _Trainer(samples, tasks, limits, ClassBlocks(samples.X, counts))
+    # Filters are the process's: set once, around all threads.
+    with warnings.catch_warnings(), ThreadPoolExecutor(_n_threads(groups, counts)) as pool:
+        warnings.simplefilter("ignore")
+        for found in pool.map(trainer.train, groups):
+            for i, group in found:
+                solutions[i].add(group)
     return solutions
 
 
-def _solve_group(
-    samples: Sorted,
-    task: Task,
-    limits: Limits,
-    matrix: tuple[NDArray[np.float64], Ints],
-    solution: Solution,
-) -> None:
-    """Train one task on the kernel matrix of some classes and write down what comes out."""
-    from sklearn.svm import SVC
-
-    kernel, positions = matrix
-    if task.rows is not None:
-        chosen = np.flatnonzero(task.rows[positions])
-        kernel, positions = kernel[np.ix_(chosen, chosen)], positions[chosen]
-    y = samples.y[positions]
-    model = SVC(
-        C=task.C,
-        kernel="precomputed",
-        tol=limits.tol,
-        max_iter=limits.max_iter,
-        cache_size=CACHE_MB,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(kernel, y, sample_weight=samples.weight[positions])
-    labels = np.unique(y)
-    # scikit-learn turns the sign of two classes; libsvm's own is kept here.
-    sign = -1.0 if len(labels) == 2 else 1.0
-    support = positions[model.support_]
-    _write(solution, labels, support, samples.y[support], sign * np.asarray(model.dual_coef_))
-    _write_intercept(solution, labels, sign * model.intercept_)
-    solution.n_iter = max(solution.n_iter, int(np.max(model.n_iter_)))
-    solution.converged = solution.converged and model.fit_status_ == 0
+def _n_threads(groups: Sequence[tuple[int, ...]], counts: Ints) -> int:
+    """Return how many groups' matrices are held at once: one for each core, if memory allows."""
+    largest = max(int(counts[list(labels)].sum()) for labels in groups[: 1 << 16])
+    affordable = WORKING_BYTES // (2 * 8 * largest**2 + 1)
+    return max(1, min(os.cpu_count() or 1, len(groups), affordable))
 
 
-def _write(
-    solution: Solution, labels: Ints, support: Ints, own: Ints, dual: NDArray[np.float64]
-) -> None:
-    """Write a group's coefficients to the rows that their opponents have among all classes."""
-    for label in labels:
-        columns = np.flatnonzero(own == label)
-        opponents = labels[labels != label]
-        rows = np.where(opponents > label, opponents - 1, opponents)
-        solution.dual[np.ix_(rows, support[columns])] = dual[:, columns]
+class _Trainer:
+    """Trains all tasks on one group of classes at a time; groups may run in threads."""
 
+    def __init__(
+        self, samples: Sorted, tasks: Sequence[Task], limits: Limits, blocks: ClassBlocks
+    ) -> None:
+        self._samples = samples
+        self._tasks = tasks
+        self._limits = limits
+        self._blocks = blocks
+        self._order = sorted(range(len(tasks)), key=lambda i: tasks[i].gamma)
+        self._spare: SimpleQueue[Workspace] = SimpleQueue()
 
-def _write_intercept(solution: Solution, labels: Ints, intercept: NDArray[np.float64]) -> None:
-    place = {pair: column for column, pair in enumerate(pairs(solution.n_classes))}
-    for (i, j), value in zip(pairs(len(labels)), intercept, strict=True):
-        solution.intercept[place[int(labels[i]), int(labels[j])]] = value
+    def train(self, labels: tuple[int, ...]) -> list[tuple[int, GroupSolution]]:
+        """Train all tasks on the classes ``labels``; return each with its task's index."""
+        space = Workspace() if self._spare.empty() else self._spare.get()
+        distances, positions = self._blocks.distances(labels), self._blocks.positions(labels)
+        found = []
+        for gamma, members in groupby(self._order, key=lambda i: self._tasks[i].gamma):
+            kernel = rbf_matrix(distances, labels, gamma, space)
+            found += [(i, self._solve(self._tasks[i], kernel, positions, space)) for i in members]
+        self._spare.put(space)
+        return found
+
+    def _solve(
+        self, task: Task, kernel: NDArray[np.float64], positions: Ints, space: Workspace
+    ) -> GroupSolution:
+        from sklearn import config_context
+        from sklearn.svm import SVC
+
+        if task.rows is not None:
+            chosen = task.rows[positions]
+            kernel, positions = submatrix(kernel, chosen, space), positions[chosen]
+        y = self._samples.y[positions]
+        model = SVC(
+            C=task.C,
+            kernel="precomputed",
+            tol=self._limits.tol,
+            max_iter=self._limits.max_iter,
+            cache_size=CACHE_MB,
+        )
+        with config_context(assume_finite=True):
+            model.fit(kernel, y, sample_weight=self._samples.weight[positions])
+        labels, support = np.unique(y), positions[model.support_]
+        # scikit-learn turns the sign of two classes; libsvm's own is kept here.
+        sign = -1.0 if len(labels) == 2 else 1.0
+        return GroupSolution(
+            labels=labels,
+            support=support,
+            own=self._samples.y[support],
+            dual=sign * np.asarray(model.dual_coef_),
+            intercept=sign * model.intercept_,
+            n_iter=int(np.max(model.n_iter_)),
+            converged=model.fit_status_ == 0,
+        )

@@ -72,7 +72,7 @@ RECORDS = (
         name="linear-svm",
         target=".linear:LinearSVMHead",
         description="linear SVM, squared hinge, one class against the rest",
-        grid={"C": (1e-6, 1e-5, 1e-4, 1e-3)},
+        grid={"C": (1e-5, 1e-4, 1e-3, 1e-2)},
         memory_mapped=True,
     ),
     HeadRecord(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-
 from tests_shared import CHEAP, Cli
 
 
@@ -61,7 +60,7 @@ def test_sweep_ranks_heads_and_writes_the_winner(cli: Cli, photos: Path) -> None
     result = cli("sweep", "--heads", "centroid,ridge", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    board = [c["scores"]["metrics"]["accuracy"] for c in report["leaderboard"]]
+    board = [c["measured"]["scores"]["metrics"]["accuracy"] for c in report["leaderboard"]]
     assert board == sorted(board, reverse=True) and len(board) >= 2
     assert report["test"]["split"] == "test" and Path("model.featx").exists()
     again = cli("sweep", "--heads", "centroid,ridge")

@@ -9,13 +9,14 @@ from featx.classifiers.heads.table import HEADS, make_head
 WEIGHT = "check_sample_weight_equivalence_on_dense_data"
 FOLDS = "its temperature comes from held-out samples: repeating rows changes who is held out"
 EXCEPTIONS = {
+    "LogisticHead": {WEIGHT: "the solver computes in float32; test_parity compares within 1e-3"},
     "LinearSVMHead": {WEIGHT: FOLDS},
     "RBFSVMHead": {WEIGHT: FOLDS},
     "KNNHead": {WEIGHT: "of k neighbours, two may be copies of a repeated row"},
     "DenseHead": {WEIGHT: "repeating rows changes batches and who is held out"},
 }
 # The checks look at behaviour, not at how good a network gets.
-OPTIONS = {"dense": {"hidden": (16,), "epochs": 30, "lr": 0.02, "batch_size": 32}}
+OPTIONS = {"dense": {"hidden": (16,), "epochs": 15, "lr": 0.04, "batch_size": 32}}
 
 
 def expected_failures(head):

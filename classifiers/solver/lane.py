@@ -1,0 +1,129 @@
+"""One optimisation problem of the batch: L-BFGS that is asked for a point, then told its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .options import F64
+from .precondition import Preconditioner
+
+ARMIJO = 1e-4
+# Rounding of float32 logits shifts an objective by about this much of itself.
+NOISE = 2e-7
+MAX_BACKTRACKS = 15
+# Steps in a row that gain less than the noise: the optimum, as far as float32 can tell.
+MAX_IDLE = 6
+
+
+@dataclass
+class Lane:
+    """L-BFGS (Nocedal & Wright, *Numerical Optimization*, alg. 7.4) on ``theta (k, d + 1)``.
+
+    The preconditioner takes the place of the scaled identity, so the pairs only correct what it
+    misses. The lane keeps nothing waiting: each pass over X evaluates every lane of the batch at
+    that lane's own trial point, whether it is a full step or a shortened one.
+    """
+
+    C: float
+    fold: int
+    positive: int
+    trial: F64
+    precondition: Preconditioner
+    memory_pairs: int
+    theta: F64 = field(init=False)
+    objective: float = field(init=False, default=np.inf)
+    gradient: F64 = field(init=False)
+    decrement: float = field(init=False, default=np.inf)
+    n_passes: int = field(init=False, default=0)
+    since_built: int = field(init=False, default=0)
+    stalled: bool = field(init=False, default=False)
+    converged: bool = field(init=False, default=False)
+    _direction: F64 = field(init=False)
+    _slope: float = field(init=False, default=0.0)
+    _step: float = field(init=False, default=1.0)
+    _backtracks: int = field(init=False, default=0)
+    _idle: int = field(init=False, default=0)
+    _pairs: list[tuple[F64, F64, float]] = field(init=False, default_factory=list)
+
+    @property
+    def started(self) -> bool:
+        """Whether a first point has been evaluated."""
+        return bool(np.isfinite(self.objective))
+
+    def receive(self, objective: float, gradient: F64) -> None:
+        """Take the value and gradient at ``trial`` and choose the next trial."""
+        self.n_passes += 1
+        self.since_built += 1
+        if not self.started or self._decreases(objective):
+            self._accept(objective, gradient)
+        else:
+            self._shorten(objective)
+
+    def rebuild(self, precondition: Preconditioner) -> None:
+        """Go on from the same point with another preconditioner."""
+        self.precondition = precondition
+        self.since_built = 0
+        self._pairs.clear()
+        self._step = 1.0
+        self.aim()
+
+    def settle(self, gap: float) -> None:
+        """Note whether the predicted decrease that is left is at most ``gap``."""
+        left = self.decrement * abs(self.objective)
+        self.converged = self.started and (self.stalled or left <= gap)
+
+    def aim(self) -> None:
+        """Set the direction and the full-step trial from the current point."""
+        self._direction = -self._apply_inverse(self.gradient)
+        self._slope = float(np.vdot(self.gradient, self._direction))
+        if self._slope >= 0 and self._pairs:
+            self._pairs.clear()
+            return self.aim()
+        self.decrement = -0.5 * self._slope / max(abs(self.objective), 1e-300)
+        self._step, self._backtracks = min(1.0, 2 * self._step), 0
+        self.trial = self.theta + self._step * self._direction
+
+    def _decreases(self, objective: float) -> bool:
+        allowed = ARMIJO * self._step * self._slope + NOISE * abs(self.objective)
+        return bool(objective <= self.objective + allowed)
+
+    def _accept(self, objective: float, gradient: F64) -> None:
+        if self.started:
+            self._remember(self.trial - self.theta, gradient - self.gradient)
+            gains = self.objective - objective > NOISE * abs(objective)
+            self._idle = 0 if gains else self._idle + 1
+            self.stalled = self._idle >= MAX_IDLE
+        self.theta, self.objective, self.gradient = self.trial, objective, gradient
+        self.aim()
+
+    def _remember(self, move: F64, change: F64) -> None:
+        product = float(np.vdot(move, change))
+        if product > 1e-10 * float(np.linalg.norm(move) * np.linalg.norm(change)):
+            self._pairs.append((move, change, 1.0 / product))
+            del self._pairs[: -self.memory_pairs]
+
+    def _shorten(self, objective: float) -> None:
+        self._backtracks += 1
+        if self._backtracks > MAX_BACKTRACKS:
+            self.stalled = not self._pairs
+            self._pairs.clear()
+            return self.aim()
+        excess = objective - self.objective - self._step * self._slope
+        best = -self._slope * self._step**2 / (2 * excess) if np.isfinite(excess) else 0.0
+        self._step = float(np.clip(best, 0.1 * self._step, 0.5 * self._step))
+        self.trial = self.theta + self._step * self._direction
+        return None
+
+    def _apply_inverse(self, gradient: F64) -> F64:
+        q = gradient.copy()
+        alphas = []
+        for move, change, rho in reversed(self._pairs):
+            alpha = rho * float(np.vdot(move, q))
+            alphas.append(alpha)
+            q -= alpha * change
+        q = self.precondition(q)
+        for (move, change, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
+            q += (alpha - rho * float(np.vdot(change, q))) * move
+        return q

@@ -1,0 +1,180 @@
+"""The order in which grid points join and leave the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .lane import Lane
+from .options import F64
+from .precondition import Curvature
+from .problem import Problem
+
+# A grid point joins once its predecessor is this near its own optimum (relative objective).
+LAUNCH = 1e-3
+# Below this strength of the data term the Gram matrix alone is as good as weighted blocks.
+GRAM_STRENGTH = 1.0
+# Largest step between neighbours; helper points that nobody asked for fill wider gaps.
+MAX_RATIO = 10.0
+# Second derivatives serve grid points up to this multiple of the C they were taken at.
+REUSE_RATIO = 9.0
+# One against the rest, a class is held to the tolerance of at least this share of the classes'
+# mean objective: what is left of an easy class' own objective is all but nothing.
+SHARE = 0.1
+# How far a start is extrapolated along the path (linearly in log C).
+EXTRAPOLATION = 0.8
+
+
+@dataclass
+class Chain:
+    """The grid of one fold (and class), ascending: each point starts from the one before.
+
+    Only the newest point is waited for, and only until it is roughly solved; the batch then
+    holds several points of each chain in different states of convergence.
+    """
+
+    fold: int
+    positive: int
+    pending: list[tuple[float, int | None]]
+    launched: list[Lane] = field(default_factory=list)
+    active: list[tuple[Lane, int | None]] = field(default_factory=list)
+    curvature: tuple[float, Curvature] | None = None
+    objectives: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def wants_launch(self) -> bool:
+        """Whether the next point can start."""
+        if not self.pending:
+            return False
+        newest = self.launched[-1] if self.launched else None
+        if newest is None or newest.decrement <= LAUNCH:
+            return True
+        return all(lane is not newest for lane, _ in self.active)
+
+    def start(self, shape: tuple[int, int]) -> F64:
+        """Where the next point starts: extrapolated from the last two, zero for the first."""
+        if not self.launched:
+            return np.zeros(shape)
+        newest = self.launched[-1]
+        if len(self.launched) == 1:
+            return newest.theta
+        older = self.launched[-2]
+        ratio = np.log(self.pending[0][0] / newest.C) / np.log(newest.C / older.C)
+        step = newest.theta - older.theta
+        return np.asarray(newest.theta + min(EXTRAPOLATION * ratio, 1.0) * step)
+
+    def origin(self) -> F64:
+        """Where second derivatives for the newest point are taken: at its predecessor.
+
+        A smaller C leaves less confident predictions, so the blocks err towards too much
+        curvature and steps towards too short, which is the safe side.
+        """
+        newest = self.launched[-1]
+        return self.launched[0].theta if len(self.launched) == 2 else newest.trial
+
+    def has_curvature(self, C: float) -> bool:
+        """Whether the last second derivatives were taken near enough to serve ``C``."""
+        return self.curvature is not None and REUSE_RATIO * self.curvature[0] >= C
+
+
+class Schedule:
+    """Runs chains side by side until every requested point has converged or given up."""
+
+    def __init__(self, problem: Problem, chains: Sequence[Chain]) -> None:
+        self.problem = problem
+        self.chains = chains
+        self.finished: dict[tuple[int, int, int], Lane] = {}
+        self.n_passes = 0
+        block_bytes = 4 * problem.loss.n_columns * problem.design.n_features**2
+        self._may_block = block_bytes <= problem.options.max_block_bytes
+
+    def run(self) -> None:
+        """Advance all chains together; results land in ``finished[fold, positive, index]``."""
+        self._launch()
+        while lanes := [lane for chain in self.chains for lane, _ in chain.active]:
+            self.problem.evaluate(lanes)
+            self.n_passes += 1
+            self._retire()
+            self._launch()
+            self._refresh()
+
+    def _launch(self) -> None:
+        fresh = [chain for chain in self.chains if chain.wants_launch]
+        for chain in fresh:
+            self._add_lane(chain)
+        self._precondition([c for c in fresh if self._needs_blocks(c.launched[-1])])
+
+    def _precondition(self, chains: Sequence[Chain]) -> None:
+        """Give the newest lanes blocks, from the chain's last second derivatives if they serve."""
+        stale = [chain for chain in chains if not chain.has_curvature(chain.launched[-1].C)]
+        lanes = [chain.launched[-1] for chain in stale]
+        found = self.problem.curvatures(lanes, [chain.origin() for chain in stale])
+        for chain, curvature in zip(stale, found, strict=True):
+            chain.curvature = chain.launched[0].C, curvature
+        fresh = [chain.launched[-1] for chain in chains]
+        known = [chain.curvature[1] for chain in chains if chain.curvature]
+        for lane, blocks in zip(fresh, self.problem.factor(fresh, known), strict=True):
+            lane.precondition = blocks
+
+    def _add_lane(self, chain: Chain) -> None:
+        problem = self.problem
+        start = chain.start((problem.loss.n_columns, problem.design.n_features + 1))
+        C, index = chain.pending.pop(0)
+        gram = problem.gram_preconditioner(C, chain.fold)
+        pairs = problem.options.memory_pairs
+        lane = Lane(C, chain.fold, chain.positive, start, gram, pairs)
+        chain.launched = [*chain.launched[-1:], lane]
+        chain.active.append((lane, index))
+
+    def _needs_blocks(self, lane: Lane) -> bool:
+        return self._may_block and self.problem.strength(lane.C, lane.fold) > GRAM_STRENGTH
+
+    def _retire(self) -> None:
+        tol, max_iter = self.problem.options.tol, self.problem.options.max_iter
+        for chain in self.chains:
+            chain.objectives |= {lane.C: lane.objective for lane, _ in chain.active}
+        scales = self._scales()
+        for chain in self.chains:
+            for lane, index in list(chain.active):
+                goal = LAUNCH if index is None else tol
+                scale = scales[lane.fold, lane.C] * SHARE
+                lane.settle(goal * max(lane.objective, scale))
+                if lane.converged or lane.n_passes >= max_iter:
+                    chain.active.remove((lane, index))
+                    if index is not None:
+                        self.finished[chain.fold, chain.positive, index] = lane
+
+    def _scales(self) -> dict[tuple[int, float], float]:
+        """Mean objective over the classes of each active fold and C."""
+        groups: dict[tuple[int, float], list[float]] = {}
+        for chain in self.chains:
+            for C, objective in chain.objectives.items():
+                groups.setdefault((chain.fold, C), []).append(objective)
+        return {key: float(np.mean(values)) for key, values in groups.items()}
+
+    def _refresh(self) -> None:
+        lanes = [lane for chain in self.chains for lane, _ in chain.active]
+        patience = self.problem.loss.patience
+        stale = [
+            lane for lane in lanes if lane.since_built >= patience and self._needs_blocks(lane)
+        ]
+        if stale:
+            found = self.problem.curvatures(stale, [lane.theta for lane in stale])
+            for lane, blocks in zip(stale, self.problem.factor(stale, found), strict=True):
+                lane.rebuild(blocks)
+
+
+def ladder(grid: Sequence[tuple[float, int]], first: float) -> list[tuple[float, int | None]]:
+    """Sort a grid and fill its gaps with helper points, starting at ``first`` where it is lower."""
+    rungs: list[tuple[float, int | None]] = []
+    last = first
+    for C, index in sorted(grid):
+        if last < C:
+            n_helpers = int(np.ceil(np.log(C / last) / np.log(MAX_RATIO) - 1e-9))
+            steps = np.geomspace(last, C, n_helpers + 1)[:-1]
+            rungs += [(float(c), None) for c in (steps if not rungs else steps[1:])]
+        rungs.append((C, index))
+        last = max(C, last)
+    return rungs

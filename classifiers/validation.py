@@ -1,0 +1,174 @@
+"""Measuring the configurations of a head: on one validation split, or over folds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import FeatureSet, Scores
+from ..cache.errors import TrainingDataError
+from .grid import Family
+from .heads.checks import check_training_data
+from .heads.table import make_head
+from .metrics import measure, wilson_interval
+from .results import Measured
+from .splits import Split, row_units
+
+PREDICT_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to learn from and rows to be judged by."""
+
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def make_folds(features: FeatureSet, split: Split, cv: int, random_state: int) -> list[Fold]:
+    """Return the folds of a sweep; the test rows are in none of them.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    split : Split
+    cv : int
+        Number of folds over train and validation together, stratified, whole groups and sets of
+        equal images at a time; 0 stands for the one validation split.
+    random_state : int
+
+    Raises
+    ------
+    TrainingDataError
+        A class has fewer samples than there are folds.
+    """
+    if not cv:
+        return [Fold(split.train, split.val)]
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    rows = np.sort(np.concatenate([split.train, split.val]))
+    y = features.y[rows]
+    names, counts = np.unique(y, return_counts=True)
+    if counts.min() < cv:
+        rarest = features.class_names[names[counts.argmin()]]
+        raise TrainingDataError(
+            f"--cv {cv} needs {cv} samples of every class or more; {rarest!r} has {counts.min()}"
+        )
+    units = row_units(features)[rows]
+    options = {"n_splits": cv, "shuffle": True, "random_state": random_state}
+    if len(np.unique(units)) == len(units):
+        parts = StratifiedKFold(**options).split(rows, y)
+    else:
+        parts = StratifiedGroupKFold(**options).split(rows, y, units)
+    return [Fold(rows[train], rows[held_out]) for train, held_out in parts]
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """The rows of one fold, in memory."""
+
+    X: NDArray[Any]
+    y: NDArray[np.int64]
+    X_held_out: NDArray[Any]
+    y_held_out: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, features: FeatureSet, fold: Fold) -> FoldData:
+        """Read the rows of ``fold``; raises TrainingDataError where they cannot be learned from."""
+        X, y = np.asarray(features.X[fold.train]), features.y[fold.train]
+        check_training_data(X, y, features.class_names)
+        return cls(X, y, np.asarray(features.X[fold.held_out]), features.y[fold.held_out])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One configuration, fitted on one fold."""
+
+    place: int
+    head: Any
+    seconds: float
+
+
+def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
+    """Fit every configuration of a family on one fold.
+
+    A head that can fit a whole grid in one go does; its seconds are shared out evenly.
+
+    Yields
+    ------
+    Fitted
+        As soon as each is there.
+    """
+    heads = [make_head(family.head, **params) for params in family.params]
+    fit_grid = getattr(type(heads[0]), "fit_grid", None)
+    validation = (data.X_held_out, data.y_held_out)
+    if fit_grid is not None:
+        start = time.perf_counter()
+        fit_grid(heads, data.X, data.y, validation)
+        seconds = (time.perf_counter() - start) / len(heads)
+        yield from (Fitted(place, head, seconds) for place, head in enumerate(heads))
+        return
+    for place, head in enumerate(heads):
+        start = time.perf_counter()
+        if getattr(head, "uses_validation", False) and len(data.y_held_out):
+            head.fit(data.X, data.y, validation_data=validation)
+        else:
+            head.fit(data.X, data.y)
+        yield Fitted(place, head, time.perf_counter() - start)
+
+
+def judge(fitted: Fitted, name: str, data: FoldData, n_classes: int) -> Measured:
+    """Measure a fitted head on the held-out rows of its fold."""
+    start = time.perf_counter()
+    probabilities = np.zeros((len(data.y_held_out), n_classes), np.float32)
+    for first in range(0, len(probabilities), PREDICT_ROWS):
+        block = slice(first, first + PREDICT_ROWS)
+        probabilities[block, fitted.head.classes_] = fitted.head.predict_proba(
+            data.X_held_out[block]
+        )
+    rate = len(probabilities) / max(time.perf_counter() - start, 1e-9)
+    scores = Scores(
+        head=name,
+        split="val",
+        params=fitted.head.get_json_params(),
+        n_samples=len(probabilities),
+        metrics=(metrics := measure(data.y_held_out, probabilities)),
+        intervals={"accuracy": wilson_interval(metrics["accuracy"], len(probabilities))},
+        fit_seconds=fitted.seconds,
+    )
+    n_bytes = sum(array.nbytes for array in fitted.head.get_arrays().values())
+    return Measured(scores, n_bytes, rate)
+
+
+def mean_over_folds(folds: Sequence[Measured]) -> Measured:
+    """Return the mean over folds, with the 95 % interval of the mean (Student's t).
+
+    One fold is returned as it is. ``fit_seconds`` is the sum over folds.
+    """
+    if len(folds) == 1:
+        return folds[0]
+    from scipy.stats import t
+
+    first = folds[0].scores
+    names = [m for m in first.metrics if all(m in fold.scores.metrics for fold in folds)]
+    values = {name: np.array([fold.scores.metrics[name] for fold in folds]) for name in names}
+    half = float(t.ppf(0.975, len(folds) - 1)) / np.sqrt(len(folds))
+    means = {name: float(v.mean()) for name, v in values.items()}
+    spread = {name: half * float(v.std(ddof=1)) for name, v in values.items()}
+    scores = Scores(
+        head=first.head,
+        split=f"cv{len(folds)}",
+        params=first.params,
+        n_samples=sum(fold.scores.n_samples for fold in folds),
+        metrics=means,
+        intervals={n: (means[n] - spread[n], means[n] + spread[n]) for n in names},
+        fit_seconds=sum(fold.scores.fit_seconds for fold in folds),
+    )
+    n_bytes = max(fold.model_bytes for fold in folds)
+    rate = float(np.median([fold.predict_rate for fold in folds]))
+    return Measured(scores, n_bytes, rate)

@@ -1,0 +1,78 @@
+"""Temperatures and folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featx.classifiers.heads.calibrate import (
+    calibration_folds,
+    fit_temperature,
+    probabilities,
+    softmax,
+    stratified_folds,
+)
+from featx.classifiers.heads.machine import couple_pairs, votes_of_pairs
+
+
+@pytest.mark.parametrize("true", [0.2, 1.0, 7.0])
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_temperature_is_found_again(true, n_classes):
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(20_000, n_classes))
+    chance = softmax(true * logits).cumsum(axis=1)
+    y = (generator.random((20_000, 1)) > chance).sum(axis=1)
+    decision = logits[:, 1] - logits[:, 0] if n_classes == 2 else logits
+    assert fit_temperature(decision, y) == pytest.approx(true, rel=0.05)
+
+
+def test_temperature_of_separated_samples_is_finite():
+    y = np.arange(100) % 2
+    assert 0 < fit_temperature(2.0 * y - 1, y) < 100
+
+
+def test_temperature_of_useless_decisions_is_harmless():
+    assert fit_temperature(np.zeros((10, 3)), np.arange(10) % 3) == 1.0
+    wrong = fit_temperature(1.0 - 2 * (np.arange(10) % 2), np.arange(10) % 2)
+    assert 0 < wrong < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_probabilities_survive_large_decisions(dtype):
+    margins = np.array([-1e30, -5, 0, 5, 1e30], dtype)
+    found = probabilities(margins)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[:, 1], [0, 0.0066928509, 0.5, 0.9933071491, 1], rtol=1e-5)
+    np.testing.assert_allclose(probabilities(np.array([[1e30, 0, -1e30]], dtype)), [[1, 0, 0]])
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(2, 5))
+def test_folds_hold_each_sample_out_once_and_keep_every_class(labels, n_folds):
+    y = np.array(labels)
+    held = np.zeros(len(y), int)
+    for train, held_out in stratified_folds(y, n_folds):
+        assert set(y[train]) == set(y)
+        assert sorted([*train, *held_out]) == list(range(len(y)))
+        held[held_out] += 1
+    counts = np.bincount(y)[y]
+    np.testing.assert_array_equal(held, (counts > 1).astype(int))
+
+
+def test_one_fold_is_enough_for_many_samples():
+    y = np.arange(6000) % 3
+    ((train, held_out),) = calibration_folds(y)
+    assert (len(train), len(held_out)) == (4800, 1200)
+    assert len(calibration_folds(y[:300])) == 3
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 6))
+def test_coupled_pairs_name_the_class_of_the_votes(seed, n_classes):
+    n_pairs = n_classes * (n_classes - 1) // 2
+    decisions = np.random.default_rng(seed).normal(size=(20, n_pairs))
+    votes, coupled = votes_of_pairs(decisions, n_classes), couple_pairs(decisions, n_classes)
+    np.testing.assert_array_equal(votes.argmax(axis=1), coupled.argmax(axis=1))

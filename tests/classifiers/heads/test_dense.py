@@ -1,0 +1,128 @@
+"""Dense heads: presets, early stopping, determinism."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from featx.cache.errors import TrainingDataError
+from featx.classifiers.heads.dense import DenseHead, cross_entropy
+
+
+@pytest.mark.parametrize(
+    ("preset", "shapes"),
+    [
+        ("softmax", [(64, 10)]),
+        ("dropout", [(64, 256), (256, 10)]),
+        ("mlp", [(64, 512), (512, 10)]),
+    ],
+)
+def test_preset_learns(preset, shapes, digits):
+    head = DenseHead(preset, lr=0.01, epochs=40).fit(digits.X, digits.y)
+    found = [getattr(head, f"kernel_{i}_").shape for i in range(len(shapes))]
+    assert found == shapes
+    assert head.score(digits.X_test, digits.y_test) > 0.94
+
+
+def test_network_equals_the_model_of_keras(digits):
+    from featx.classifiers.heads.dense_train import Plan, build, layers_of
+
+    head = DenseHead(hidden=(7, 5), epochs=1)
+    plan = Plan(head._shape, 0.1, 0.0, 32, 1, 1)
+    model = build(plan, 64, 10, np.random.default_rng(0))
+    names = [layer.__class__.__name__ for layer in model.layers]
+    assert names == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    from featx.classifiers.heads.dense import forward
+
+    expected = np.asarray(model.predict_on_batch(digits.X_test))
+    np.testing.assert_allclose(forward(digits.X_test, layers_of(model)), expected, atol=1e-3)
+
+
+def test_dropout_preset_drops_first():
+    from featx.classifiers.heads.dense_train import Plan, build
+
+    plan = Plan(DenseHead("dropout")._shape, 0.1, 0.0, 32, 1, 1)
+    model = build(plan, 4, 3, np.random.default_rng(0))
+    names = [layer.__class__.__name__ for layer in model.layers]
+    assert names == ["Dropout", "Dense", "Dense"]
+
+
+def test_seed_decides_and_global_generators_stay(digits):
+    random.seed(5)
+    np.random.seed(5)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    first, second, third = (
+        DenseHead(hidden=(16,), epochs=4, random_state=seed)
+        .fit(digits.X, digits.y)
+        .predict_proba(digits.X_test)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)
+    assert before == (random.getstate(), np.random.get_state()[1].tolist())
+
+
+def test_stops_early_and_keeps_the_best_epoch(digits):
+    noise = np.random.default_rng(0).integers(0, 10, 400)
+    head = DenseHead(lr=0.01, epochs=60, patience=3)
+    head.fit(digits.X[:400], noise, validation_data=(digits.X_test, digits.y_test))
+    losses = head.history_["val_loss"]
+    assert head.n_iter_ == len(losses) == head.best_epoch_ + 1 + 3 < 60
+    assert head.best_epoch_ == int(np.argmin(losses))
+    logits = np.log(head.predict_proba(digits.X_test).astype(np.float64))
+    kept = cross_entropy(logits, digits.y_test, np.ones(len(digits.y_test)))
+    assert kept == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_curves_are_kept_for_each_epoch(digits):
+    head = DenseHead("softmax", epochs=5).fit(digits.X, digits.y)
+    assert sorted(head.history_) == ["loss", "val_accuracy", "val_loss"]
+    assert {len(curve) for curve in head.history_.values()} == {5}
+    assert head.history_["loss"][-1] < head.history_["loss"][0]
+
+
+def test_without_validation_all_epochs_run(digits):
+    head = DenseHead("softmax", epochs=4, patience=1, validation_fraction=0.0)
+    head.fit(digits.X, digits.y)
+    assert (head.n_iter_, head.best_epoch_, list(head.history_)) == (4, 3, ["loss"])
+
+
+def test_validation_samples_of_unknown_classes_are_left_out(digits):
+    rows = digits.y < 9
+    head = DenseHead("softmax", epochs=2)
+    head.fit(digits.X[rows], digits.y[rows], validation_data=(digits.X_test, digits.y_test))
+    known = digits.y_test < 9
+    accuracy = np.mean(head.predict(digits.X_test[known]) == digits.y_test[known])
+    assert head.history_["val_accuracy"][head.best_epoch_] == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_validation_data_of_unknown_classes_only_is_as_none(digits):
+    rows, others = digits.y < 9, digits.y_test == 9
+    nines = (digits.X_test[others], digits.y_test[others])
+    head = DenseHead("softmax", epochs=2)
+    first = head.fit(digits.X[rows], digits.y[rows], validation_data=nines).history_
+    assert first == head.fit(digits.X[rows], digits.y[rows]).history_
+
+
+def test_validation_data_that_does_not_fit_is_refused(digits):
+    head = DenseHead("softmax", epochs=1)
+    with pytest.raises(TrainingDataError, match="validation_data"):
+        head.fit(digits.X, digits.y, validation_data=(digits.X_test, digits.y_test[:3]))
+
+
+def test_class_weight_moves_the_answer(digits):
+    rows = np.isin(digits.y, (3, 8))
+    noise = digits.X[rows] + np.random.default_rng(0).normal(0, 30, digits.X[rows].shape)
+    counts = []
+    for weight in ({3: 100.0}, {8: 100.0}):
+        head = DenseHead("softmax", class_weight=weight, epochs=10, batch_size=32, lr=0.01)
+        head.fit(noise.astype(np.float32), digits.y[rows])
+        counts.append(int((head.predict(noise) == 3).sum()))
+    assert counts[0] > counts[1]
+
+
+def test_batch_larger_than_the_set_is_cut(digits):
+    head = DenseHead("softmax", batch_size=10_000, epochs=2).fit(digits.X[:50], digits.y[:50])
+    assert head.n_iter_ == 2

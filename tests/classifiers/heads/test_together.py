@@ -1,0 +1,72 @@
+"""Heads that are fitted together equal heads that are fitted alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from featx.cache.errors import ConfigError
+from featx.classifiers.heads.centroid import CentroidHead
+from featx.classifiers.heads.dense import DenseHead
+from featx.classifiers.heads.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.ridge import RidgeHead
+from featx.classifiers.heads.svm import RBFSVMHead
+from featx.classifiers.heads.together import families, fit_many
+
+EXACT = [
+    RBFSVMHead(1.0),
+    RBFSVMHead(10.0),
+    CentroidHead(),
+    RBFSVMHead(1.0, 0.01),
+    RidgeHead(1.0),
+    RidgeHead(100.0),
+    DenseHead("softmax", epochs=2),
+]
+CLOSE = [LogisticHead(1e-3), LogisticHead(1e-1), LinearSVMHead(1e-4), LinearSVMHead(1e-2)]
+
+
+def test_families_share_all_but_their_shared_parameters():
+    heads = [*EXACT, RidgeHead(1.0, class_weight="balanced"), *CLOSE]
+    sizes = [len(group) for group in families(heads)]
+    assert sizes == [3, 1, 2, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_fitted_together_equals_fitted_alone(n_classes, digits):
+    rows = digits.y < n_classes
+    X, y = digits.X[rows][:500], digits.y[rows][:500]
+    weight = np.random.default_rng(0).integers(1, 3, len(y))
+    together = fit_many([clone(head) for head in EXACT], X, y, weight)
+    for head, found in zip(EXACT, together, strict=True):
+        alone = clone(head).fit(X, y, weight)
+        assert found.get_params() == alone.get_params()
+        np.testing.assert_array_equal(
+            found.predict_proba(digits.X_test), alone.predict_proba(digits.X_test)
+        )
+
+
+def test_linear_heads_fitted_together_are_close_to_fitted_alone(digits):
+    together = fit_many([clone(head).set_params(tol=1e-8) for head in CLOSE], digits.X, digits.y)
+    for head, found in zip(CLOSE, together, strict=True):
+        alone = clone(head).set_params(tol=1e-8).fit(digits.X, digits.y)
+        difference = found.predict_proba(digits.X_test) - alone.predict_proba(digits.X_test)
+        assert np.abs(difference).max() < 0.01
+
+
+def test_heads_that_stop_early_watch_the_validation_data(digits):
+    (head,) = fit_many(
+        [DenseHead("softmax", epochs=2)],
+        digits.X,
+        digits.y,
+        validation_data=(digits.X_test, digits.y_test),
+    )
+    accuracy = head.history_["val_accuracy"][head.best_epoch_]
+    assert accuracy == pytest.approx(head.score(digits.X_test, digits.y_test), abs=1e-6)
+
+
+def test_a_bad_parameter_stops_before_anything_is_fitted(digits):
+    heads = [CentroidHead(), RidgeHead(-1.0)]
+    with pytest.raises(ConfigError, match="alpha"):
+        fit_many(heads, digits.X, digits.y)
+    assert not hasattr(heads[0], "classes_")

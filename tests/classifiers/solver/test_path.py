@@ -1,0 +1,245 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from featx.classifiers.solver import Scaling, SolverOptions, solve_path
+
+from .conftest import make_data, objective
+
+GRID = [1e-4, 1e-2, 0.1, 1.0]
+TIGHT = SolverOptions(tol=1e-7)
+
+
+def reference(X, y, C, weights=None):
+    model = LogisticRegression(C=C, tol=1e-8, max_iter=5000)
+    return model.fit(X.astype(np.float64), y, sample_weight=weights)
+
+
+def hinge_reference(X, sign, C):
+    """The squared hinge's optimum with a free intercept, by SciPy."""
+    X = X.astype(np.float64)
+
+    def value(theta):
+        slack = np.maximum(1 - sign * (X @ theta[:-1] + theta[-1]), 0)
+        slope = -2 * C * sign * slack
+        penalty = theta.copy()
+        penalty[-1] = 0
+        gradient = np.append(X.T @ slope, slope.sum()) + penalty
+        return C * (slack**2).sum() + 0.5 * theta[:-1] @ theta[:-1], gradient
+
+    options = {"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-8}
+    return minimize(value, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", options=options)
+
+
+def test_logistic_reaches_the_optimum_of_scikit_learn(data):
+    X, y = data
+    result = solve_path(X, y, GRID, options=TIGHT)
+    assert result.converged.all()
+    assert result.coef.shape == (4, 4, 12)
+    for i, C in enumerate(GRID):
+        peer = reference(X, y, C)
+        best = objective(X, y, peer.coef_, peer.intercept_, C)
+        mine = objective(X, y, result.coef[i], result.intercept[i], C)
+        assert mine <= best * (1 + 1e-5)
+        assert result.objective[i] == pytest.approx(mine, rel=1e-5)
+        np.testing.assert_allclose(result.coef[i], peer.coef_, atol=5e-3)
+
+
+def test_binary_logistic_is_one_sigmoid_vector(binary):
+    X, y = binary
+    result = solve_path(X, y, GRID, options=TIGHT)
+    assert result.coef.shape == (4, 1, 12)
+    for i, C in enumerate(GRID):
+        peer = reference(X, y, C)
+        best = objective(X, y, peer.coef_, peer.intercept_, C)
+        assert objective(X, y, result.coef[i], result.intercept[i], C) <= best * (1 + 1e-5)
+        np.testing.assert_allclose(result.coef[i], peer.coef_, atol=5e-3)
+
+
+def test_squared_hinge_reaches_each_classes_optimum(data):
+    X, y = data
+    result = solve_path(X, y, GRID, "squared_hinge", options=TIGHT)
+    for i, C in enumerate(GRID):
+        best = sum(hinge_reference(X, np.where(y == k, 1, -1), C).fun for k in range(4))
+        mine = objective(X, y, result.coef[i], result.intercept[i], C, "squared_hinge")
+        assert mine == pytest.approx(best, rel=1e-5)
+
+
+def test_binary_squared_hinge_is_one_vector(binary):
+    X, y = binary
+    result = solve_path(X, y, [0.1], "squared_hinge", options=TIGHT)
+    best = hinge_reference(X, np.where(y == 1, 1, -1), 0.1)
+    assert result.coef.shape == (1, 1, 12)
+    np.testing.assert_allclose(result.coef[0, 0], best.x[:-1], atol=5e-3)
+
+
+def test_grid_keeps_the_callers_order_and_repeats(data):
+    X, y = data
+    result = solve_path(X, y, [1.0, 1e-3, 1.0])
+    np.testing.assert_array_equal(result.C, [1.0, 1e-3, 1.0])
+    assert result.objective[1] < result.objective[0]
+    np.testing.assert_allclose(result.objective[0], result.objective[2], rtol=1e-5)
+
+
+def test_few_rows_solve_in_the_row_space():
+    X, y = make_data(n=30, d=80, k=3)
+    result = solve_path(X, y, [0.1, 1.0], options=TIGHT)
+    for i, C in enumerate([0.1, 1.0]):
+        peer = reference(X, y, C)
+        best = objective(X, y, peer.coef_, peer.intercept_, C)
+        assert objective(X, y, result.coef[i], result.intercept[i], C) <= best * (1 + 1e-5)
+
+
+def test_sample_weights_count_as_repeats(data):
+    X, y = data
+    weights = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
+    weights[:4] = 1
+    weighted = solve_path(X, y, [0.1], sample_weight=weights, options=TIGHT)
+    rows = np.repeat(np.arange(len(X)), weights.astype(int))
+    repeated = solve_path(X[rows], y[rows], [0.1], options=TIGHT)
+    assert weighted.objective[0] == pytest.approx(repeated.objective[0], rel=1e-5)
+    peer = reference(X, y, 0.1, weights)
+    np.testing.assert_allclose(weighted.coef[0], peer.coef_, atol=5e-3)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
+def test_folds_share_the_batch_and_equal_separate_fits(data, loss):
+    X, y = data
+    weights = np.ones((3, len(X)), np.float32)
+    weights[1, 100:200] = 0
+    weights[2, 200:] = 0
+    together = solve_path(X, y, [1e-2, 0.1], loss, weights, options=TIGHT)
+    assert together.coef.shape == (3, 2, 4, 12)
+    for fold in range(3):
+        alone = solve_path(X, y, [1e-2, 0.1], loss, weights[fold], options=TIGHT)
+        np.testing.assert_allclose(together.objective[fold], alone.objective, rtol=1e-5)
+
+
+def test_float16_memory_map_is_read_in_blocks(data, tmp_path):
+    X, y = data
+    half = X.astype(np.float16)
+    np.save(tmp_path / "X.npy", half)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    options = SolverOptions(block_rows=7)
+    result = solve_path(mapped, y, [0.1], options=options)
+    plain = solve_path(half.astype(np.float32), y, [0.1])
+    np.testing.assert_allclose(result.objective, plain.objective, rtol=1e-5)
+
+
+def test_scaling_equals_scaled_copies(data):
+    X, y = data
+    raw = X * np.linspace(0.5, 4, 12, dtype=np.float32) + 3
+    scaling = Scaling(raw.mean(axis=0), raw.std(axis=0))
+    folded = solve_path(raw, y, [0.1], scaling=scaling, options=TIGHT)
+    copied = solve_path((raw - scaling.center) / scaling.scale, y, [0.1], options=TIGHT)
+    np.testing.assert_allclose(folded.coef, copied.coef, atol=2e-3)
+
+
+def test_same_input_gives_same_bits_whatever_the_threads(data):
+    X, y = data
+    first = solve_path(X, y, GRID, options=SolverOptions(n_threads=1))
+    second = solve_path(X, y, GRID, options=SolverOptions(n_threads=2))
+    np.testing.assert_array_equal(first.coef, second.coef)
+    np.testing.assert_array_equal(first.n_iter, second.n_iter)
+
+
+def test_constant_feature_that_is_centred_gets_zero(data):
+    X, y = data
+    X = np.concatenate([X, np.full((len(X), 1), 5, np.float32)], axis=1)
+    result = solve_path(X, y, [1.0], scaling=Scaling(X.mean(axis=0), X.std(axis=0)))
+    assert not result.coef[0, :, -1].any()
+    plain = solve_path(X, y, [1.0])
+    assert abs(plain.coef[0, :, -1]).max() < 1e-3
+
+
+def test_class_with_one_sample_is_solved(data):
+    X, y = data
+    y = y.copy()
+    y[0] = 4
+    result = solve_path(X, y, [0.1], options=TIGHT)
+    peer = reference(X, y, 0.1)
+    np.testing.assert_allclose(result.coef[0], peer.coef_, atol=5e-3)
+
+
+def test_without_intercept_matches_scikit_learn(data):
+    X, y = data
+    result = solve_path(X, y, [0.1], options=SolverOptions(tol=1e-7, fit_intercept=False))
+    peer = LogisticRegression(C=0.1, tol=1e-8, max_iter=5000, fit_intercept=False).fit(X, y)
+    assert not result.intercept.any()
+    np.testing.assert_allclose(result.coef[0], peer.coef_, atol=5e-3)
+
+
+def test_running_out_of_iterations_is_told(data):
+    X, y = data
+    result = solve_path(X, y, GRID, options=SolverOptions(max_iter=2))
+    assert not result.converged.all()
+    assert result.n_iter.max() == 2
+
+
+def test_thinned_hessians_do_not_move_the_optimum():
+    X, y = make_data(n=3000)
+    thinned = solve_path(X, y, [1.0], options=SolverOptions(hessian_rows=300))
+    plain = solve_path(X, y, [1.0])
+    np.testing.assert_allclose(thinned.objective, plain.objective, rtol=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(10, 60),
+    d=st.integers(1, 20),
+    k=st.integers(2, 4),
+    log_c=st.floats(-4, 1),
+)
+def test_gradient_vanishes_and_bounds_the_gap(seed, n, d, k, log_c):
+    X, y = make_data(n, d, k, seed)
+    result = solve_path(X, y, [10**log_c])
+    assert result.converged.all()
+    coef, intercept = result.coef[0], result.intercept[0]
+    mine = objective(X, y, coef, intercept, 10**log_c)
+    peer = reference(X, y, 10**log_c)
+    best = objective(X, y, peer.coef_, peer.intercept_, 10**log_c)
+    assert mine <= best * (1 + 1e-4) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (np.where(X[3, 2] == X, np.nan, X), y), "row 3, column 2"),
+        (lambda X, y: (np.where(X[3, 2] == X, np.inf, X), y), "NaN or infinity"),
+        (lambda X, y: (X, np.zeros_like(y)), "one class only"),
+        (lambda X, y: (X[:, 0], y), "n_samples, n_features"),
+        (lambda X, y: (X, y[:-1]), "y must have shape"),
+        (lambda X, y: (X.astype(str), y), "real numbers"),
+    ],
+)
+def test_bad_data_is_refused(data, change, message):
+    with pytest.raises(ValueError, match=message):
+        solve_path(*change(*data), [0.1])
+
+
+@pytest.mark.parametrize("C", [0, -1, [1, np.nan], [], [np.inf]])
+def test_bad_grid_is_refused(data, C):
+    with pytest.raises(ValueError, match="C"):
+        solve_path(*data, C)
+
+
+def test_bad_weights_loss_and_options_are_refused(data):
+    X, y = data
+    with pytest.raises(ValueError, match="no sample with a positive weight"):
+        solve_path(X, y, 1.0, sample_weight=(y != 2).astype(float))
+    with pytest.raises(ValueError, match="not negative"):
+        solve_path(X, y, 1.0, sample_weight=-np.ones(len(X)))
+    with pytest.raises(ValueError, match="sample_weight must have shape"):
+        solve_path(X, y, 1.0, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="squared_hinge"):
+        solve_path(X, y, 1.0, "hinge")
+    with pytest.raises(ValueError, match="tol"):
+        SolverOptions(tol=0)
+    with pytest.raises(ValueError, match="max_iter"):
+        SolverOptions(max_iter=0)
+    with pytest.raises(ValueError, match="scale"):
+        solve_path(X, y, 1.0, scaling=Scaling(scale=-np.ones(12)))
