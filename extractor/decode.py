@@ -44,7 +44,7 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError("not an image in any format that Pillow knows") from error
+        raise ImageError("cannot decode: no image format that Pillow knows") from error
     # Pillow's decoders raise nearly every builtin error on damaged input (fuzzing shows it); each
     # of them means the same here: this image cannot be read.
     except Exception as error:
