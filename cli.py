@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import extract, fit, listing, score, sweep
+from .commands import cache, doctor, extract, fit, listing, model, score, sweep
 from .commands.config import default_map
 
 INTERRUPTED = 130
@@ -55,9 +55,12 @@ def root(context: typer.Context) -> None:
 
 
 app.command()(extract.extract)
+app.command()(doctor.doctor)
 app.command()(fit.fit)
 app.command()(sweep.sweep)
 app.command()(score.score)
+app.add_typer(cache.app, name="cache")
+app.add_typer(model.app, name="model")
 app.command()(listing.backbones)
 app.command()(listing.sample)
 

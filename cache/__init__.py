@@ -1,6 +1,7 @@
 """The feature cache: HDF5 shards, fingerprints, manifests, and the errors of all of featx."""
 
 from .batch import FeatureBatch
+from .compression import COMPRESSIONS
 from .features import FeatureMatrix, FeatureSet
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
 from .quarantine import BadImage
@@ -12,6 +13,7 @@ from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
 from .strings import StringColumn
 
 __all__ = [
+    "COMPRESSIONS",
     "DEFAULT_ROOT",
     "FORMAT_VERSION",
     "NO_LABEL",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ConfigError
 from .manifest import DIGEST_BYTES
 
 
@@ -37,3 +38,21 @@ class FeatureBatch:
 
     def __len__(self) -> int:
         return len(self.X)
+
+
+def to_storage(X: NDArray[Any], storage: str) -> NDArray[Any]:
+    """Return ``X`` in the number format ``storage``.
+
+    Raises
+    ------
+    ConfigError
+        A number is too large for the format (65,504 is the largest of float16).
+    """
+    limit = float(np.finfo(storage).max)
+    largest = float(np.abs(X).max(initial=0.0)) if X.dtype != storage else 0.0
+    if largest > limit:
+        raise ConfigError(
+            f"a feature of {largest:.6g} does not fit {storage}, whose largest number is "
+            f"{limit:.6g}: store float32 instead (--storage float32)"
+        )
+    return X.astype(storage, copy=False)

@@ -12,6 +12,7 @@ FeatxError
 │   └── WeightsMismatchError    (ValueError)         a weights file does not fit the backbone
 ├── CacheError
 │   ├── CacheFormatError        (ValueError)         a file is damaged, foreign or too new
+│   │   └── NewerFormatError                         a file was written by a newer featx
 │   ├── CacheWriteError         (OSError)            the disk refused a write
 │   └── FeaturesNotFoundError   (LookupError)        no cached features answer to that name
 ├── HeadError
@@ -74,6 +75,10 @@ class CacheError(FeatxError):
 
 class CacheFormatError(CacheError, ValueError):
     """A file in the cache is damaged, foreign, or of a newer format."""
+
+
+class NewerFormatError(CacheFormatError):
+    """A file in the cache was written by a newer featx; this version leaves it alone."""
 
 
 class CacheWriteError(CacheError, OSError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,7 @@ class FeatureMatrix:
 
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         if isinstance(rows, int | np.integer):
-            row: NDArray[Any] = self._shards.take(self._positions[[rows]])[0]
+            row: NDArray[Any] = self._shards.take(self._positions[int(rows)].reshape(1))[0]
             return row
         return self._shards.take(self._positions[rows])
 
@@ -55,9 +57,20 @@ class FeatureMatrix:
         return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
-        """Iterate over the rows in blocks of at most ``n_rows``, in order."""
-        for start in range(0, len(self), n_rows):
-            yield self[start : start + n_rows]
+        """Iterate over the rows in blocks of at most ``n_rows``, in order.
+
+        While one block is used, a thread reads and checks the next.
+        """
+        cuts = self._shards.cuts(self._positions, n_rows)
+        with ThreadPoolExecutor(1, thread_name_prefix="featx-read") as reader:
+            coming: Future[NDArray[Any]] | None = None
+            for start, stop in pairwise(cuts):
+                following = reader.submit(self.__getitem__, slice(start, stop))
+                if coming:
+                    yield coming.result()
+                coming = following
+            if coming:
+                yield coming.result()
 
 
 class FeatureSet:
@@ -84,7 +97,9 @@ class FeatureSet:
         self.manifest = manifest
         self.spec: FeatureSpec = shards.spec
         self.kept: NDArray[np.int64] = np.flatnonzero(rows >= 0)
-        self.X = FeatureMatrix(shards, rows[self.kept])
+        if len(self.kept) < len(rows):
+            rows = rows[self.kept]
+        self.X = FeatureMatrix(shards, rows)
         self.y: NDArray[np.int64] = manifest.labels[self.kept]
         self.splits: NDArray[np.int8] = manifest.listing.splits[self.kept]
         self.n_missing = len(manifest) - len(self.kept)

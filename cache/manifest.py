@@ -59,7 +59,7 @@ class Listing:
             self.labels.min() < NO_LABEL or self.labels.max() >= len(self.class_names)
         ):
             raise SourceFormatError("a label points outside the class names")
-        if len(set(self.sample_ids)) != n_samples:
+        if not self.sample_ids.is_distinct:
             repeated = Counter(self.sample_ids).most_common(1)[0][0]
             raise SourceFormatError(f"the sample id {repeated!r} occurs twice")
 
@@ -119,7 +119,7 @@ class Manifest:
 
     @cached_property
     def data_digest(self) -> str:
-        """SHA-256 over ids, digests, labels, splits and class names: what a model was trained on."""
+        """SHA-256 over ids, digests, labels, splits, class names: what a model was trained on."""
         state = hashlib.sha256()
         listing = self.listing
         columns = (self.digests, listing.labels, listing.splits, listing.sample_ids.offsets)
@@ -131,5 +131,5 @@ class Manifest:
 
 def has_digest(digests: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which rows of ``digests`` ``(n, 32)`` hold a digest, as bool ``(n,)``."""
-    found: NDArray[np.bool_] = digests.any(axis=1)
+    found: NDArray[np.bool_] = np.asarray(digests.any(axis=1))
     return found

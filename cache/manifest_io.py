@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .container import Container, damaged, open_container, write_container
-from .errors import SourceFormatError
 from .manifest import Listing, Manifest
 from .strings import StringColumn
 
@@ -62,9 +60,10 @@ def read_manifest(path: Path) -> Manifest:
         if "groups" in container.columns:
             groups = _strings(container, "groups", "group_offsets")
         listing = Listing(
-            _strings(container, "sample_ids", "sample_id_offsets"),
-            container.read("labels"),
-            container.read("splits"),
+            # Checked when it was made; the file's seal says that it is as it was.
+            _strings(container, "sample_ids", "sample_id_offsets", distinct=True),
+            container.column("labels"),
+            container.column("splits"),
             groups,
             tuple(json.loads(attributes["class_names"])),
         )
@@ -72,15 +71,30 @@ def read_manifest(path: Path) -> Manifest:
             str(attributes["name"]),
             str(json.loads(attributes["location"])),
             listing,
-            container.read("digests"),
-            container.read("stamps"),
+            container.column("digests"),
+            container.column("stamps"),
             int(attributes["created_ns"]),
         )
-    except (KeyError, TypeError, json.JSONDecodeError, SourceFormatError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, f"not a whole manifest ({error})") from error
 
 
-def _strings(container: Container, data: str, offsets: str) -> StringColumn:
-    return StringColumn(
-        container.read(data).astype(np.uint8, copy=False), container.read(offsets).astype(np.int64)
-    )
+def read_location(path: Path) -> str:
+    """Read where the source of the manifest at ``path`` was, and nothing else of it.
+
+    Raises
+    ------
+    CacheFormatError
+        The file is damaged, foreign or too new.
+    """
+    container = open_container(path, KIND, keep_open=False)
+    try:
+        return str(json.loads(container.attributes["location"]))
+    except (KeyError, json.JSONDecodeError) as error:
+        raise damaged(path, f"not a whole manifest ({error})") from error
+
+
+def _strings(
+    container: Container, data: str, offsets: str, distinct: bool | None = None
+) -> StringColumn:
+    return StringColumn(container.column(data), container.column(offsets), distinct)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .atomic import write_text
 from .errors import CacheFormatError
+from .versions import check_version, stamped
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class BadImage:
 
 def write_quarantine(path: Path, bad: Iterable[BadImage]) -> None:
     """Replace the quarantine at ``path`` by ``bad``, one JSON object a line, atomically."""
-    lines = [json.dumps(asdict(image), ensure_ascii=True) + "\n" for image in bad]
+    lines = [json.dumps(stamped(asdict(image)), ensure_ascii=True) + "\n" for image in bad]
     if lines or path.exists():
         write_text(path, "".join(lines))
 
@@ -48,6 +49,10 @@ def read_quarantine(path: Path) -> list[BadImage]:
         return []
     try:
         text = path.read_text(encoding="utf-8")
-        return [BadImage(**json.loads(line)) for line in text.splitlines()]
-    except (ValueError, TypeError) as error:
-        raise CacheFormatError(f"{path}: not a quarantine list ({error}): delete it") from error
+        return [BadImage(**check_version(path, json.loads(s))) for s in text.splitlines()]
+    except CacheFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CacheFormatError(
+            f"{path}: not a quarantine list ({error}): `featx cache repair` sets it aside"
+        ) from error

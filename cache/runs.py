@@ -9,6 +9,7 @@ from typing import Any
 
 from .atomic import write_text
 from .errors import CacheFormatError
+from .versions import check_version, stamped
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,16 @@ class RunRecord:
 
 def write_run(path: Path, record: RunRecord) -> None:
     """Write ``record`` to ``path`` as JSON, atomically."""
-    write_text(path, json.dumps(asdict(record), indent=1) + "\n")
+    write_text(path, json.dumps(stamped(asdict(record)), indent=1) + "\n")
 
 
 def read_run(path: Path) -> RunRecord:
     """Read a run record; raises CacheFormatError where the file is none."""
     try:
-        return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise CacheFormatError(f"{path}: not a run record ({error}): delete it") from error
+        return RunRecord(**check_version(path, json.loads(path.read_text(encoding="utf-8"))))
+    except CacheFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CacheFormatError(
+            f"{path}: not a run record ({error}): `featx cache repair` sets it aside"
+        ) from error

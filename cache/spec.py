@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import CacheFormatError, ConfigError
+from .errors import CacheFormatError, ConfigError, NewerFormatError
 from .suggest import did_you_mean
 
 FORMAT_VERSION = 1
@@ -100,7 +100,7 @@ class FeatureSpec:
             fields: dict[str, Any] = json.loads(text)
             version = int(fields["format_version"])
             if version > FORMAT_VERSION:
-                raise CacheFormatError(
+                raise NewerFormatError(
                     f"the features were written by a newer featx (spec format {version}, this "
                     f"version reads up to {FORMAT_VERSION}): upgrade featx"
                 )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from .atomic import write_text
 from .batch import FeatureBatch
+from .compression import check_compression
 from .errors import CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
+from .layout import Layout, size_of
 from .manifest import Manifest
-from .manifest_io import read_manifest, write_manifest
+from .manifest_io import read_location, read_manifest, write_manifest
 from .quarantine import BadImage, read_quarantine, write_quarantine
 from .runs import RunRecord, read_run, write_run
 from .shard import write_shard
@@ -43,10 +45,20 @@ class FeatureStore:
     ----------
     root : path
         The cache's folder; it may be read-only as long as nothing is written.
+    compression : str, optional
+        How new shards are compressed (one of ``COMPRESSIONS``); by default not at all, so that
+        they memory-map. It is no part of the fingerprint: the numbers are the same.
+
+    Raises
+    ------
+    ConfigError
+        No such compression.
     """
 
-    def __init__(self, root: Path | str = DEFAULT_ROOT) -> None:
+    def __init__(self, root: Path | str = DEFAULT_ROOT, compression: str | None = None) -> None:
         self.root = Path(root)
+        self.layout = Layout(self.root)
+        self.compression = check_compression(compression)
 
     def write_rows(self, spec: FeatureSpec, batches: Sequence[FeatureBatch]) -> Path:
         """Write ``batches`` as one immutable shard and return its path.
@@ -56,18 +68,22 @@ class FeatureStore:
         CacheWriteError
             The file system refused; the cache is as it was before.
         """
-        folder = self._set_folder(spec.fingerprint)
-        if not (folder / "spec.json").exists():
-            write_text(folder / "spec.json", spec.to_json() + "\n")
-        return write_shard(folder / "shards", spec, batches)
+        self.write_spec(spec)
+        return write_shard(self.layout.shards(spec.fingerprint), spec, batches, self.compression)
+
+    def write_spec(self, spec: FeatureSpec) -> None:
+        """Write the spec of a set, where it is not there yet."""
+        path = self.layout.spec(spec.fingerprint)
+        if not path.exists():
+            write_text(path, spec.to_json() + "\n")
 
     def open_set(self, spec: FeatureSpec) -> ShardSet:
         """Open all shards of ``spec``; a set that does not exist yet has no rows."""
-        return ShardSet(self._set_folder(spec.fingerprint) / "shards", spec)
+        return ShardSet(self.layout.shards(spec.fingerprint), spec)
 
     def read_spec(self, fingerprint: str) -> FeatureSpec:
         """Read the spec of a set; raises CacheFormatError where it is absent or damaged."""
-        path = self._set_folder(fingerprint) / "spec.json"
+        path = self.layout.spec(fingerprint)
         try:
             spec = FeatureSpec.from_json(path.read_text(encoding="ascii"))
         except (OSError, UnicodeDecodeError) as error:
@@ -78,51 +94,68 @@ class FeatureStore:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the snapshot of a source."""
-        write_manifest(self._manifest_path(manifest.name), manifest)
+        write_manifest(self.layout.manifest(manifest.name), manifest)
 
     def read_manifest(self, name: str) -> Manifest | None:
         """Read the snapshot of a source, or None where there is none."""
-        path = self._manifest_path(name)
+        path = self.layout.manifest(name)
         return read_manifest(path) if path.exists() else None
 
     def write_progress(self, manifest: Manifest) -> None:
         """Save the digests taken so far, so that a run that is cut short hashes nothing twice."""
-        write_manifest(self._progress_path(manifest.name), manifest)
+        write_manifest(self.layout.progress(manifest.name), manifest)
 
     def read_progress(self, name: str) -> Manifest | None:
         """Read what an interrupted run had hashed, or None."""
-        path = self._progress_path(name)
+        path = self.layout.progress(name)
         return read_manifest(path) if path.exists() else None
 
     def drop_progress(self, name: str) -> None:
         """Forget the progress of a run that is complete."""
-        self._progress_path(name).unlink(missing_ok=True)
+        self.layout.progress(name).unlink(missing_ok=True)
 
     def write_quarantine(self, name: str, bad: Sequence[BadImage]) -> None:
         """Replace the list of a source's unreadable images."""
-        write_quarantine(self._quarantine_path(name), bad)
+        write_quarantine(self.layout.quarantine(name), bad)
 
     def read_quarantine(self, name: str) -> list[BadImage]:
         """Read the list of a source's unreadable images."""
-        return read_quarantine(self._quarantine_path(name))
+        return read_quarantine(self.layout.quarantine(name))
 
     def write_run(self, record: RunRecord) -> None:
         """Replace the record of a source's last extraction under one spec."""
-        folder = self._set_folder(record.fingerprint) / "runs"
-        write_run(folder / f"{record.manifest}.json", record)
+        write_run(self.layout.run(record.fingerprint, record.manifest), record)
 
-    def list_features(self) -> list[StoredFeatures]:
-        """List every source under every spec, newest first."""
+    def list_features(
+        self, unreadable: list[CacheFormatError] | None = None
+    ) -> list[StoredFeatures]:
+        """List every source under every spec, newest first.
+
+        Parameters
+        ----------
+        unreadable : list, optional
+            Takes an error for each record that cannot be read and so is not listed.
+        """
         found: list[StoredFeatures] = []
-        for path in self.root.glob("sets/*/runs/*.json"):
-            record = read_run(path)
-            spec = self.read_spec(record.fingerprint)
-            manifest = self.read_manifest(record.manifest)
-            shards = path.parent.parent.glob("shards/*.h5")
-            n_bytes = sum(shard.stat().st_size for shard in shards)
-            location = manifest.location if manifest else "(snapshot missing)"
-            found.append(StoredFeatures(record, spec, n_bytes, location))
+        for path in self.layout.run_paths():
+            try:
+                record = read_run(path)
+                spec = self.read_spec(record.fingerprint)
+            except CacheFormatError as error:
+                if unreadable is not None:
+                    unreadable.append(error)
+                continue
+            n_bytes = sum(map(size_of, self.layout.shard_paths(record.fingerprint)))
+            found.append(StoredFeatures(record, spec, n_bytes, self._location(record.manifest)))
         return sorted(found, key=lambda stored: stored.record.finished_ns, reverse=True)
+
+    def _location(self, name: str) -> str:
+        try:
+            return read_location(self.layout.manifest(name))
+        except FileNotFoundError:
+            return "(snapshot missing)"
+        except CacheFormatError:
+            return "(snapshot damaged)"
 
     def find(self, name: str | None = None) -> StoredFeatures:
         """Return the features that ``name`` names, by default the newest.
@@ -138,7 +171,10 @@ class FeatureStore:
         FeaturesNotFoundError
             The cache is empty, or nothing in it answers to ``name``.
         """
-        stored = self.list_features()
+        unreadable: list[CacheFormatError] = []
+        stored = self.list_features(unreadable)
+        if unreadable and not stored:
+            raise unreadable[0]
         if not stored:
             raise FeaturesNotFoundError(
                 f"the cache {self.root} holds no features: run `featx extract` first, or name "
@@ -167,18 +203,6 @@ class FeatureStore:
                 f"the snapshot of the source {stored.record.manifest!r} is gone: extract it again"
             )
         return FeatureSet(manifest, self.open_set(stored.spec))
-
-    def _set_folder(self, fingerprint: str) -> Path:
-        return self.root / "sets" / fingerprint
-
-    def _manifest_path(self, name: str) -> Path:
-        return self.root / "manifests" / f"{name}.h5"
-
-    def _progress_path(self, name: str) -> Path:
-        return self.root / "manifests" / f"{name}.progress"
-
-    def _quarantine_path(self, name: str) -> Path:
-        return self.root / "quarantine" / f"{name}.jsonl"
 
 
 def _answers(stored: StoredFeatures, name: str) -> bool:

@@ -18,15 +18,20 @@ class StringColumn(Sequence[str]):
         All strings, one after the other, encoded as UTF-8 with ``surrogateescape``.
     offsets : ndarray of int64, shape (n + 1,)
         Where each string begins; the last entry is ``n_bytes``.
+    distinct : bool, optional
+        Whether no string occurs twice, where that is known; else it is found out when asked for.
     """
 
-    __slots__ = ("data", "offsets")
+    __slots__ = ("_distinct", "data", "offsets")
 
-    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+    def __init__(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], distinct: bool | None = None
+    ) -> None:
         if offsets.ndim != 1 or len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(data):
             raise ValueError("offsets do not describe data")
         self.data = data
         self.offsets = offsets
+        self._distinct = distinct
 
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringColumn:
@@ -34,7 +39,15 @@ class StringColumn(Sequence[str]):
         encoded = [s.encode("utf-8", "surrogateescape") for s in strings]
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+        distinct = len(set(encoded)) == len(encoded)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets, distinct)
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether no string occurs twice."""
+        if self._distinct is None:
+            self._distinct = len(set(self)) == len(self)
+        return self._distinct
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -53,7 +66,11 @@ class StringColumn(Sequence[str]):
 
     def take(self, indices: NDArray[np.int64]) -> StringColumn:
         """Return the strings at ``indices``, in their order."""
-        return StringColumn.from_strings(self[int(i)] for i in indices)
+        starts = self.offsets[:-1][indices]
+        lengths = self.offsets[1:][indices] - starts
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return StringColumn(self.data[places], offsets)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StringColumn):

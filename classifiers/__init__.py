@@ -1,9 +1,10 @@
 """The classifiers: heads on cached features, sweeps, model files and scoring."""
 
-from .api import fit_model, score_images, sweep_model
+from .api import ScoreOptions, fit_model, open_features, score_images, sweep_model
 from .bundle import load_model, save_model
 from .fit import FitReport, HeadOptions
 from .model import Model
+from .predictions import PredictionOptions
 from .score import ScoreReport
 from .sweep import SweepReport
 
@@ -11,10 +12,13 @@ __all__ = [
     "FitReport",
     "HeadOptions",
     "Model",
+    "PredictionOptions",
+    "ScoreOptions",
     "ScoreReport",
     "SweepReport",
     "fit_model",
     "load_model",
+    "open_features",
     "save_model",
     "score_images",
     "sweep_model",

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..cache import DEFAULT_ROOT, FeatureStore
-from ..extractor.options import Observer, RunOptions
+from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
+from ..extractor.backbones import IMAGENET
+from ..extractor.options import Observer, RunOptions, Silence
 from ..extractor.plan import plan_for
 from ..extractor.sources import Source, open_source
 from .bundle import load_model, save_model
 from .fit import FitReport, HeadOptions, fit
+from .formats import Target
+from .model import Model
+from .predictions import PredictionOptions
 from .score import ScoreJob, ScoreReport, score
+from .supply import CachedSupply, ImageSupply, Supply
 from .sweep import SweepObserver, SweepOptions, SweepReport, sweep
+
+FEATURES = "features:"
 
 
 def fit_model(
@@ -68,25 +76,104 @@ def sweep_model(
     return report
 
 
+def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> FeatureSet:
+    """Open cached features lazily.
+
+    Parameters
+    ----------
+    name : str, optional
+        The start of ``source@fingerprint`` or of a fingerprint, or a backbone; default: the newest.
+    cache : path
+
+    Raises
+    ------
+    FeaturesNotFoundError, CacheFormatError
+        Nothing answers to the name, or it cannot be read.
+    """
+    return FeatureStore(cache).open_features(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """How a source is scored.
+
+    Attributes
+    ----------
+    predictions : PredictionOptions
+        Columns, thresholds.
+    format : str or None
+        ``parquet``, ``csv`` or ``jsonl`` of a folder's part files; a file's ending says its own.
+    weights : str
+        Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
+    write_cache : bool
+        Whether the features that are computed are kept in the cache.
+    run : RunOptions
+    """
+
+    predictions: PredictionOptions = field(default_factory=PredictionOptions)
+    format: str | None = None
+    weights: str = IMAGENET
+    write_cache: bool = False
+    run: RunOptions = field(default_factory=RunOptions)
+
+
 def score_images(
-    model: str | Path,
-    source: str | Path | Source,
+    model: str | Path | Model,
+    source: str | Path | Source | FeatureSet,
     out: str | Path,
+    options: ScoreOptions | None = None,
     *,
-    weights: str = "imagenet",
     cache: str | Path = DEFAULT_ROOT,
-    run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> ScoreReport:
-    """Predict every image of a source with a model file; one row each goes to ``out``.
+    """Predict every sample of a source with a model; one row each goes to ``out``.
+
+    Parameters
+    ----------
+    model : path or Model
+    source : path, Source or FeatureSet
+        What ``extract`` reads, or cached features: ``features:NAME`` (see ``open_features``).
+    out : path
+        A ``.parquet``, ``.csv`` or ``.jsonl`` file, or without an ending a folder of part files.
+    options : ScoreOptions, optional
+    cache : path
+        Features found here are not computed again.
+    observer : Observer, optional
+        Hears about progress.
 
     Raises
     ------
     ModelFileError, FeatureMismatchError, SourceError, BackboneError, ConfigError
         Nothing is written.
+    FeatxError
+        See ``score``.
     """
-    loaded = load_model(model)
+    options = options or ScoreOptions()
+    loaded = model if isinstance(model, Model) else load_model(model)
+    target = Target.parse(out, options.format)
+    options.predictions.check_classes(loaded.class_names)
+    store = FeatureStore(cache)
+    supply = _supply(loaded, source, store, options, observer or Silence())
+    job = ScoreJob(loaded, supply, target, options.predictions, options.run.max_bad)
+    return score(job)
+
+
+def _supply(
+    model: Model,
+    source: str | Path | Source | FeatureSet,
+    store: FeatureStore,
+    options: ScoreOptions,
+    observer: Observer,
+) -> Supply:
+    """Find the samples, and refuse features that the model was not made for."""
+    if isinstance(source, str) and source.startswith(FEATURES):
+        source = store.open_features(source.removeprefix(FEATURES) or None)
+    if isinstance(source, FeatureSet):
+        model.check_spec(source.spec)
+        bad = store.read_quarantine(source.manifest.name)
+        return CachedSupply(source, {b.sample_id: b.reason for b in bad}, observer)
     opened = open_source(source)
-    plan = plan_for(loaded.spec, weights)
-    job = ScoreJob(loaded, plan, opened, FeatureStore(cache))
-    return score(job, Path(out), run, observer)
+    plan = plan_for(model.spec, options.weights)
+    model.check_plan(plan)
+    width = int(model.head.n_features_in_)
+    return ImageSupply(opened, plan, store, width, options.run, observer, options.write_cache)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .metrics import measure, wilson_interval
 from .model import Model
 from .splits import Split, split_features
 
-LIBRARIES = ("featx", "numpy", "scikit-learn", "keras")
+LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
 
 
@@ -81,6 +82,7 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
         head_name=options.name,
         head=head,
         data_digest=features.manifest.data_digest,
+        split=split.to_dict(),
         origin=origin(command, features.name),
     )
     scores = tuple(
@@ -124,11 +126,16 @@ def score_split(
 
 def origin(command: str, features: str) -> dict[str, Any]:
     """Return what a model file says of its making."""
-    versions = {name: version(name) for name in LIBRARIES}
     return {
         "command": command,
         "features": features,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": dict(_versions()),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureSpec
 from ..cache.errors import FeatureMismatchError
+from ..extractor.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Model:
         What was measured when it was made.
     data_digest : str
         Of the manifest that it learned from.
+    split : mapping
+        Rows of train, val and test, and a digest of which they are.
     origin : mapping
         Command, time and library versions.
     """
@@ -39,6 +42,7 @@ class Model:
     head: Any
     scores: tuple[dict[str, Any], ...] = ()
     data_digest: str = ""
+    split: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -64,6 +68,16 @@ class Model:
         probabilities = np.zeros((len(X), len(self.class_names)), known.dtype)
         probabilities[:, self.head.classes_] = known
         return probabilities
+
+    def check_plan(self, plan: Plan) -> None:
+        """Refuse a machine whose backbone would make other features.
+
+        Raises
+        ------
+        FeatureMismatchError
+            The weights' digest, or how this featx feeds the backbone, is not the model's.
+        """
+        self.check_spec(replace(plan.spec, preprocess=plan.record.preprocess))
 
     def check_spec(self, spec: FeatureSpec) -> None:
         """Refuse features that were made in another way.

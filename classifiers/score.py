@@ -1,24 +1,28 @@
-"""Scoring: a model over a source of images, one row per input."""
+"""Scoring: a model over a source of images or cached features, one row per input."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import FeatureStore, StringColumn
-from ..extractor.features import FeatureChunk, iter_features
-from ..extractor.options import Observer, RunOptions
-from ..extractor.plan import Plan
-from ..extractor.sources import Source
+from ..extractor.options import BadLimit
+from .bundle import model_digest
+from .formats import Target, write_tables
 from .model import Model
-from .predictions import Rows, check_ending, open_writer
+from .parts import PartFolder, PartKey, work_folder
+from .predictions import PredictionOptions, Predictor, RowBlock
+from .supply import Supply
+from .tally import Tally
 
-SHOWN_ERRORS = 5
+SAVING = 2
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,14 @@ class ScoreReport:
 
     Attributes
     ----------
-    n_samples, n_errors, n_cached : int
-        Rows written; of these, images that could not be read; features found in the cache.
+    n_samples, n_ok, n_unsure, n_errors : int
+        Rows written; of these, predicted, held back by ``abstain_below``, and unreadable.
+    n_cached, n_resumed : int
+        Features found in the cache; rows that an interrupted run had predicted already.
     by_class : dict of str to int
         How often each class was predicted, most frequent first.
     accuracy : float or None
-        On the samples whose label in the source is one of the model's classes, if there are any.
+        On the predicted samples whose label in the source is a class of the model, if any.
     first_errors : tuple of (id, reason)
         The first few images that could not be read.
     seconds : float
@@ -40,8 +46,11 @@ class ScoreReport:
 
     out: Path
     n_samples: int
+    n_ok: int
+    n_unsure: int
     n_errors: int
     n_cached: int
+    n_resumed: int
     by_class: dict[str, int]
     accuracy: float | None
     first_errors: tuple[tuple[str, str], ...]
@@ -50,111 +59,120 @@ class ScoreReport:
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """A model, the plan that computes its features, and the images.
+    """A model, what it is to score, and where the predictions go.
 
     Attributes
     ----------
     model : Model
-    plan : Plan
-    source : Source
-    store : FeatureStore or None
-        Features found there are not computed again.
+    supply : Supply
+    target : Target
+    options : PredictionOptions
+    max_bad : BadLimit or None
+        None lets any number of images fail.
     """
 
     model: Model
-    plan: Plan
-    source: Source
-    store: FeatureStore | None = None
+    supply: Supply
+    target: Target
+    options: PredictionOptions = field(default_factory=PredictionOptions)
+    max_bad: BadLimit | None = None
+
+    def parts(self) -> PartFolder:
+        """Return the parts of this job, finished or not."""
+        supply = self.supply
+        job = {"model": model_digest(self.model), **self.options.to_dict()}
+        key = PartKey(job, supply.listing.sample_ids, supply.marks, supply.part_rows)
+        return PartFolder(self.target.work_folder, key)
 
 
-def score(
-    job: ScoreJob,
-    out: Path,
-    options: RunOptions | None = None,
-    observer: Observer | None = None,
-) -> ScoreReport:
-    """Predict every image of the source and write one row each, in the source's order.
+def score(job: ScoreJob) -> ScoreReport:
+    """Predict every sample and write one row each, in the source's order.
+
+    Predictions are saved in parts as the run goes on: killed at any moment, the same call goes on
+    from there, and the result equals that of a run that was left alone. The result has its name
+    only when it is whole.
 
     Raises
     ------
-    FeatureMismatchError
-        This machine's backbone or weights are not those that the model was made with.
+    ConfigError
+        The options do not suit the model.
+    CacheWriteError
+        The file system refused; finished parts are safe.
     TooManyBadImagesError
-        More images failed than ``options.max_bad`` allows; the file is written.
+        More images failed than ``max_bad`` allows; the result is written.
     """
-    job.model.check_spec(job.plan.spec)
-    check_ending(out)
-    options = options or RunOptions()
     start = time.perf_counter()
-    listing = job.source.listing()
-    tally = _Tally(job.model.class_names)
-    with open_writer(out) as writer:
-        for chunk in iter_features(job.source, job.plan, job.store, options, observer):
-            rows = _rows(job.model, chunk, listing.sample_ids)
-            stop = chunk.start + len(chunk.ok)
-            tally.add(chunk, rows, _names(listing.class_names, listing.labels[chunk.start : stop]))
-            writer.write(rows)
-    if options.max_bad:
-        options.max_bad.check(tally.n_errors, len(listing), str(out))
-    return tally.report(out, time.perf_counter() - start)
-
-
-def _rows(model: Model, chunk: FeatureChunk, sample_ids: StringColumn) -> Rows:
-    n = len(chunk.ok)
-    predicted: list[str | None] = [None] * n
-    probability: list[float | None] = [None] * n
-    if len(chunk.X):
-        probabilities = model.predict_proba(np.asarray(chunk.X))
-        codes = probabilities.argmax(axis=1)
-        for place, row in zip(np.flatnonzero(chunk.ok), range(len(codes)), strict=True):
-            predicted[place] = model.class_names[codes[row]]
-            probability[place] = float(probabilities[row, codes[row]])
-    return Rows(
-        id=[_printable(sample_ids[chunk.start + place]) for place in range(n)],
-        predicted=predicted,
-        probability=probability,
-        status=["ok" if ok else "error" for ok in chunk.ok],
-        reason=list(chunk.reasons),
+    predictor = Predictor(job.model, job.options)
+    tally = Tally(job.supply.listing)
+    with work_folder(job.target.work_folder):
+        parts = job.parts()
+        missing = parts.missing()
+        _predict(job.supply, predictor, parts, missing)
+        finish = _Finish()
+        write_tables(job.target, tally.watch(finish.strip(parts.tables())))
+        job.supply.keep(finish.digests, finish.bad)
+    n_errors = tally.n_by_status["error"]
+    if job.max_bad:
+        job.max_bad.check(n_errors, tally.n_samples, str(job.target.path))
+    return ScoreReport(
+        out=job.target.path,
+        n_samples=tally.n_samples,
+        n_ok=tally.n_by_status["ok"],
+        n_unsure=tally.n_by_status["unsure"],
+        n_errors=n_errors,
+        n_cached=job.supply.n_cached,
+        n_resumed=tally.n_samples - sum(map(len, missing)),
+        by_class=dict(tally.n_by_class.most_common()),
+        accuracy=tally.accuracy,
+        first_errors=tuple(tally.first_errors),
+        seconds=time.perf_counter() - start,
     )
 
 
-class _Tally:
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        self.class_names = frozenset(class_names)
-        self.by_class: Counter[str] = Counter()
-        self.first_errors: list[tuple[str, str]] = []
-        self.n_samples = self.n_errors = self.n_cached = self.n_judged = self.n_right = 0
+def _predict(supply: Supply, predictor: Predictor, parts: PartFolder, missing: list[range]) -> None:
+    """Predict and save the missing parts while further ones are being computed."""
 
-    def add(self, chunk: FeatureChunk, rows: Rows, truth: list[str | None]) -> None:
-        self.n_samples += len(rows.id)
-        self.n_cached += chunk.n_cached
-        self.by_class.update(name for name in rows.predicted if name is not None)
-        for place, status in enumerate(rows.status):
-            if status == "error":
-                self.n_errors += 1
-                if self.n_errors <= SHOWN_ERRORS:
-                    self.first_errors.append((rows.id[place], rows.reason[place]))
-            elif truth[place] in self.class_names:
-                self.n_judged += 1
-                self.n_right += rows.predicted[place] == truth[place]
+    def save(rows: range, block: RowBlock) -> None:
+        parts.write(rows, predictor.table(block))
 
-    def report(self, out: Path, seconds: float) -> ScoreReport:
-        return ScoreReport(
-            out=out,
-            n_samples=self.n_samples,
-            n_errors=self.n_errors,
-            n_cached=self.n_cached,
-            by_class=dict(self.by_class.most_common()),
-            accuracy=self.n_right / self.n_judged if self.n_judged else None,
-            first_errors=tuple(self.first_errors),
-            seconds=seconds,
-        )
+    saving: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(SAVING, thread_name_prefix="featx-save") as executor:
+        for rows, block in supply.blocks(missing):
+            saving.append(executor.submit(save, rows, block))
+            while len(saving) > SAVING:
+                saving.popleft().result()
+        for future in saving:
+            future.result()
 
 
-def _names(class_names: tuple[str, ...], labels: NDArray[np.int64]) -> list[str | None]:
-    return [class_names[label] if label >= 0 else None for label in labels]
+class _Finish:
+    """Takes the digests off the finished parts, and notes what failed."""
 
+    def __init__(self) -> None:
+        self.bad: list[tuple[int, str]] = []
+        self._digests: list[NDArray[np.uint8]] = []
+        self._n_rows = 0
 
-def _printable(sample_id: str) -> str:
-    """Return an id as valid Unicode; bytes of a name that are no UTF-8 become ``\\xNN``."""
-    return sample_id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    @property
+    def digests(self) -> NDArray[np.uint8] | None:
+        """Digests of all images ``(n, 32)``, or None where they were not kept."""
+        return np.concatenate(self._digests) if self._digests else None
+
+    def strip(self, tables: Iterable[Any]) -> Iterator[Any]:
+        """Pass ``tables`` on without their column of digests."""
+        for table in tables:
+            if "digest" in table.column_names:
+                self._note(table)
+                table = table.drop_columns(["digest"])
+            self._n_rows += len(table)
+            yield table
+
+    def _note(self, table: Any) -> None:
+        import pyarrow.compute as pc
+
+        joined = b"".join(table.column("digest").to_pylist())
+        self._digests.append(np.frombuffer(joined, np.uint8).reshape(-1, 32))
+        is_bad = pc.equal(table.column("status").cast("string"), "error").to_numpy()
+        reasons = table.column("reason").filter(is_bad).to_pylist()
+        places = (np.flatnonzero(is_bad) + self._n_rows).tolist()
+        self.bad.extend(zip(places, reasons, strict=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,15 @@ class Split:
     val: NDArray[np.int64]
     test: NDArray[np.int64]
     n_leaking: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return how many rows each part has, and the SHA-256 of their numbers, as JSON types."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        state = hashlib.sha256()
+        for rows in parts.values():
+            state.update(np.int64(len(rows)).tobytes())
+            state.update(rows.astype("<i8").tobytes())
+        return {**{name: len(rows) for name, rows in parts.items()}, "digest": state.hexdigest()}
 
 
 def split_features(features: FeatureSet, random_state: int = 0) -> Split:

@@ -201,7 +201,8 @@ class _Judged:
         if len(self.split.test):
             test = score_split(model, features, self.split.test, "test", scores.fit_seconds)
         kept = tuple(s.to_dict() for s in (scores, test) if s)
-        return replace(model, scores=kept, origin=origin(command, features.name)), test
+        made, split = origin(command, features.name), self.split.to_dict()
+        return replace(model, scores=kept, split=split, origin=made), test
 
     def _measure(self, family: Family) -> Iterator[Candidate]:
         measured: list[list[Measured]] = [[] for _ in family.params]

@@ -15,6 +15,7 @@ from ..cache.errors import TrainingDataError
 from .grid import Family
 from .heads.checks import check_training_data
 from .heads.table import make_head
+from .heads.together import families, fit_many
 from .metrics import measure, wilson_interval
 from .results import Measured
 from .splits import Split, row_units
@@ -97,7 +98,7 @@ class Fitted:
 def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
     """Fit every configuration of a family on one fold.
 
-    A head that can fit a whole grid in one go does; its seconds are shared out evenly.
+    Configurations that can share their work do, and their seconds are shared out evenly.
 
     Yields
     ------
@@ -105,21 +106,13 @@ def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
         As soon as each is there.
     """
     heads = [make_head(family.head, **params) for params in family.params]
-    fit_grid = getattr(type(heads[0]), "fit_grid", None)
-    validation = (data.X_held_out, data.y_held_out)
-    if fit_grid is not None:
+    validation = (data.X_held_out, data.y_held_out) if len(data.y_held_out) else None
+    places = {id(head): place for place, head in enumerate(heads)}
+    for together in families(heads):
         start = time.perf_counter()
-        fit_grid(heads, data.X, data.y, validation)
-        seconds = (time.perf_counter() - start) / len(heads)
-        yield from (Fitted(place, head, seconds) for place, head in enumerate(heads))
-        return
-    for place, head in enumerate(heads):
-        start = time.perf_counter()
-        if getattr(head, "uses_validation", False) and len(data.y_held_out):
-            head.fit(data.X, data.y, validation_data=validation)
-        else:
-            head.fit(data.X, data.y)
-        yield Fitted(place, head, time.perf_counter() - start)
+        fit_many(together, data.X, data.y, validation_data=validation)
+        seconds = (time.perf_counter() - start) / len(together)
+        yield from (Fitted(places[id(head)], head, seconds) for head in together)
 
 
 def judge(fitted: Fitted, name: str, data: FoldData, n_classes: int) -> Measured:

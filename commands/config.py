@@ -52,11 +52,17 @@ def _for_command(
     keys = _keys(command)
     _check({key.replace("-", "_"): None for key in table}, keys, f"{where}: no option")
     chosen = {**common, **table}
+    several = {parameter.name for parameter in command.params if getattr(parameter, "multiple", 0)}
     return {
-        keys[key.replace("-", "_")]: value
+        keys[key.replace("-", "_")]: _listed(value, keys[key.replace("-", "_")] in several)
         for key, value in chosen.items()
         if key.replace("-", "_") in keys
     }
+
+
+def _listed(value: Any, several: bool) -> Any:
+    """Return one value as a list where the option can be given several times."""
+    return [value] if several and not isinstance(value, list) else value
 
 
 def _keys(command: Any) -> dict[str, str]:

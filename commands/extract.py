@@ -8,36 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import DEFAULT_CACHE, CacheOption, JsonOption, answer, human_count, notes
+from .options import (
+    BatchOption,
+    DriftOption,
+    EngineOption,
+    MaxBadOption,
+    PrecisionOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
 from .progress import ImageProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..extractor.extract import ExtractReport
+    from ..extractor.report import ExtractReport
 
 SHOWN_BAD = 3
-
-BackboneOption = Annotated[
-    str,
-    typer.Option(
-        "--backbone",
-        "-b",
-        help="The frozen network: a name (see `featx backbones`) or a .keras file.",
-    ),
-]
-WeightsOption = Annotated[
-    str, typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file.")
-]
-WorkersOption = Annotated[
-    int, typer.Option("--workers", min=0, help="Threads that decode; 0: one per core.")
-]
-BatchOption = Annotated[
-    int, typer.Option("--batch-size", min=1, help="Images the backbone sees at once.")
-]
-MaxBadOption = Annotated[
-    str | None,
-    typer.Option("--max-bad", help="Exit with 3 if more images fail: a count, or a share as 1%."),
-]
+DEFAULT_BACKBONES = ["efficientnet_lite0"]
 
 
 def extract(
@@ -48,10 +37,22 @@ def extract(
             help="A folder, table, arrays, .tar shards, a URL, or `sample`.", show_default="sample"
         ),
     ] = None,
-    backbone: BackboneOption = "efficientnet_lite0",
+    backbone: Annotated[
+        list[str],
+        typer.Option(
+            "--backbone",
+            "-b",
+            help="A name (see `featx backbones`) or a .keras file. Several share one decoding.",
+            show_default="efficientnet_lite0",
+        ),
+    ] = DEFAULT_BACKBONES,
     weights: WeightsOption = "imagenet",
     layer: Annotated[
-        str | None, typer.Option(help="Layer to take; default: the last map.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="Layer to take; default: the last map. Several share one forward pass.",
+            show_default=False,
+        ),
     ] = None,
     pool: Annotated[
         str | None,
@@ -71,8 +72,11 @@ def extract(
             help="For your own model: caffe, tf, torch, lite or none.", show_default=False
         ),
     ] = None,
+    precision: PrecisionOption = "auto",
     storage: Annotated[str, typer.Option(help="float32 or float16 rows.")] = "float32",
-    batch_size: BatchOption = 64,
+    engine: EngineOption = "auto",
+    max_drift: DriftOption = None,
+    batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try images again that failed before.")
@@ -81,37 +85,37 @@ def extract(
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a backbone over images once and keep the features in the cache.
+    """Run backbones over images once and keep the features in the cache.
 
     Only images that are not in the cache yet are computed. Interrupted, the same command goes on
     where it stopped.
 
     Example: featx extract photos/ --backbone resnet50
     """
-    from ..extractor import FeatureOptions, extract_features
-    from ..extractor.options import BadLimit, RunOptions
+    from ..extractor import FeatureOptions, extract_several
 
-    options = FeatureOptions(
-        backbone=backbone,
-        weights=weights,
-        layer=layer,
-        pool=pool,
-        image_size=size,
-        resize=resize,
-        storage=storage,
-        background=background,
-        preprocess=preprocess,
-    )
-    run = RunOptions(
-        workers=workers,
-        batch_size=batch_size,
-        retry_failed=retry_failed,
-        max_bad=BadLimit.parse(max_bad) if max_bad else None,
-    )
+    taps: list[str | None] = [*layer] if layer else [None]
+    features = [
+        FeatureOptions(
+            backbone=name,
+            weights=weights,
+            layer=tap,
+            pool=pool,
+            image_size=size,
+            resize=resize,
+            precision=precision,
+            storage=storage,
+            background=background,
+            preprocess=preprocess,
+        )
+        for name in backbone
+        for tap in taps
+    ]
+    run = run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed)
     place = choose_source(context, source)
     with ImageProgress(quiet=as_json) as progress:
-        report = extract_features(place, options, cache=cache, run=run, observer=progress)
-    answer(as_json, _data(report), lambda console: _draw(console, report))
+        reports = extract_several(place, features, cache=cache, run=run, observer=progress)
+    answer(as_json, _data(reports), lambda console: _draw(console, reports))
 
 
 def choose_source(context: typer.Context, source: str | None) -> str:
@@ -125,24 +129,28 @@ def choose_source(context: typer.Context, source: str | None) -> str:
     return source
 
 
-def _data(report: ExtractReport) -> dict[str, Any]:
+def _data(reports: list[ExtractReport]) -> dict[str, Any]:
+    """Return the first set's fields, and where there are several, all of them under ``sets``."""
+    sets = [_set_data(report) for report in reports]
+    return sets[0] if len(sets) == 1 else {**sets[0], "sets": sets}
+
+
+def _set_data(report: ExtractReport) -> dict[str, Any]:
     return {
         "features": report.name,
         **asdict(report.record),
         "bad": [asdict(image) for image in report.bad],
         "left_out": report.left_out,
         "stage_seconds": asdict(report.stages),
+        "bottleneck": report.bottleneck,
+        "warnings": report.warnings,
     }
 
 
-def _draw(console: Console, report: ExtractReport) -> None:
-    record = report.record
-    rate = f" ({record.n_extracted / record.seconds:.0f} images/s)" if record.n_extracted else ""
-    console.print(
-        f"{human_count(record.n_samples)} images: {human_count(record.n_extracted)} extracted, "
-        f"{human_count(record.n_cached)} already cached, {human_count(record.n_bad)} unreadable; "
-        f"{record.seconds:.1f} s{rate}"
-    )
+def _draw(console: Console, reports: list[ExtractReport]) -> None:
+    for report in reports:
+        _draw_counts(console, report, len(reports) > 1)
+    report = reports[0]
     for image in report.bad[:SHOWN_BAD]:
         console.print(f"  unreadable: {image.sample_id}: {image.reason}")
     if report.bad:
@@ -150,4 +158,22 @@ def _draw(console: Console, report: ExtractReport) -> None:
     if report.left_out:
         others = ", ".join(f"{n} {suffix}" for suffix, n in report.left_out.items())
         console.print(f"  left out, being no images: {others}")
-    console.print(f"Features: {report.name}. Next: featx fit --head logreg, or featx sweep")
+    names = ", ".join(report.name for report in reports)
+    console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
+    if len(reports) > 1:
+        console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
+    for warning in report.warnings:
+        notes().print(f"Warning: {warning}")
+    if report.bottleneck:
+        console.print(report.bottleneck)
+
+
+def _draw_counts(console: Console, report: ExtractReport, named: bool) -> None:
+    record = report.record
+    rate = f" ({record.n_extracted / record.seconds:.0f} images/s)" if record.n_extracted else ""
+    console.print(
+        f"{report.name + ': ' if named else ''}"
+        f"{human_count(record.n_samples)} images: {human_count(record.n_extracted)} extracted, "
+        f"{human_count(record.n_cached)} already cached, {human_count(record.n_bad)} unreadable; "
+        f"{record.seconds:.1f} s{rate}"
+    )

@@ -47,6 +47,11 @@ class ImageProgress:
             done = f"{human_count(self._done)} of {human_count(self._total)} images"
             self._console.print(f"{self._label}: {done}, {self._rate():.0f}/s, {left:.0f} s left")
 
+    def say(self, text: str) -> None:
+        """Show a line at once; a bar moves below it."""
+        if not self._quiet:
+            self._console.print(text)
+
     def _rate(self) -> float:
         return self._done / max(time.monotonic() - self._started, 1e-9)
 

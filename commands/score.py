@@ -1,4 +1,4 @@
-"""featx score: a model over images, one row each."""
+"""featx score: a model over images or cached features, one row each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_count
-from .extract import BatchOption, MaxBadOption, WeightsOption, WorkersOption
+from .options import (
+    BatchOption,
+    EngineOption,
+    MaxBadOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
 from .progress import ImageProgress
 
 if TYPE_CHECKING:
@@ -23,13 +30,42 @@ SHOWN_CLASSES = 10
 def score(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[
-        str, typer.Argument(help="A folder, table, arrays, .tar shards, a URL, or `sample`.")
+        str,
+        typer.Argument(help="What `featx extract` reads, or features:NAME for cached features."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write: .parquet, .csv or .jsonl.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="A .parquet, .csv or .jsonl file; without an ending, a folder."
+        ),
     ],
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of a folder's part files: parquet, csv or jsonl.", show_default=False),
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=0, help="Add the K best classes; 0: none.")] = 0,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add one column p_<class> for each class.")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Two classes: predict the second where its probability is this or more.",
+            show_default=False,
+        ),
+    ] = None,
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(
+            help="Below this probability a row is `unsure`, with no class.", show_default=False
+        ),
+    ] = None,
+    write_cache: Annotated[
+        bool, typer.Option("--write-cache", help="Keep the features that are computed.")
+    ] = False,
     weights: WeightsOption = "imagenet",
-    batch_size: BatchOption = 64,
+    engine: EngineOption = "auto",
+    batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
     max_bad: MaxBadOption = None,
     cache: CacheOption = DEFAULT_CACHE,
@@ -37,33 +73,40 @@ def score(
 ) -> None:
     """Predict every image of a source: one row per input, in the source's order.
 
-    Columns: id, predicted, probability, status, reason. An unreadable image gets a row with
-    status `error`. Features that the cache holds are not computed again.
+    Columns: id, predicted, probability, status, reason. The status is `ok`, `unsure` (see
+    --abstain-below) or `error` (an unreadable image). Interrupted, the same command goes on where
+    it stopped; the result has its name only when it is whole.
 
     Example: featx score model.featx photos/ --out predictions.parquet
     """
-    from ..classifiers import score_images
-    from ..extractor.options import BadLimit, RunOptions
+    from ..classifiers import PredictionOptions, ScoreOptions, score_images
 
-    run = RunOptions(
-        workers=workers,
-        batch_size=batch_size,
-        max_bad=BadLimit.parse(max_bad) if max_bad else None,
+    options = ScoreOptions(
+        predictions=PredictionOptions(
+            top_k=top_k,
+            probabilities=probabilities,
+            threshold=threshold,
+            abstain_below=abstain_below,
+        ),
+        format=format,
+        weights=weights,
+        write_cache=write_cache,
+        run=run_options(batch_size, workers, max_bad, engine),
     )
     with ImageProgress(quiet=as_json) as progress:
-        report = score_images(
-            model, source, out, weights=weights, cache=cache, run=run, observer=progress
-        )
+        report = score_images(model, source, out, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 
 
 def _draw(console: Console, report: ScoreReport) -> None:
-    n = report.n_samples
+    counts = (("ok", report.n_ok), ("unsure", report.n_unsure), ("unreadable", report.n_errors))
     console.print(
-        f"{human_count(n)} images scored in {report.seconds:.1f} s: "
-        f"{human_count(n - report.n_errors)} ok, {human_count(report.n_errors)} unreadable; "
+        f"{human_count(report.n_samples)} images scored in {report.seconds:.1f} s: "
+        f"{', '.join(f'{human_count(n)} {word}' for word, n in counts if n or word == 'ok')}; "
         f"features of {human_count(report.n_cached)} came from the cache"
     )
+    if report.n_resumed:
+        console.print(f"  {human_count(report.n_resumed)} rows were there from an interrupted run")
     for name, reason in report.first_errors:
         console.print(f"  unreadable: {name}: {reason}")
     shown = list(report.by_class.items())[:SHOWN_CLASSES]

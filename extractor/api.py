@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..cache import DEFAULT_ROOT, FeatureStore
-from .extract import ExtractReport, extract
+from .extract import extract
 from .options import Observer, RunOptions
 from .plan import FeatureOptions, make_plan
+from .report import ExtractReport
 from .sources import Source, open_source
 
 
@@ -37,6 +39,28 @@ def extract_features(
     FeatxError
         See ``extract``, ``make_plan`` and ``open_source``; the cache stays whole.
     """
+    chosen = [features or FeatureOptions()]
+    return extract_several(source, chosen, cache=cache, run=run, observer=observer)[0]
+
+
+def extract_several(
+    source: str | Path | Source,
+    features: Sequence[FeatureOptions],
+    *,
+    cache: str | Path = DEFAULT_ROOT,
+    run: RunOptions | None = None,
+    observer: Observer | None = None,
+) -> list[ExtractReport]:
+    """Bring several kinds of features of a source into a cache; each image is decoded once.
+
+    Layers of one backbone come from one forward pass. Returns one report for each of ``features``
+    that differs from the others, in order; the first one's features count as the newest.
+
+    Raises
+    ------
+    FeatxError
+        See ``extract``, ``make_plan`` and ``open_source``; the cache stays whole.
+    """
     opened = open_source(source)
-    plan = make_plan(features or FeatureOptions())
-    return extract(opened, plan, FeatureStore(cache), run, observer)
+    plans = [make_plan(options) for options in features]
+    return extract(opened, plans, FeatureStore(cache), run, observer)

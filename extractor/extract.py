@@ -1,72 +1,50 @@
-"""Extraction: images to rows in the cache, each image once."""
+"""Extraction: images to rows in the cache, each image read and decoded once."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..cache import BadImage, FeatureBatch, FeatureStore, RunRecord, ShardSet, has_digest
-from ..cache.errors import BackboneError, CacheWriteError, SourceFormatError
+from ..cache import BadImage, FeatureStore, Manifest, RunRecord
+from ..cache.errors import CacheWriteError, SourceFormatError
+from .coverage import Coverage
 from .decode import strict_images
-from .engines import Engine, run_padded
-from .options import SHARD_BYTES, SHARD_SECONDS, Observer, RunOptions, Silence
+from .engines.choose import idle_gpu
+from .groups import group_plans
+from .hardware import n_usable_cores
+from .options import Observer, RunOptions, Silence
+from .pipeline import Lane, Pipeline
 from .plan import Plan
+from .precision import Settled, settle
+from .rates import StageRates, StageSeconds
+from .report import ExtractReport
 from .sources import Source
-from .stream import Item, Reader, group, read_ahead
+from .stream import WINDOW, Item, Reader, read_ahead
 from .survey import Survey, survey
-
-
-@dataclass
-class StageSeconds:
-    """Seconds spent in each stage; reading and decoding are summed over threads."""
-
-    read: float = 0.0
-    decode: float = 0.0
-    infer: float = 0.0
-    write: float = 0.0
-
-
-@dataclass(frozen=True)
-class ExtractReport:
-    """What an extraction did.
-
-    Attributes
-    ----------
-    name : str
-        Names the features on the command line.
-    record : RunRecord
-    bad : list of BadImage
-        Every image of the source that could not be read, in order.
-    left_out : dict of str to int
-        Files that are no images, by ending.
-    quarantine : str
-        Where the reasons are kept.
-    stages : StageSeconds
-    """
-
-    name: str
-    record: RunRecord
-    bad: list[BadImage]
-    left_out: dict[str, int]
-    quarantine: str
-    stages: StageSeconds
+from .writer import ShardWriter
 
 
 def extract(
     source: Source,
-    plan: Plan,
+    plans: Sequence[Plan],
     store: FeatureStore,
     options: RunOptions | None = None,
     observer: Observer | None = None,
-) -> ExtractReport:
-    """Bring every image of ``source`` into the cache under ``plan``; what is there stays.
+) -> list[ExtractReport]:
+    """Bring every image of ``source`` into the cache under all ``plans``; what is there stays.
 
-    Rows are saved as the run goes on: interrupted at any moment, the same call goes on from there.
+    Each image is read and decoded once for all plans. Rows are saved as the run goes on:
+    interrupted at any moment, the same call goes on from there.
+
+    Returns
+    -------
+    list of ExtractReport
+        One for each plan, in order. The first plan's features count as the newest of all.
 
     Raises
     ------
@@ -77,10 +55,17 @@ def extract(
     SourceFormatError
         Not one image of the source can be read.
     """
-    run = _Extraction(source, plan, store, options or RunOptions(), observer or Silence())
+    options, observer = options or RunOptions(), observer or Silence()
+    started = time.perf_counter()
     with strict_images():
+        settled = _without_repeats(settle(plans, source, store, options, observer.say))
+        run = _Extraction(source, settled, store, options, observer, started)
         run.work()
     return run.finish()
+
+
+def _without_repeats(settled: Sequence[Settled]) -> list[Settled]:
+    return list({found.plan.spec.fingerprint: found for found in settled}.values())
 
 
 @dataclass
@@ -88,54 +73,94 @@ class _Extraction:
     """The state of one extraction."""
 
     source: Source
-    plan: Plan
+    settled: list[Settled]
     store: FeatureStore
     options: RunOptions
     observer: Observer
+    started: float
     stages: StageSeconds = field(default_factory=StageSeconds)
-    n_extracted: int = 0
-    engine_name: str = ""
 
     def __post_init__(self) -> None:
-        self.started = self.shard_started = time.perf_counter()
         self.survey: Survey = survey(self.source, self.store)
-        self.shards: ShardSet = self.store.open_set(self.plan.spec)
+        self.plans = [found.plan for found in self.settled]
+        self.groups = group_plans(self.plans)
         quarantine = self.store.read_quarantine(self.source.name)
         self.failed: dict[bytes, str] = {}
         if not self.options.retry_failed:
             self.failed = {bytes.fromhex(b.digest): b.reason for b in quarantine if b.digest}
         self.unreadable: dict[int, str] = {}
-        self.buffer: list[FeatureBatch] = []
-        self._claimed: set[bytes] = set()
+        shards = [self.store.open_set(plan.spec) for plan in self.plans]
+        self.coverage = Coverage(shards, self.groups, self.failed)
+        self.lanes: list[Lane] = []
+        self.n_written = [0 for _ in self.plans]
+        self.work_seconds = 0.0
         self._lock = threading.Lock()
 
     def work(self) -> None:
         """Extract what is missing."""
-        todo = self._todo()
+        todo = self.coverage.todo(self.survey.digests)
         if not len(todo):
             return
-        self.observer.begin(len(todo), f"{self.plan.record.name}: extracting")
-        size = self.options.batch_size
-        reader = Reader(self.source, self.plan.geometry, self._claim)
-        items = read_ahead(reader, todo, self.options.n_workers, 3 * size)
+        self.lanes = [Lane(group, self.options, len(todo)) for group in self.groups]
+        names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
+        self.observer.begin(len(todo), f"{names}: extracting")
+        start = time.perf_counter()
+        writer = ShardWriter(self.store, [plan.spec for plan in self.plans], self._save_progress)
+        pipeline = Pipeline(self.lanes, self.coverage, writer)
+        geometries = tuple(group.geometry for group in self.groups)
+        reader = Reader(self.source, geometries, self.coverage.claim)
+        items = read_ahead(reader, todo, self.options.n_workers, WINDOW)
         try:
-            head = list(islice(items, size))
-            self._absorb_all(chain(head, items), min(size, _power_of_two(len(head))))
-            self._flush()
+            for item in items:
+                self._absorb(item, pipeline)
+            pipeline.finish()
         except CacheWriteError:
             raise
         except BaseException:
             # Ctrl-C or a failing engine: what is computed by now is kept.
-            self._flush()
+            pipeline.save()
             raise
         finally:
             items.close()  # type: ignore[attr-defined]
+            pipeline.close()
+            self._close(writer, time.perf_counter() - start)
 
-    def finish(self) -> ExtractReport:
-        """Write the snapshot, the quarantine and the record; check the limit on bad images."""
-        manifest = self.survey.manifest(self.source)
+    def _close(self, writer: ShardWriter, seconds: float) -> None:
+        try:
+            writer.close()
+        finally:
+            self.n_written = writer.n_written
+            self.stages.write = writer.seconds
+            self.stages.infer = sum(lane.pool.busy_seconds for lane in self.lanes)
+            self.work_seconds = seconds
+
+    def _absorb(self, item: Item, pipeline: Pipeline) -> None:
+        self.stages.read += item.read_seconds
+        self.stages.decode += item.decode_seconds
+        with self._lock:
+            if item.digest:
+                self.survey.digests[item.index] = np.frombuffer(item.digest, np.uint8)
+            else:
+                self.survey.digests[item.index] = 0
+        if item.reason and item.digest:
+            self.failed[item.digest] = item.reason
+        elif item.reason:
+            self.unreadable[item.index] = item.reason
+        pipeline.add(item.digest, item.pixels)
+        self.observer.advance(1)
+
+    def _save_progress(self) -> None:
+        self.store.write_progress(self._manifest())
+
+    def _manifest(self) -> Manifest:
+        with self._lock:
+            return self.survey.manifest(self.source)
+
+    def finish(self) -> list[ExtractReport]:
+        """Write the snapshot, the quarantine and the records; check the limit on bad images."""
+        manifest = self._manifest()
         bad = self._bad_images()
-        name, spec = self.source.name, self.plan.spec
+        name = self.source.name
         place = str(self.store.root / "quarantine" / f"{name}.jsonl")
         self.store.write_quarantine(name, bad)
         if len(bad) == len(manifest):
@@ -145,92 +170,23 @@ class _Extraction:
             )
         self.store.write_manifest(manifest)
         self.store.drop_progress(name)
-        record = self._record(len(bad))
-        self.store.write_run(record)
+        records = self._write_records(len(bad))
         if self.options.max_bad:
             self.options.max_bad.check(len(bad), len(manifest), place)
-        label = f"{name}@{spec.fingerprint[:12]}"
-        return ExtractReport(label, record, bad, self.source.left_out, place, self.stages)
-
-    def _todo(self) -> NDArray[np.int64]:
-        digests = self.survey.digests
-        cached = self.shards.index.find(digests) >= 0
-        known = has_digest(digests)
-        if self.failed:
-            failed = (d.tobytes() in self.failed for d in digests[known])
-            cached[known] |= np.fromiter(failed, np.bool_)
-        return np.flatnonzero(~(known & cached))
-
-    def _claim(self, digest: bytes) -> bool:
-        """Say whether an image is still to be extracted; of equal images only one is."""
-        row = np.frombuffer(digest, np.uint8)[None]
-        if digest in self.failed or self.shards.index.find(row)[0] >= 0:
-            return False
-        with self._lock:
-            if digest in self._claimed:
-                return False
-            self._claimed.add(digest)
-        return True
-
-    def _absorb_all(self, items: chain[Item], batch_size: int) -> None:
-        engine: Engine | None = None
-        for held in group(items, batch_size):
-            for item in held:
-                self._note(item)
-            images = [item for item in held if item.pixels is not None]
-            if images:
-                engine = engine or self._build_engine(batch_size)
-                self._infer(engine, images)
-            self.observer.advance(len(held))
-            self._flush_if_due()
-
-    def _build_engine(self, batch_size: int) -> Engine:
-        engine = self.plan.build_engine(batch_size)
-        self.engine_name = engine.name
-        self.shard_started = time.perf_counter()
-        return engine
-
-    def _note(self, item: Item) -> None:
-        self.stages.read += item.read_seconds
-        self.stages.decode += item.decode_seconds
-        if item.digest:
-            self.survey.digests[item.index] = np.frombuffer(item.digest, np.uint8)
-            if item.reason:
-                self.failed[item.digest] = item.reason
-        else:
-            self.survey.digests[item.index] = 0
-            self.unreadable[item.index] = item.reason
-
-    def _infer(self, engine: Engine, images: list[Item]) -> None:
-        start = time.perf_counter()
-        (X,) = run_padded(engine, np.stack([i.pixels for i in images if i.pixels is not None]))
-        self.stages.infer += time.perf_counter() - start
-        stored = X.astype(self.plan.spec.storage)
-        digests = np.frombuffer(b"".join(i.digest for i in images), np.uint8).reshape(-1, 32)
-        try:
-            self.buffer.append(FeatureBatch(digests, stored))
-        except ValueError as error:
-            raise BackboneError(
-                f"{self.plan.record.name} gave numbers that cannot be stored as "
-                f"{self.plan.spec.storage}: {error}. Check the weights, or use --storage float32"
-            ) from error
-
-    def _flush_if_due(self) -> None:
-        n_bytes = sum(batch.X.nbytes for batch in self.buffer)
-        waited = time.perf_counter() - self.shard_started
-        if n_bytes >= SHARD_BYTES or (n_bytes and waited >= SHARD_SECONDS):
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write the rows that are waiting as a shard, and what has been hashed so far."""
-        start = time.perf_counter()
-        if self.buffer:
-            self.store.write_rows(self.plan.spec, self.buffer)
-            self.n_extracted += sum(map(len, self.buffer))
-            self.buffer = []
-        self.store.write_progress(self.survey.manifest(self.source))
-        self.stages.write += time.perf_counter() - start
-        self.shard_started = time.perf_counter()
+        sentence, warnings = self._bottleneck(), self._warnings()
+        return [
+            ExtractReport(
+                f"{name}@{record.fingerprint[:12]}",
+                record,
+                bad,
+                self.source.left_out,
+                place,
+                self.stages,
+                sentence,
+                warnings,
+            )
+            for record in records
+        ]
 
     def _bad_images(self) -> list[BadImage]:
         digests, ids = self.survey.digests, self.survey.listing.sample_ids
@@ -245,20 +201,65 @@ class _Extraction:
                 bad.append(BadImage(ids[index], digest.hex(), self.failed[digest]))
         return bad
 
-    def _record(self, n_bad: int) -> RunRecord:
-        n_samples = len(self.survey.listing)
+    def _write_records(self, n_bad: int) -> list[RunRecord]:
+        """Write one record for each plan, the first plan's last: it counts as the newest."""
+        records = [self._record(member, n_bad) for member in reversed(range(len(self.plans)))]
+        for record in records:
+            self.store.write_run(record)
+        return records[::-1]
+
+    def _record(self, member: int, n_bad: int) -> RunRecord:
+        n_samples, n_written = len(self.survey.listing), self.n_written[member]
         return RunRecord(
             manifest=self.source.name,
-            fingerprint=self.plan.spec.fingerprint,
+            fingerprint=self.plans[member].spec.fingerprint,
             finished_ns=time.time_ns(),
             n_samples=n_samples,
-            n_extracted=self.n_extracted,
-            n_cached=n_samples - self.n_extracted - n_bad,
+            n_extracted=n_written,
+            n_cached=n_samples - n_written - n_bad,
             n_bad=n_bad,
             seconds=time.perf_counter() - self.started,
-            engine=self.engine_name,
+            engine=self._engine_name(member),
+            notes=self._notes(member),
         )
 
+    def _engine_name(self, member: int) -> str:
+        lanes = [lane for lane in self.lanes if member in lane.group.members]
+        return lanes[0].engine_name if lanes else ""
 
-def _power_of_two(n: int) -> int:
-    return 1 << max(0, n - 1).bit_length()
+    def _notes(self, member: int) -> dict[str, Any]:
+        found = self.settled[member]
+        notes: dict[str, Any] = {
+            "precision": found.why or f"{found.plan.spec.precision}: asked for"
+        }
+        if found.drift:
+            notes["drift"] = found.drift.to_dict()
+        for lane in self.lanes:
+            if member in lane.group.members and lane.pool.engine:
+                notes["batch_size"] = lane.pool.batch_size
+        if self._bottleneck():
+            notes["bottleneck"] = self._bottleneck()
+        return notes
+
+    def _warnings(self) -> tuple[str, ...]:
+        names = [lane.engine_name for lane in self.lanes if lane.engine_name]
+        idle = [warning for warning in map(idle_gpu, names) if warning]
+        smaller = [
+            f"memory did not suffice: the batch size went down to {lane.pool.batch_size}"
+            for lane in self.lanes
+            if lane.pool.halved
+        ]
+        return (*dict.fromkeys(idle), *smaller)
+
+    def _bottleneck(self) -> str:
+        engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]
+        n_images = max(self.n_written, default=0)
+        if not engines or not n_images:
+            return ""
+        n_parallel = max(engine.n_parallel for engine in engines)
+        threads = (self.options.n_workers, n_parallel)
+        rates = StageRates.of(n_images, self.stages, threads, n_usable_cores())
+        advice = ""
+        if all(engine.precision == "float32" for engine in engines):
+            advice = "a smaller --size, a lighter --backbone or a GPU would help"
+        return rates.sentence(advice)

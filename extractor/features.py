@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureStore, ShardSet
+from .batch_size import DEFAULT_ON_CPU
 from .decode import strict_images
-from .engines import Engine, run_padded
+from .engines import EnginePool
 from .options import Observer, RunOptions, Silence
 from .plan import Plan
 from .sources import Source
-from .stream import Item, Reader, group, read_ahead
+from .stream import WINDOW, Item, Reader, group, read_ahead
+
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class FeatureChunk:
         Why a sample has none; empty where it has.
     n_cached : int
         How many rows came from the cache.
+    digests : ndarray of uint8, shape (n, 32)
+        Of the images' bytes; zeros where they could not be read.
+    computed : ndarray of bool, shape (n,)
+        Which features were computed now.
     """
 
     start: int
@@ -42,6 +49,8 @@ class FeatureChunk:
     X: NDArray[Any]
     reasons: tuple[str, ...]
     n_cached: int
+    digests: NDArray[np.uint8]
+    computed: NDArray[np.bool_]
 
 
 def iter_features(
@@ -50,11 +59,13 @@ def iter_features(
     store: FeatureStore | None = None,
     options: RunOptions | None = None,
     observer: Observer | None = None,
+    ranges: Sequence[range] | None = None,
 ) -> Iterator[FeatureChunk]:
     """Yield the features of every image of ``source``, in order, in bounded memory.
 
     Rows that ``store`` holds are taken from there; nothing is written. Keras is loaded when the
-    first image must be computed.
+    first image must be computed. Given ``ranges``, ascending, only these samples are read, and no
+    chunk reaches over a border: what is computed together does not depend on where a run begins.
 
     Raises
     ------
@@ -63,52 +74,89 @@ def iter_features(
     """
     options, observer = options or RunOptions(), observer or Silence()
     n_samples = len(source.listing())
+    spans = [range(n_samples)] if ranges is None else ranges
     shards = store.open_set(plan.spec) if store else None
-    reader = Reader(source, plan.geometry, _Missing(shards))
-    observer.begin(n_samples, f"{plan.record.name}: scoring")
+    reader = Reader(source, (plan.geometry,), _Missing(shards))
+    observer.begin(sum(map(len, spans)), f"{plan.record.name}: scoring")
+    largest = 1 << max(0, n_samples - 1).bit_length()
+    pool: EnginePool[list[Item]] = EnginePool(
+        lambda size: plan.build_engine(size, options.engine),
+        min(options.batch_size or DEFAULT_ON_CPU, largest),
+    )
+    maker = _ChunkMaker(plan, shards, pool)
     with strict_images():
-        size = options.batch_size
-        items = read_ahead(reader, range(n_samples), options.n_workers, 3 * size)
-        head = list(islice(items, size))
-        maker = _ChunkMaker(plan, shards, min(size, 1 << max(0, len(head) - 1).bit_length()))
-        for held in group(chain(head, items), maker.batch_size):
-            yield maker.chunk(held)
-            observer.advance(len(held))
+        items = read_ahead(reader, chain.from_iterable(spans), options.n_workers, WINDOW)
+        try:
+            for chunk in maker.chunks(_groups(items, spans, pool.batch_size)):
+                yield chunk
+                observer.advance(len(chunk.ok))
+        finally:
+            items.close()  # type: ignore[attr-defined]
+            pool.close()
+
+
+def _groups(items: Iterator[Item], spans: Iterable[range], batch_size: int) -> Iterator[list[Item]]:
+    """Group the items of each span for itself."""
+    for span in spans:
+        yield from group(islice(items, len(span)), batch_size)
 
 
 @dataclass(frozen=True)
 class _Missing:
     shards: ShardSet | None
 
-    def __call__(self, digest: bytes) -> bool:
+    def __call__(self, digest: bytes) -> tuple[int, ...]:
         if self.shards is None:
-            return True
-        return bool(self.shards.index.find(np.frombuffer(digest, np.uint8)[None])[0] < 0)
+            return (0,)
+        row = np.frombuffer(digest, np.uint8)[None]
+        return (0,) if self.shards.index.find(row)[0] < 0 else ()
 
 
+@dataclass(frozen=True)
 class _ChunkMaker:
-    def __init__(self, plan: Plan, shards: ShardSet | None, batch_size: int) -> None:
-        self.plan, self.shards, self.batch_size = plan, shards, batch_size
-        self.engine: Engine | None = None
+    """Turns groups of items into chunks, in order, several groups in flight."""
 
-    def chunk(self, held: list[Item]) -> FeatureChunk:
-        computed = [place for place, item in enumerate(held) if item.pixels is not None]
-        cached = [p for p, item in enumerate(held) if item.pixels is None and not item.reason]
+    plan: Plan
+    shards: ShardSet | None
+    pool: EnginePool[list[Item]]
+
+    def chunks(self, groups: Iterable[list[Item]]) -> Iterator[FeatureChunk]:
+        for held in groups:
+            pixels = [item.pixels[0] for item in held if item.pixels]
+            if pixels:
+                for earlier, outputs in self.pool.put(held, np.stack(pixels)):
+                    yield self._chunk(earlier, outputs[0])
+                continue
+            # Nothing to compute: what is in flight comes first, to keep the order.
+            for earlier, outputs in self.pool.drain():
+                yield self._chunk(earlier, outputs[0])
+            yield self._chunk(held, None)
+        for earlier, outputs in self.pool.drain():
+            yield self._chunk(earlier, outputs[0])
+
+    def _chunk(self, held: list[Item], computed: NDArray[Any] | None) -> FeatureChunk:
+        places = [place for place, item in enumerate(held) if item.pixels]
+        cached = [p for p, item in enumerate(held) if not item.pixels and not item.reason]
         parts: list[NDArray[Any]] = []
-        if computed:
-            parts.append(self._compute([held[place] for place in computed]))
+        if computed is not None:
+            parts.append(computed.astype(self.plan.spec.storage, copy=False))
         if cached and self.shards is not None:
             digests = b"".join(held[place].digest for place in cached)
             rows = self.shards.index.find(np.frombuffer(digests, np.uint8).reshape(-1, 32))
             parts.append(self.shards.take(rows))
         ok = np.zeros(len(held), np.bool_)
-        ok[computed + cached] = True
-        order = np.argsort(np.array(computed + cached, np.int64))
+        ok[places + cached] = True
+        order = np.argsort(np.array(places + cached, np.int64))
         X = np.concatenate(parts)[order] if parts else np.zeros((0, 0), np.float32)
-        return FeatureChunk(held[0].index, ok, X, tuple(i.reason for i in held), len(cached))
-
-    def _compute(self, items: list[Item]) -> NDArray[Any]:
-        self.engine = self.engine or self.plan.build_engine(self.batch_size)
-        pixels = np.stack([item.pixels for item in items if item.pixels is not None])
-        (X,) = run_padded(self.engine, pixels)
-        return X.astype(self.plan.spec.storage, copy=False)
+        fresh = np.zeros(len(held), np.bool_)
+        fresh[places] = True
+        digests = b"".join(item.digest or bytes(DIGEST_BYTES) for item in held)
+        return FeatureChunk(
+            start=held[0].index,
+            ok=ok,
+            X=X,
+            reasons=tuple(item.reason for item in held),
+            n_cached=len(cached),
+            digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
+            computed=fresh,
+        )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..cache.errors import ConfigError, TooManyBadImagesError
+from ..cache.suggest import did_you_mean
+from .drift import MAX_DRIFT
+from .engines.choose import AUTO, ENGINES
+from .hardware import n_usable_cores
 
-SHARD_BYTES = 64 << 20
+SHARD_BYTES = 16 << 20
+"""Small enough that the rows that wait do not show in the memory of a run."""
+
 SHARD_SECONDS = 120.0
 
 
@@ -58,7 +63,12 @@ class RunOptions:
     workers : int
         Threads that read and decode; 0 stands for one per core.
     batch_size : int
-        Images the backbone sees at once.
+        Images the backbone sees at once; 0 stands for ``auto``: found by measuring.
+    engine : str
+        ``auto``, ``keras`` or ``openvino``: what computes; it does not belong to the features.
+    max_drift : float
+        How far, as 1 - cosine, the median row of a fast precision may be from float32 when the
+        precision is ``auto``; the worst row may be ten times as far, and never over 0.01.
     retry_failed : bool
         Whether images that failed in an earlier run are tried again.
     max_bad : BadLimit or None
@@ -66,20 +76,31 @@ class RunOptions:
     """
 
     workers: int = 0
-    batch_size: int = 64
+    batch_size: int = 0
+    engine: str = AUTO
+    max_drift: float = MAX_DRIFT
     retry_failed: bool = False
     max_bad: BadLimit | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ConfigError(f"workers counts from 1 (0: one per core), got {self.workers}")
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size counts from 1, got {self.batch_size}")
+        if self.batch_size < 0:
+            raise ConfigError(f"batch_size counts from 1 (0: auto), got {self.batch_size}")
+        if self.engine not in ENGINES:
+            raise ConfigError(
+                f"unknown engine {self.engine!r}. {did_you_mean(self.engine, ENGINES)}"
+            )
+        if not 0 <= self.max_drift <= MAX_DRIFT:
+            raise ConfigError(
+                f"max_drift lies from 0 to {MAX_DRIFT} (the contract; it can only be set tighter), "
+                f"got {self.max_drift}"
+            )
 
     @property
     def n_workers(self) -> int:
         """Number of threads that read and decode."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or n_usable_cores()
 
 
 class Observer(Protocol):
@@ -93,6 +114,10 @@ class Observer(Protocol):
         """``n_images`` more are done."""
         ...
 
+    def say(self, text: str) -> None:
+        """Hear what a person should know at once, such as the precision that was chosen."""
+        ...
+
 
 class Silence:
     """An observer that says nothing."""
@@ -101,4 +126,7 @@ class Silence:
         """Do nothing."""
 
     def advance(self, n_images: int) -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
         """Do nothing."""

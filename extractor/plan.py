@@ -17,10 +17,9 @@ from .backbones import (
     find_weights,
     recall_backbone,
 )
-from .engines import Engine, Tap
+from .engines import PRECISIONS, Engine, Network, Tap, build_engine
+from .engines.choose import AUTO
 from .geometry import Geometry, canonical_colour
-
-DEFAULT_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,9 @@ class FeatureOptions:
         Side of the square in pixels; None stands for the backbone's own.
     resize : str
         ``squash``, ``crop`` or ``pad``.
+    precision : str
+        ``float32``, ``bfloat16`` or ``float16``; ``auto`` takes a fast one where its measured drift
+        from float32 is small enough.
     storage : str
         ``float32`` or ``float16`` rows in the cache.
     preprocess : str or None
@@ -54,6 +56,7 @@ class FeatureOptions:
     pool: str | None = None
     image_size: int | None = None
     resize: str = "squash"
+    precision: str = AUTO
     storage: str = "float32"
     preprocess: str | None = None
     background: str = "#ffffff"
@@ -61,12 +64,23 @@ class FeatureOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """One backbone with its weights and the features to be taken from it."""
+    """One backbone with its weights and the features to be taken from it.
+
+    Attributes
+    ----------
+    record : BackboneRecord
+    weights : Weights
+    tap : Tap
+    spec : FeatureSpec
+    is_open : bool
+        Whether the precision is still to be settled by measuring; float32 stands for it till then.
+    """
 
     record: BackboneRecord
     weights: Weights
     tap: Tap
     spec: FeatureSpec
+    is_open: bool = False
 
     @property
     def geometry(self) -> Geometry:
@@ -74,12 +88,18 @@ class Plan:
         height, width = self.spec.image_size
         return Geometry(height, width, self.spec.resize, self.spec.background)
 
-    def build_engine(self, batch_size: int) -> Engine:
-        """Build what runs this plan; this is where Keras is loaded."""
-        from .engines.keras_engine import KerasEngine
+    @property
+    def network(self) -> Network:
+        """The function from pixels to these features."""
+        return Network(self.record, self.weights, (self.tap,), self.spec.image_size)
 
-        spec = self.spec
-        return KerasEngine(self.record, self.weights, [self.tap], spec.image_size, batch_size)
+    def with_precision(self, precision: str) -> Plan:
+        """Return this plan with its precision settled."""
+        return replace(self, spec=replace(self.spec, precision=precision), is_open=False)
+
+    def build_engine(self, batch_size: int, engine: str = AUTO) -> Engine:
+        """Build what runs this plan, in exactly its precision."""
+        return build_engine(self.network, self.spec.precision, engine, batch_size)
 
 
 def make_plan(options: FeatureOptions) -> Plan:
@@ -96,6 +116,10 @@ def make_plan(options: FeatureOptions) -> Plan:
     pool = options.pool or "avg"
     if pool not in POOLS:
         raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
+    if options.precision not in PRECISIONS:
+        close = did_you_mean(options.precision, PRECISIONS)
+        raise ConfigError(f"unknown precision {options.precision!r}. {close}")
+    is_open = options.precision == AUTO
     weights = find_weights(record, options.weights, layer in record.top_layers)
     spec = FeatureSpec(
         backbone=record.name,
@@ -106,9 +130,10 @@ def make_plan(options: FeatureOptions) -> Plan:
         resize=options.resize,
         background=canonical_colour(options.background),
         preprocess=record.preprocess,
+        precision="float32" if is_open else options.precision,
         storage=options.storage,
     )
-    return Plan(record, weights, Tap(layer, pool), spec)
+    return Plan(record, weights, Tap(layer, pool), spec, is_open)
 
 
 def plan_for(spec: FeatureSpec, weights: str) -> Plan:

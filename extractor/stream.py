@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ..cache.errors import ImageError
 from .decode import decode
 from .geometry import Geometry
-from .sources import Source, digest_of
+from .sources import Raw, Source, digest_of
 
 MAX_GROUP = 4096
+WINDOW = 192
+"""Images that may be decoded ahead of the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Item:
         Its place in the source.
     digest : bytes
         SHA-256 of its bytes; empty where they could not be read.
-    pixels : ndarray of uint8 (height, width, 3), or None
-        None where the image is not wanted or cannot be had.
+    pixels : dict of int to ndarray of uint8 (height, width, 3)
+        By the number of the geometry; empty where the image is not wanted or cannot be had.
     reason : str
         Why the image cannot be had; else empty.
     read_seconds, decode_seconds : float
@@ -39,7 +41,7 @@ class Item:
 
     index: int
     digest: bytes
-    pixels: NDArray[np.uint8] | None
+    pixels: dict[int, NDArray[np.uint8]]
     reason: str = ""
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -52,14 +54,14 @@ class Reader:
     Attributes
     ----------
     source : Source
-    geometry : Geometry
+    geometries : tuple of Geometry
     wanted : callable
-        Told the digest of an image, says whether its pixels are needed.
+        Told the digest of an image, names the geometries, by number, that are needed.
     """
 
     source: Source
-    geometry: Geometry
-    wanted: Callable[[bytes], bool]
+    geometries: tuple[Geometry, ...]
+    wanted: Callable[[bytes], Sequence[int]]
 
     def __call__(self, index: int) -> Item:
         """Return the image at ``index``; a failure becomes the item's reason."""
@@ -68,15 +70,22 @@ class Reader:
             raw = self.source.read(index)
             digest = digest_of(raw)
         except OSError as error:
-            return Item(index, b"", None, f"cannot read: {error.strerror or error}")
+            return Item(index, b"", {}, f"cannot read: {error.strerror or error}")
         read = time.perf_counter()
-        if not self.wanted(digest):
-            return Item(index, digest, None, "", read - start)
+        needed = self.wanted(digest)
+        if not needed:
+            return Item(index, digest, {}, "", read - start)
         try:
-            (pixels,) = decode(raw, [self.geometry])
+            pixels = self._decode(raw, needed)
         except ImageError as error:
-            return Item(index, digest, None, str(error), read - start)
+            return Item(index, digest, {}, str(error), read - start)
         return Item(index, digest, pixels, "", read - start, time.perf_counter() - read)
+
+    def _decode(self, raw: Raw, needed: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+        """Decode once, and resize once for each geometry that differs."""
+        distinct = list(dict.fromkeys(self.geometries[i] for i in needed))
+        images = dict(zip(distinct, decode(raw, distinct), strict=True))
+        return {i: images[self.geometries[i]] for i in needed}
 
 
 def read_ahead(
@@ -102,7 +111,7 @@ def group(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
     n_pixels = 0
     for item in items:
         held.append(item)
-        n_pixels += item.pixels is not None
+        n_pixels += bool(item.pixels)
         if n_pixels == batch_size or len(held) == MAX_GROUP:
             yield held
             held, n_pixels = [], 0

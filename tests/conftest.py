@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests_shared import Cli
 from typer.testing import CliRunner
 
 from featx.cli import app
+from tests_shared import Cli
+
+
+@pytest.fixture(scope="session", autouse=True)
+def featx_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Converted models go to one folder for all tests, and not to the user's."""
+    home = tmp_path_factory.mktemp("featx-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEATX_HOME", str(home))
+        yield home
 
 
 @pytest.fixture

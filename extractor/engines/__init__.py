@@ -1,5 +1,19 @@
 """Engines: what runs a frozen backbone over uint8 pixels."""
 
-from .base import Engine, Tap, run_padded
+from .base import Engine, Network, Tap, is_out_of_memory, run_rows
+from .choose import ENGINES, PRECISIONS, EngineChoice, build_engine, choose_engine
+from .pool import EnginePool
 
-__all__ = ["Engine", "Tap", "run_padded"]
+__all__ = [
+    "ENGINES",
+    "PRECISIONS",
+    "Engine",
+    "EngineChoice",
+    "EnginePool",
+    "Network",
+    "Tap",
+    "build_engine",
+    "choose_engine",
+    "is_out_of_memory",
+    "run_rows",
+]

@@ -8,6 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backbones import BackboneRecord, Weights
+
+MEMORY_WORDS = ("out of memory", "resource_exhausted", "resource exhausted", "bad_alloc", "oom")
+MEMORY_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
+
 
 @dataclass(frozen=True)
 class Tap:
@@ -25,6 +30,30 @@ class Tap:
     pool: str
 
 
+@dataclass(frozen=True)
+class Network:
+    """A frozen function from pixels to vectors, before any engine has been chosen.
+
+    Attributes
+    ----------
+    record : BackboneRecord
+    weights : Weights
+    taps : tuple of Tap
+        All of them come from one forward pass.
+    image_size : (height, width)
+    """
+
+    record: BackboneRecord
+    weights: Weights
+    taps: tuple[Tap, ...]
+    image_size: tuple[int, int]
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of one image as the engine takes it."""
+        return self.image_size[0] * self.image_size[1] * 3
+
+
 class Engine(Protocol):
     """A compiled function from images to feature vectors.
 
@@ -32,12 +61,18 @@ class Engine(Protocol):
     ----------
     name : str
         For people and records, as in ``keras/tensorflow``.
+    precision : str
+        Number format that it computes in.
     batch_size : int
-        The only batch size that it runs; shorter batches are padded by the caller.
+        The only batch size that it runs; ``run_rows`` pads shorter batches and cuts longer ones.
+    n_parallel : int
+        How many calls of ``run`` may go on at the same time.
     """
 
     name: str
+    precision: str
     batch_size: int
+    n_parallel: int
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return one float32 array ``(batch_size, d)`` for each tap.
@@ -49,13 +84,29 @@ class Engine(Protocol):
         ...
 
 
-def run_padded(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-    """Run a batch of at most ``engine.batch_size`` images, padded, and cut the padding off.
+def run_rows(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+    """Run any number of images, padded to whole batches, and cut the padding off.
 
     Padding keeps one compiled shape, so that results do not depend on a ragged last batch.
     """
+    size = engine.batch_size
+    parts = [_run_padded(engine, images[i : i + size]) for i in range(0, len(images), size)]
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+
+
+def _run_padded(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
     n_images = len(images)
     if n_images < engine.batch_size:
         padding = np.zeros((engine.batch_size - n_images, *images.shape[1:]), np.uint8)
         images = np.concatenate([images, padding])
     return tuple(output[:n_images] for output in engine.run(images))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a library ran out of memory: each has an exception of its own for it."""
+    if isinstance(error, MemoryError) or type(error).__name__ in MEMORY_TYPES:
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in MEMORY_WORDS)

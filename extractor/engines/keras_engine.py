@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import UnknownBackboneError
-from ..backbones import PREPROCESS, BackboneRecord, Weights, build_backbone, find_layer
+from ..backbones import PREPROCESS, build_backbone, find_layer
 from ..keras_import import import_keras
-from .base import Tap
+from .base import Network, Tap
+
+IN_FLIGHT = 2
+"""Batches that an accelerator is handed at a time: one is copied while the other is computed."""
 
 
 class KerasEngine:
-    """Runs a backbone through Keras in float32.
+    """Runs a network through Keras, on an accelerator where its backend sees one.
 
     Parameters
     ----------
-    record : BackboneRecord
-    weights : Weights
-    taps : sequence of Tap
-    image_size : (height, width)
+    network : Network
+    precision : str
+        Of the computation; weights stay float32 and are cast where they are used.
     batch_size : int
 
     Raises
@@ -33,31 +34,63 @@ class KerasEngine:
         The weights do not fit.
     """
 
-    def __init__(
-        self,
-        record: BackboneRecord,
-        weights: Weights,
-        taps: Sequence[Tap],
-        image_size: tuple[int, int],
-        batch_size: int,
-    ) -> None:
+    def __init__(self, network: Network, precision: str, batch_size: int) -> None:
         keras = import_keras()
+        devices = accelerators()
         self.name = f"keras/{keras.backend.backend()}"
+        if devices:
+            self.name += f" on {devices[0]}"
+        self.precision = precision
         self.batch_size = batch_size
-        backbone = build_backbone(record, weights, image_size)
-        found = [find_layer(backbone, tap.layer, record.top_layers) for tap in taps]
-        outputs = [_pooled(layer.output, tap) for layer, tap in zip(found, taps, strict=True)]
-        tapped = keras.Model(backbone.input, outputs)
-        tapped.trainable = False
-        pixels = keras.Input((*image_size, 3), dtype="uint8")
-        preprocess = PREPROCESS[record.preprocess]
-        self._model = keras.Model(pixels, tapped(_preprocessing(preprocess)(pixels)))
+        self.n_parallel = IN_FLIGHT if devices else 1
+        self._model = build_model(network, precision)
+        if devices and keras.backend.backend() == "tensorflow":
+            self._model.compile(jit_compile=True)
+        # The first call compiles; it is not safe from two threads.
+        self.run(np.zeros((batch_size, *network.image_size, 3), np.uint8))
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return one float32 array ``(batch_size, d)`` for each tap."""
         outputs = self._model.predict_on_batch(images)
         several = outputs if isinstance(outputs, list | tuple) else [outputs]
         return tuple(np.asarray(output, np.float32) for output in several)
+
+
+def accelerators() -> list[str]:
+    """Return the accelerators that Keras' backend can use, as in ``gpu:0``."""
+    keras = import_keras()
+    found: list[str] = []
+    for kind in ("gpu", "tpu"):
+        try:
+            found += keras.distribution.list_devices(kind)
+        except (RuntimeError, NotImplementedError, AttributeError, ValueError):
+            continue  # JAX raises for a kind that is absent, some backends have no such list
+    return [str(device) for device in found]
+
+
+def build_model(network: Network, precision: str) -> Any:
+    """Build the ``keras.Model`` from uint8 pixels ``(n, h, w, 3)`` to one vector for each tap."""
+    keras = import_keras()
+    backbone = build_backbone(network.record, network.weights, network.image_size)
+    if precision != "float32":
+        _set_precision(backbone, precision)
+    found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.taps]
+    outputs = [_pooled(layer.output, t) for layer, t in zip(found, network.taps, strict=True)]
+    tapped = keras.Model(backbone.input, outputs)
+    tapped.trainable = False
+    pixels = keras.Input((*network.image_size, 3), dtype="uint8")
+    preprocess = PREPROCESS[network.record.preprocess]
+    return keras.Model(pixels, tapped(_preprocessing(preprocess)(pixels)))
+
+
+def _set_precision(backbone: Any, precision: str) -> None:
+    """Let every layer compute in ``precision`` with its float32 weights cast as they are used."""
+    import keras
+
+    policy = keras.DTypePolicy(f"mixed_{precision}")
+    for layer in backbone._flatten_layers(include_self=False):
+        if getattr(layer.dtype_policy, "compute_dtype", "") == "float32":
+            layer.dtype_policy = policy
 
 
 def _preprocessing(preprocess: Any) -> Any:

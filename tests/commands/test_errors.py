@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests_shared import CHEAP, Cli
 
 
@@ -128,6 +129,6 @@ def test_usage_errors_exit_with_2(cli: Cli) -> None:
 
 
 def test_every_command_has_an_example(cli: Cli) -> None:
-    for command in ("extract", "fit", "sweep", "score", "backbones", "sample"):
+    for command in ("extract", "doctor", "fit", "sweep", "score", "backbones", "sample"):
         result = cli(command, "--help")
         assert result.exit_code == 0 and f"Example: featx {command}" in result.stdout

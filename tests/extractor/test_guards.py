@@ -18,7 +18,7 @@ from featx.extractor import decode as decoding
 from featx.extractor import geometry
 from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
 from featx.extractor.backbones.preprocess import Preprocess
-from featx.extractor.engines import run_padded
+from featx.extractor.engines import run_rows
 from featx.extractor.geometry import Geometry
 from featx.extractor.plan import FeatureOptions, make_plan
 
@@ -76,7 +76,7 @@ def results_do_not_depend_on_the_last_batch():
             return (np.full((len(images), 1), len(images), np.float32),)
 
     images = np.zeros((3, 2, 2, 3), np.uint8)
-    assert [out.tolist() for out in run_padded(Engine(), images)] == [[[4.0]] * 3]
+    assert [out.tolist() for out in run_rows(Engine(), images)] == [[[4.0]] * 3]
 
 
 def known_backbones_keep_their_preprocessing():
@@ -119,7 +119,7 @@ def cut_deep_values(patch):
 
 
 def no_padding(patch):
-    patch.setitem(globals(), "run_padded", lambda engine, images: engine.run(images))
+    patch.setitem(globals(), "run_rows", lambda engine, images: engine.run(images))
 
 
 def take_any_preprocess(patch):

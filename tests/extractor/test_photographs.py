@@ -7,9 +7,9 @@ import pytest
 import skimage.data
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from tests_shared import Cli
 
 from featx.cache import FeatureStore
+from tests_shared import Cli
 
 EXPRESSO, CATS, DAISY = 967, {281, 282, 285}, 985
 

@@ -1,0 +1,97 @@
+"""Where things lie below the cache's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .atomic import PARTIAL
+
+SHARD_SUFFIX = ".h5"
+MANIFEST_SUFFIX = ".h5"
+PROGRESS_SUFFIX = ".progress"
+QUARANTINE_SUFFIX = ".jsonl"
+RUN_SUFFIX = ".json"
+SPEC_NAME = "spec.json"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one cache.
+
+    Attributes
+    ----------
+    root : Path
+    """
+
+    root: Path
+
+    def set_folder(self, fingerprint: str) -> Path:
+        """Return the folder of one set."""
+        return self.root / "sets" / fingerprint
+
+    def spec(self, fingerprint: str) -> Path:
+        """Return the file of a set's spec."""
+        return self.set_folder(fingerprint) / SPEC_NAME
+
+    def shards(self, fingerprint: str) -> Path:
+        """Return the folder of a set's shards."""
+        return self.set_folder(fingerprint) / "shards"
+
+    def run(self, fingerprint: str, manifest: str) -> Path:
+        """Return the file of a run record."""
+        return self.set_folder(fingerprint) / "runs" / f"{manifest}{RUN_SUFFIX}"
+
+    def manifest(self, name: str) -> Path:
+        """Return the file of a snapshot."""
+        return self.root / "manifests" / f"{name}{MANIFEST_SUFFIX}"
+
+    def progress(self, name: str) -> Path:
+        """Return the file of an unfinished run's snapshot."""
+        return self.root / "manifests" / f"{name}{PROGRESS_SUFFIX}"
+
+    def quarantine(self, name: str) -> Path:
+        """Return the file of a source's unreadable images."""
+        return self.root / "quarantine" / f"{name}{QUARANTINE_SUFFIX}"
+
+    @property
+    def damaged(self) -> Path:
+        """The folder that ``repair`` moves files to."""
+        return self.root / "damaged"
+
+    def fingerprints(self) -> list[str]:
+        """Return the fingerprints of all sets, in order."""
+        return sorted(path.name for path in (self.root / "sets").glob("*") if path.is_dir())
+
+    def shard_paths(self, fingerprint: str) -> list[Path]:
+        """Return the shards of a set, in order."""
+        return sorted(self.shards(fingerprint).glob(f"*{SHARD_SUFFIX}"))
+
+    def run_paths(self, fingerprint: str | None = None) -> list[Path]:
+        """Return the run records of one set, or of all."""
+        return sorted(self.root.glob(f"sets/{fingerprint or '*'}/runs/*{RUN_SUFFIX}"))
+
+    def manifest_paths(self) -> list[Path]:
+        """Return all snapshots of sources."""
+        return sorted((self.root / "manifests").glob(f"*{MANIFEST_SUFFIX}"))
+
+    def progress_paths(self) -> list[Path]:
+        """Return the snapshots of unfinished runs."""
+        return sorted((self.root / "manifests").glob(f"*{PROGRESS_SUFFIX}"))
+
+    def files(self) -> list[Path]:
+        """Return every file in the folders that belong to the cache, leftovers included."""
+        folders = ("sets", "manifests", "quarantine")
+        return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
+
+    def partials(self) -> list[Path]:
+        """Return the files that were being written, now or by a run that died."""
+        return [path for path in self.files() if path.name.endswith(PARTIAL)]
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

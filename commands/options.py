@@ -1,0 +1,77 @@
+"""Options that the commands which run a backbone share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..extractor import RunOptions
+
+AUTO = "auto"
+
+WeightsOption = Annotated[
+    str, typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file.")
+]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, help="Threads that decode; 0: one per core.")
+]
+BatchOption = Annotated[
+    str,
+    typer.Option("--batch-size", metavar="N|auto", help="Images the backbone sees at once."),
+]
+MaxBadOption = Annotated[
+    str | None,
+    typer.Option("--max-bad", help="Exit with 3 if more images fail: a count, or a share as 1%."),
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="auto, keras or openvino; auto takes the fastest.")
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto, float32, bfloat16 or float16; auto takes a fast one if its drift is small.",
+    ),
+]
+DriftOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-drift",
+        help="1 - cosine to float32 that the median row may have under --precision auto.",
+        show_default="0.001",
+    ),
+]
+
+
+def run_options(
+    batch_size: str,
+    workers: int,
+    max_bad: str | None,
+    engine: str = AUTO,
+    max_drift: float | None = None,
+    retry_failed: bool = False,
+) -> RunOptions:
+    """Return the options of a run; raises ConfigError for one that cannot be used."""
+    from ..extractor.drift import MAX_DRIFT
+    from ..extractor.options import BadLimit, RunOptions
+
+    return RunOptions(
+        workers=workers,
+        batch_size=_batch_size(batch_size),
+        engine=engine,
+        max_drift=MAX_DRIFT if max_drift is None else max_drift,
+        retry_failed=retry_failed,
+        max_bad=BadLimit.parse(max_bad) if max_bad else None,
+    )
+
+
+def _batch_size(text: str) -> int:
+    from ..cache.errors import ConfigError
+
+    if text == AUTO:
+        return 0
+    if not text.isdigit() or not int(text):
+        raise ConfigError(f"--batch-size takes a count from 1, or auto; got {text!r}")
+    return int(text)

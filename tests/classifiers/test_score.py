@@ -1,0 +1,276 @@
+"""Scoring: one row per input in every form, killed and resumed, from images and from the cache."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from featx.cache import NO_LABEL, FeatureSpec, Listing, StringColumn
+from featx.cache.errors import ConfigError, ModelError, TooManyBadImagesError
+from featx.classifiers.formats import Target, flat
+from featx.classifiers.heads.table import make_head
+from featx.classifiers.model import Model
+from featx.classifiers.parts import work_folder
+from featx.classifiers.predictions import PredictionOptions, RowBlock, id_array
+from featx.classifiers.score import ScoreJob, score
+from featx.extractor.options import BadLimit
+
+SPEC = FeatureSpec(
+    backbone="mobilenet",
+    weights_digest="0" * 64,
+    layer="x",
+    pool="avg",
+    image_size=(32, 32),
+    resize="squash",
+    preprocess="tf",
+)
+
+
+def make_model(names: tuple[str, ...] = ("a", "b", "c"), n_features: int = 8) -> Model:
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % len(names)
+    X = rng.normal(size=(60, n_features)).astype(np.float32) + 0.4 * y[:, None]
+    return Model(SPEC, names, "ridge", make_head("ridge").fit(X, y))
+
+
+class Kill(BaseException):
+    """Stands for a kill: nothing in the package may catch it."""
+
+
+class ArraySupply:
+    """Rows of an array; every seventh one cannot be read."""
+
+    location = "an array"
+
+    def __init__(self, n: int = 50, part_rows: int = 8, die_at: int | None = None) -> None:
+        self.ids = [f'd/é "{i}"\n.png' if i % 5 == 0 else f"d/{i}.png" for i in range(n)]
+        labels = np.where(np.arange(n) % 4 == 3, NO_LABEL, np.arange(n) % 2)
+        column = StringColumn.from_strings(self.ids)
+        self.listing = Listing(column, labels, np.full(n, -1, np.int8), None, ("b", "z"))
+        self.marks = np.arange(n)[:, None]
+        self.part_rows, self.die_at, self.n_cached = part_rows, die_at, 0
+        self.asked: list[range] = []
+        self.X = np.random.default_rng(2).normal(0.4, 1, (n, 8)).astype(np.float32)
+
+    def blocks(self, ranges: list[range]) -> Iterator[tuple[range, RowBlock]]:
+        for rows in ranges:
+            if self.die_at is not None and rows.start >= self.die_at:
+                raise Kill
+            self.asked.append(rows)
+            ok = np.array([i % 7 != 6 for i in rows])
+            ids = id_array(self.listing.sample_ids, rows.start, rows.stop)
+            reasons = ["" if good else "cut short" for good in ok]
+            yield rows, RowBlock(ids, ok, self.X[rows.start : rows.stop][ok], reasons)
+
+    def keep(self, digests: object, bad: object) -> None:
+        assert digests is None and not bad
+
+
+def run(out: Path, supply: ArraySupply | None = None, **options: object) -> object:
+    job = ScoreJob(
+        make_model(), supply or ArraySupply(), Target.parse(out), PredictionOptions(**options)
+    )
+    return score(job)
+
+
+def test_rows_follow_the_source_and_say_what_failed(tmp_path: Path) -> None:
+    supply = ArraySupply()
+    report = run(tmp_path / "p.parquet", supply)
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert [row["id"] for row in rows] == supply.ids
+    expected = make_model().predict_proba(supply.X)
+    for i, row in enumerate(rows):
+        if i % 7 == 6:
+            assert (row["status"], row["reason"]) == ("error", "cut short")
+            assert row["predicted"] is None and row["probability"] is None
+        else:
+            assert (row["status"], row["reason"]) == ("ok", "")
+            assert row["predicted"] == "abc"[expected[i].argmax()]
+            assert row["probability"] == pytest.approx(expected[i].max(), abs=1e-6)
+    assert report.n_samples == 50 and report.n_errors == 7 and report.n_ok == 43
+    assert report.first_errors[0] == ("d/6.png", "cut short") and len(report.first_errors) == 5
+    judged = [r for i, r in enumerate(rows) if i % 4 != 3 and r["predicted"] and i % 2 == 0]
+    right = sum(row["predicted"] == "b" for row in judged)
+    assert report.accuracy == right / len(judged)
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_every_format_holds_the_same(tmp_path: Path) -> None:
+    for name in ("p.parquet", "p.csv", "p.jsonl", "p"):
+        run(tmp_path / name, top_k=2, probabilities=True)
+    table = pq.read_table(tmp_path / "p.parquet")
+    assert table.column_names == [
+        *("id", "predicted", "probability", "top_classes", "top_probabilities"),
+        *("p_a", "p_b", "p_c", "status", "reason"),
+    ]
+    text = (tmp_path / "p.jsonl").read_text(encoding="utf-8")
+    records = [json.loads(line) for line in text.split("\n")[:-1]]
+    rows = table.to_pylist()
+    for row, record in zip(rows, records, strict=True):
+        assert list(record) == table.column_names
+        assert as_float32(record) == as_float32(row)
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    for row, line in zip(rows, lines, strict=True):
+        assert line["id"] == row["id"] and line["status"] == row["status"]
+        assert line["predicted"] == (row["predicted"] or "")
+        if row["top_classes"]:
+            assert line["top1_class"] == row["top_classes"][0] == row["predicted"]
+            assert float(line["top2_probability"]) == np.float32(row["top_probabilities"][1])
+            assert np.float32(line["p_b"]) == np.float32(row["p_b"])
+        else:
+            assert line["top1_class"] == line["top2_probability"] == line["p_b"] == ""
+    assert [p.name for p in (tmp_path / "p").iterdir()] == ["part-00000.parquet"]
+    assert pq.read_table(tmp_path / "p").to_pylist() == rows
+
+
+def as_float32(row: dict[str, object]) -> dict[str, object]:
+    def convert(value: object) -> object:
+        if isinstance(value, list):
+            return [convert(item) for item in value]
+        return float(np.float32(value)) if isinstance(value, float) else value
+
+    return {name: convert(value) for name, value in row.items()}
+
+
+def test_top_k_is_the_order_of_the_probabilities(tmp_path: Path) -> None:
+    run(tmp_path / "p.parquet", top_k=9, probabilities=True)
+    for row in pq.read_table(tmp_path / "p.parquet").to_pylist():
+        if row["status"] == "ok":
+            order = sorted("abc", key=lambda name: -row[f"p_{name}"])
+            assert row["top_classes"] == order
+            assert row["top_probabilities"] == [row[f"p_{name}"] for name in order]
+            assert sum(row["top_probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_abstaining_gives_no_class_and_the_reason(tmp_path: Path) -> None:
+    report = run(tmp_path / "p.parquet", abstain_below=0.5)
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    unsure = [row for row in rows if row["status"] == "unsure"]
+    assert unsure and report.n_unsure == len(unsure)
+    assert all(row["predicted"] is None and row["probability"] < 0.5 for row in unsure)
+    assert all(row["reason"].startswith("below 0.5; the best guess is ") for row in unsure)
+    assert all(row["probability"] >= 0.5 for row in rows if row["status"] == "ok")
+
+
+def test_a_threshold_decides_between_two_classes(tmp_path: Path) -> None:
+    model, supply = make_model(("no", "yes")), ArraySupply()
+    for threshold in (0.2, 0.8):
+        job = ScoreJob(
+            model,
+            supply,
+            Target.parse(tmp_path / "p.parquet"),
+            PredictionOptions(threshold=threshold, probabilities=True),
+        )
+        score(job)
+        for row in pq.read_table(tmp_path / "p.parquet").to_pylist():
+            if row["status"] == "ok":
+                assert (row["predicted"] == "yes") == (row["p_yes"] >= threshold)
+                assert row["probability"] == row[f"p_{row['predicted']}"]
+    with pytest.raises(ConfigError, match="two classes, this one has 3"):
+        run(tmp_path / "q.parquet", threshold=0.5)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv", "p.jsonl", "p"])
+def test_a_run_that_died_goes_on_and_ends_byte_for_byte_the_same(tmp_path: Path, name: str) -> None:
+    run(tmp_path / "whole" / name)
+    out = tmp_path / "broken" / name
+    with pytest.raises(Kill):
+        run(out, ArraySupply(die_at=20))
+    assert not out.exists() and out.with_name(f"{name}.parts").is_dir()
+    rest = ArraySupply()
+    report = run(out, rest)
+    assert rest.asked[0].start == 24 and report.n_resumed == 24
+    same = tmp_path / "whole" / name
+    if same.is_dir():
+        out, same = out / "part-00000.parquet", same / "part-00000.parquet"
+    assert out.read_bytes() == same.read_bytes()
+    assert [p.name for p in (tmp_path / "broken").iterdir()] == [name]
+
+
+def test_only_parts_whose_inputs_are_unchanged_are_used_again(tmp_path: Path) -> None:
+    out = tmp_path / "p.csv"
+    with pytest.raises(Kill):
+        run(out, ArraySupply(die_at=30))
+    changed = ArraySupply(die_at=30)
+    changed.marks[9] += 1
+    with pytest.raises(Kill):
+        run(out, changed)
+    assert [rows.start for rows in changed.asked] == [8]
+    other = ArraySupply()
+    run(out, other, top_k=1)
+    assert other.asked[0].start == 0 and len(other.asked) == 7
+
+
+def test_a_damaged_part_is_made_anew(tmp_path: Path) -> None:
+    out = tmp_path / "p.csv"
+    with pytest.raises(Kill):
+        run(out, ArraySupply(die_at=30))
+    part = sorted((tmp_path / "p.csv.parts").glob("*.arrow"))[1]
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(OSError, match="run the same command again"):
+        run(out)
+    run(out)
+    assert len(out.read_text(encoding="utf-8").splitlines()) > 50
+
+
+def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
+    target = Target.parse(tmp_path / "p.csv")
+    with work_folder(target.work_folder), pytest.raises(ModelError, match="another process"):
+        run(tmp_path / "p.csv")
+
+
+def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
+    job = ScoreJob(make_model(), ArraySupply(), Target.parse(tmp_path / "p.csv"))
+    with pytest.raises(TooManyBadImagesError, match="7 of 50"):
+        score(replace(job, max_bad=BadLimit.parse("1%")))
+    assert (tmp_path / "p.csv").exists()
+
+
+def test_the_size_of_the_parts_changes_no_more_than_rounding(tmp_path: Path) -> None:
+    tables = []
+    for part_rows in (1, 13, 50):
+        run(tmp_path / "p.parquet", ArraySupply(part_rows=part_rows))
+        tables.append(pq.read_table(tmp_path / "p.parquet"))
+    for table in tables[1:]:
+        for name in ("id", "predicted", "status", "reason"):
+            assert table.column(name).to_pylist() == tables[0].column(name).to_pylist()
+        known, found = (t.column("probability").fill_null(0).to_numpy() for t in (tables[0], table))
+        np.testing.assert_allclose(found, known, atol=1e-6)
+
+
+def test_an_existing_folder_is_replaced_only_if_it_is_ours(tmp_path: Path) -> None:
+    run(tmp_path / "p")
+    run(tmp_path / "p", abstain_below=0.9)
+    assert "unsure" in pq.read_table(tmp_path / "p").column("status").to_pylist()
+    (tmp_path / "p" / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"notes\.txt"):
+        run(tmp_path / "p")
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        run(tmp_path / "d.csv")
+
+
+def test_names_that_are_no_unicode_become_readable() -> None:
+    column = StringColumn.from_strings(["a", b"b\xff".decode("utf-8", "surrogateescape"), "c"])
+    assert id_array(column, 1, 3).to_pylist() == ["b\\xff", "c"]
+
+
+def test_flat_keeps_its_columns_where_every_row_failed() -> None:
+    empty = pa.table(
+        {
+            "top_classes": pa.array([None], pa.list_(pa.string())),
+            "top_probabilities": pa.array([None], pa.list_(pa.float32())),
+        },
+        metadata={"featx.top_k": "2"},
+    )
+    names = ["top1_class", "top1_probability", "top2_class", "top2_probability"]
+    assert flat(empty).column_names == names

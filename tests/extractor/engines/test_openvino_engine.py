@@ -1,0 +1,107 @@
+"""The OpenVINO engine against Keras, and what it costs to start it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from featx.cache.errors import UnknownBackboneError, WeightsMismatchError
+from featx.extractor.backbones.weights import EMBEDDED_FILE
+from featx.extractor.engines import Network, Tap
+from featx.extractor.engines.model_cache import model_folder
+from tests_engines import network, pixels
+
+pytest.importorskip("openvino")
+
+from featx.extractor.engines.keras_engine import KerasEngine
+from featx.extractor.engines.openvino_engine import OpenVinoEngine
+
+TAPS = (
+    Tap("conv_pw_13_relu", "avg"),
+    Tap("conv1_relu", "max"),
+    Tap("conv_pw_5_relu", "grid:2"),
+    Tap("conv_pw_13_relu", "flatten"),
+)
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """What Keras computes in float32 on twenty images."""
+    return KerasEngine(network(*TAPS), "float32", 20).run(pixels(20))
+
+
+def test_every_tap_equals_keras_in_float32(exact):
+    engine = OpenVinoEngine(network(*TAPS), "float32", 20)
+    for ours, theirs in zip(engine.run(pixels(20)), exact, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_fast_precisions_of_both_engines_stay_near_float32(exact, precision):
+    import platform
+
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("OpenVINO computes these formats on x86")
+    for kind in (OpenVinoEngine, KerasEngine):
+        engine = kind(network(TAPS[0]), precision, 20)
+        assert engine.precision == precision
+        (ours,) = engine.run(pixels(20))
+        assert ours.dtype == np.float32
+        cosine = (ours * exact[0]).sum(1) / np.linalg.norm(ours, axis=1)
+        assert (cosine / np.linalg.norm(exact[0], axis=1)).min() > 0.99
+
+
+def test_bfloat16_rows_do_not_hang_on_their_neighbours():
+    engine = OpenVinoEngine(network(TAPS[0]), "bfloat16", 8)
+    images = pixels(8)
+    (together,) = engine.run(images)
+    (turned,) = engine.run(images[::-1].copy())
+    np.testing.assert_array_equal(together, turned[::-1])
+
+
+def test_a_second_start_loads_neither_keras_nor_tensorflow():
+    OpenVinoEngine(network(TAPS[0]), "float32", 4)
+    code = (
+        "import sys, numpy as np\n"
+        "from tests_engines import network, pixels\n"
+        "from featx.extractor.engines import Tap\n"
+        "from featx.extractor.engines.openvino_engine import OpenVinoEngine\n"
+        "engine = OpenVinoEngine(network(Tap('conv_pw_13_relu', 'avg')), 'float32', 4)\n"
+        "assert engine.run(pixels(4))[0].shape == (4, 1024)\n"
+        "print(*{'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))\n"
+    )
+    path = {"PYTHONPATH": ":".join(sys.path)}
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **path}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "" and done.stderr.strip() == ""
+
+
+def test_errors_of_the_converting_process_are_those_of_this_one():
+    with pytest.raises(UnknownBackboneError, match="conv_pw_13_relu"):
+        OpenVinoEngine(network(Tap("conv_pw_13_rel", "avg")), "float32", 4)
+    wrong = network(backbone="mobilenet", weights=str(EMBEDDED_FILE))
+    with pytest.raises(WeightsMismatchError, match="does not fit mobilenet"):
+        OpenVinoEngine(wrong, "float32", 4)
+    assert not model_folder(wrong).path.exists()
+    assert not list(model_folder(wrong).path.parent.glob("*.partial"))
+
+
+def test_the_folder_of_a_model_hangs_on_all_that_decides_it():
+    base = network()
+    others = [
+        network(weights="random:1"),
+        network(size=64),
+        network(TAPS[1]),
+        Network(base.record, base.weights, (*base.taps, TAPS[1]), base.image_size),
+        network(backbone="vgg19", weights="random:0"),
+    ]
+    folders = {model_folder(n).path for n in (base, *others)}
+    assert len(folders) == len(others) + 1
+    assert model_folder(network()).path == model_folder(base).path
