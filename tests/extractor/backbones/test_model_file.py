@@ -11,7 +11,7 @@ from PIL import Image
 
 from featx.cache import FeatureStore
 from featx.cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
-from featx.extractor import FeatureOptions, extract_features
+from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.backbones.model_file import describe_model_file, load_model
 from featx.extractor.plan import make_plan, plan_for
 
@@ -44,7 +44,8 @@ def images(tmp_path):
 
 def extract(tmp_path, root, **options):
     cache = tmp_path / "cache"
-    report = extract_features(root, FeatureOptions(**options), cache=cache)
+    features = FeatureOptions(precision="float32", **options)
+    report = extract_features(root, features, cache=cache, run=RunOptions(engine="keras"))
     return report, FeatureStore(cache).open_features(report.name)
 
 
