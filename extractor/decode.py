@@ -15,6 +15,7 @@ from ..cache.errors import ImageError
 from .geometry import Geometry
 from .sources import Raw
 
+Size = tuple[int, int]
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 """TIFF 6.0's tag for the meaning of a grey value, and the value by which 0 is white."""
@@ -39,12 +40,14 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         The bytes are no image, are cut short, or stand for more pixels than Pillow's limit.
     """
     try:
-        image = _open(raw, geometries)
-        return tuple(_pixels(_to_rgb(image, g.background), g) for g in geometries)
+        opened: dict[Size, Image.Image] = {}
+        images = [_open(raw, geometry, opened) for geometry in geometries]
+        pairs = zip(images, geometries, strict=True)
+        return tuple(_pixels(_to_rgb(image, g.background), g) for image, g in pairs)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError("not an image in any format that Pillow knows") from error
+        raise ImageError("cannot decode: no image format that Pillow knows") from error
     # Pillow's decoders raise nearly every builtin error on damaged input (fuzzing shows it); each
     # of them means the same here: this image cannot be read.
     except Exception as error:
@@ -63,7 +66,12 @@ def strict_images() -> Iterator[None]:
         yield
 
 
-def _open(raw: Raw, geometries: Sequence[Geometry]) -> Image.Image:
+def _open(raw: Raw, geometry: Geometry, opened: dict[Size, Image.Image]) -> Image.Image:
+    """Return the image for one geometry; decode it where ``opened`` has none of that scale.
+
+    A geometry's pixels must not hang on which others are asked for beside it: only those for which
+    a JPEG may be pre-shrunk alike share a decoding.
+    """
     if not isinstance(raw, bytes):
         return Image.fromarray(raw.squeeze(-1) if raw.shape[2:] == (1,) else raw)
     if not raw:
@@ -73,8 +81,14 @@ def _open(raw: Raw, geometries: Sequence[Geometry]) -> Image.Image:
     if limit is not None and image.width * image.height > limit:
         raise ImageError(f"{image.width}×{image.height} pixels are over the limit of {limit}")
     if image.format == "JPEG":
-        sizes = [g.draft_size() for g in geometries]
-        image.draft(None, (max(w for w, _ in sizes), max(h for _, h in sizes)))
+        image.draft(None, geometry.draft_size())
+    scale = image.size
+    if scale not in opened:
+        opened[scale] = _upright(image)
+    return opened[scale]
+
+
+def _upright(image: Image.Image) -> Image.Image:
     if _is_deep_negative(image):
         image = Image.fromarray(~np.asarray(image))
     return ImageOps.exif_transpose(image)

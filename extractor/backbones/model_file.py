@@ -126,7 +126,8 @@ def load_model(path: Path, image_size: tuple[int, int]) -> Any:
         reason = str(error).strip().split("\n")[0][:300]
         raise WeightsMismatchError(f"Keras cannot load {path}: {reason}") from error
     _check_input(model, path, image_size)
-    return model
+    # A Sequential has no symbolic input of its own, and inputs may come in a list or a dict.
+    return keras.Model(model.inputs[0], model.outputs, name=model.name)
 
 
 def _config_text(path: Path) -> str | bytes | None:

@@ -65,6 +65,7 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     import openvino
 
     core = openvino.Core()
+    _use_once(core)
     core.set_property({"CACHE_DIR": str(folder.path / COMPILED)})
     model = core.read_model(folder.model)
     if precision == "bfloat16":
@@ -72,6 +73,21 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     model.reshape([batch_size, *network.image_size, 3])
     hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
     return core.compile_model(model, "CPU", hints)
+
+
+def _use_once(core: Any) -> None:
+    """Run a trivial model in this thread.
+
+    The first use of OpenVINO's Python layer sets up C++ statics under the interpreter's lock; two
+    threads that do it at once wait for each other for ever (seen with 2026.4: one in call_once of
+    pybind11's NumPy interface, the other in its static guard).
+    """
+    import openvino
+    from openvino import opset13
+
+    number = opset13.parameter([1], np.uint8)
+    request = core.compile_model(openvino.Model([number], [number], "once"), "CPU")
+    np.array(request.create_infer_request().infer([np.zeros(1, np.uint8)], share_inputs=True)[0])
 
 
 def _round_depthwise(model: Any) -> None:

@@ -35,6 +35,7 @@ def images(tmp_path_factory):
 def extract(images, cache, backend, name):
     words = ["extract", images, "--backbone", name, "--weights", BACKBONES[name]]
     words += ["--size", SIDE, "--cache", cache, "--json"]
+    words += ["--engine", "keras", "--precision", "float32"]
     run = subprocess.run(
         [sys.executable, "-c", "from featx.cli import main; main()", *map(str, words)],
         env={**os.environ, "KERAS_BACKEND": backend},

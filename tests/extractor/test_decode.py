@@ -97,3 +97,14 @@ def test_draft_shrinks_a_large_jpeg_without_a_visible_change() -> None:
     (fast,) = decode(raw, [geometry])
     slow = np.asarray(geometry.apply(Image.open(io.BytesIO(raw)).convert("RGB")))
     assert np.abs(fast.astype(int) - slow.astype(int)).mean() < 1.0
+
+
+def test_pixels_do_not_hang_on_the_other_geometries() -> None:
+    values = np.random.default_rng(3).integers(0, 256, (60, 80, 3), np.uint8)
+    big = Image.fromarray(values).resize((800, 600), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    big.save(stream, "JPEG", quality=90)
+    small, large = Geometry(32, 32), Geometry(224, 224)
+    together = decode(stream.getvalue(), [small, large, small])
+    for image, geometry in zip(together, (small, large, small), strict=True):
+        np.testing.assert_array_equal(image, decode(stream.getvalue(), [geometry])[0])

@@ -15,9 +15,12 @@ from featx.cache import FeatureStore
 from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.backbones import BACKBONES
 from featx.extractor.backbones.build import set_random_weights
+from featx.extractor.options import Silence
 
 SEED = 7
 TOLERANCE = 1e-5
+EXACT = {"precision": "float32"}
+KERAS = RunOptions(engine="keras")
 PUBLISHED = sorted(name for name, record in BACKBONES.items() if not record.is_embedded)
 LIGHT = ("mobilenet", "mobilenet_v3_small", "vgg16")
 HUGE_GMACS = 15
@@ -52,8 +55,8 @@ def reference(name, pixels):
 
 
 def extract(root, name, side, cache, **run):
-    options = FeatureOptions(backbone=name, weights=f"random:{SEED}", image_size=side)
-    report = extract_features(root, options, cache=cache, run=RunOptions(**run))
+    options = FeatureOptions(backbone=name, weights=f"random:{SEED}", image_size=side, **EXACT)
+    report = extract_features(root, options, cache=cache, run=RunOptions(engine="keras", **run))
     return FeatureStore(cache).open_features(report.name).X[:], report
 
 
@@ -63,14 +66,11 @@ def assert_equal(found, expected):
     assert (np.abs(found - expected) / scale).max() < TOLERANCE
 
 
-class StopAfter:
+class StopAfter(Silence):
     """An observer that interrupts a run, as Ctrl-C does."""
 
     def __init__(self, n_images):
         self.left = n_images
-
-    def begin(self, n_images, task):
-        pass
 
     def advance(self, n_images):
         self.left -= n_images
@@ -109,13 +109,13 @@ def test_features_equal_keras_at_the_default_size(tmp_path, name):
 def test_features_equal_keras_after_an_interrupted_run(tmp_path, name):
     side = BACKBONES[name].min_size
     expected = reference(name, write_images(tmp_path / "images", 12, side))
-    options = FeatureOptions(backbone=name, weights=f"random:{SEED}", image_size=side)
+    options = FeatureOptions(backbone=name, weights=f"random:{SEED}", image_size=side, **EXACT)
     with pytest.raises(KeyboardInterrupt):
         extract_features(
             tmp_path / "images",
             options,
             cache=tmp_path / "cache",
-            run=RunOptions(batch_size=4),
+            run=RunOptions(engine="keras", batch_size=4),
             observer=StopAfter(4),
         )
     found, report = extract(tmp_path / "images", name, side, tmp_path / "cache", batch_size=4)
@@ -127,8 +127,8 @@ def test_features_equal_keras_after_an_interrupted_run(tmp_path, name):
 @pytest.mark.parametrize("layer", ["fc1", "fc2", "predictions"])
 def test_classic_layers_of_vgg_equal_keras(tmp_path, layer):
     pixels = write_images(tmp_path / "images", 2, 224)
-    options = FeatureOptions(backbone="vgg16", weights=f"random:{SEED}", layer=layer)
-    report = extract_features(tmp_path / "images", options, cache=tmp_path / "cache")
+    options = FeatureOptions(backbone="vgg16", weights=f"random:{SEED}", layer=layer, **EXACT)
+    report = extract_features(tmp_path / "images", options, cache=tmp_path / "cache", run=KERAS)
     found = FeatureStore(tmp_path / "cache").open_features(report.name).X[:]
     model = keras.applications.VGG16(weights=None)
     set_random_weights(model, SEED)
@@ -143,9 +143,9 @@ def test_top_equals_keras_for_each_kind_of_head(tmp_path):
         root = tmp_path / name
         pixels = write_images(root, 3, 64)
         options = FeatureOptions(
-            backbone=name, weights=f"random:{SEED}", image_size=64, layer="predictions"
+            backbone=name, weights=f"random:{SEED}", image_size=64, layer="predictions", **EXACT
         )
-        report = extract_features(root, options, cache=tmp_path / "cache")
+        report = extract_features(root, options, cache=tmp_path / "cache", run=KERAS)
         found = FeatureStore(tmp_path / "cache").open_features(report.name).X[:]
         module, function = BACKBONES[name].builder.split(":")
         with warnings.catch_warnings():

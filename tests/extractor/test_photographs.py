@@ -11,6 +11,7 @@ from sklearn.datasets import load_sample_image
 from featx.cache import FeatureStore
 from tests_shared import Cli
 
+EXACT = ("--precision", "float32", "--json")
 EXPRESSO, CATS, DAISY = 967, {281, 282, 285}, 985
 
 
@@ -25,7 +26,7 @@ def photographs(tmp_path):
 
 
 def probabilities(cli: Cli, root, *more):
-    run = cli("extract", root, "--layer", "predictions", "--resize", "crop", "--json", *more)
+    run = cli("extract", root, "--layer", "predictions", "--resize", "crop", *EXACT, *more)
     assert run.exit_code == 0, run.output
     name = json.loads(run.stdout)["features"]
     return FeatureStore("featx-cache").open_features(name).X[:]
@@ -41,8 +42,9 @@ def test_photographs_get_their_classes(cli: Cli, photographs):
 
 
 def test_logits_and_probabilities_agree(cli: Cli, photographs):
-    logits = cli("extract", photographs, "--layer", "logits", "--resize", "crop", "--json")
+    keras = ("--engine", "keras")
+    logits = cli("extract", photographs, "--layer", "logits", "--resize", "crop", *EXACT, *keras)
     name = json.loads(logits.stdout)["features"]
     values = FeatureStore("featx-cache").open_features(name).X[:].astype(np.float64)
     expected = np.exp(values) / np.exp(values).sum(1, keepdims=True)
-    np.testing.assert_allclose(probabilities(cli, photographs), expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities(cli, photographs, *keras), expected, atol=1e-5)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from featx.cache import FeatureStore
 from featx.cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
-from featx.extractor import FeatureOptions, extract_features
+from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.backbones.model_file import describe_model_file, load_model
 from featx.extractor.plan import make_plan, plan_for
 
@@ -44,7 +44,8 @@ def images(tmp_path):
 
 def extract(tmp_path, root, **options):
     cache = tmp_path / "cache"
-    report = extract_features(root, FeatureOptions(**options), cache=cache)
+    features = FeatureOptions(precision="float32", **options)
+    report = extract_features(root, features, cache=cache, run=RunOptions(engine="keras"))
     return report, FeatureStore(cache).open_features(report.name)
 
 
@@ -58,6 +59,17 @@ def test_model_file_with_a_nested_backbone_gives_its_last_map(tmp_path, nested, 
     np.testing.assert_allclose(stored.X[:], expected, atol=1e-5 * np.abs(expected).max())
     spec = FeatureStore(tmp_path / "cache").find(report.name).spec
     assert (spec.backbone, spec.layer, spec.image_size) == (path.name, "last_map", (SIDE, SIDE))
+
+
+def test_sequential_model_with_a_nested_backbone_gives_any_layer(tmp_path, nested, images):
+    base = nested[1]
+    first = [keras.Input((SIDE, SIDE, 3)), keras.layers.Rescaling(1 / 127.5, -1), base]
+    path = tmp_path / "mine.keras"
+    keras.Sequential([*first, keras.layers.Flatten(), keras.layers.Dense(2)]).save(path)
+    expected = keras.ops.convert_to_numpy(base(images[1] / 127.5 - 1, training=False)).mean((1, 2))
+    for layer in (None, base.name, "out_relu"):
+        _, stored = extract(tmp_path, images[0], backbone=str(path), preprocess="none", layer=layer)
+        np.testing.assert_allclose(stored.X[:], expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("layer", ["answer", "block_13_expand_BN"])

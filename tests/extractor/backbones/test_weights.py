@@ -35,11 +35,11 @@ def test_a_file_in_keras_cache_folder_is_used_and_checked(
     path.write_bytes(made.read_bytes())
     assert weights_present(record)
     digest = hashlib.md5(path.read_bytes()).hexdigest()
-    published = replace(record, weights=replace(record.weights, md5=digest))
+    published = replace(record, weights=replace(record.weights, checksum=digest))
     found = find_weights(published, "imagenet", False)
     assert found.path == path
     assert found.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    cut = replace(record, weights=replace(record.weights, md5="0" * 32))
+    cut = replace(record, weights=replace(record.weights, checksum="0" * 32))
     with pytest.raises(WeightsMismatchError, match="Delete it"):
         find_weights(cut, "imagenet", False)
 

@@ -1,0 +1,86 @@
+"""What bfloat16 features do to the heads, on Fashion-MNIST with the embedded backbone.
+
+python benchmarks/precision_effect.py FOLDER [--train 60000] [--heads logreg linear-svm] [--out F]
+
+FOLDER holds the four IDX files of the full Fashion-MNIST. Features are extracted in float32 and in
+bfloat16; every head is fitted on both with the same rows, and judged on the test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PRECISIONS = ("float32", "bfloat16")
+C = 0.01
+
+
+def cut(folder: Path, out: Path, n_train: int) -> Path:
+    """Copy the test split and the first rows of the train split; the rows are shuffled already."""
+    from featx.extractor.sources.idx import read_idx
+
+    out.mkdir()
+    for part, n in (("train", n_train), ("t10k", 10_000)):
+        for kind, dims in (("images-idx3", 3), ("labels-idx1", 1)):
+            (name,) = sorted(folder.glob(f"{part}-{kind}-ubyte*"))[:1]
+            values = read_idx(name, dims)[:n]
+            header = bytes([0, 0, 8, dims]) + np.array(values.shape, ">u4").tobytes()
+            (out / f"{part}-{kind}-ubyte").write_bytes(header + values.tobytes())
+    return out
+
+
+def features(source: Path, cache: Path, precision: str) -> tuple[Any, Any]:
+    """Extract, and return training and test rows."""
+    from featx import FeatureOptions, FeatureStore, extract_features
+
+    report = extract_features(source, FeatureOptions(precision=precision), cache=cache)
+    found = FeatureStore(cache).open_features(report.name)
+    X = np.asarray(found.X)
+    train, test = found.in_split("train"), found.in_split("test")
+    return (X[train], found.y[train]), (X[test], found.y[test])
+
+
+def heads() -> dict[str, Any]:
+    """Return the heads by name, with a fixed regularisation."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC, LinearSVC
+
+    return {
+        "logreg": make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=300)),
+        "linear-svm": make_pipeline(StandardScaler(), LinearSVC(C=C / 10, dual=False)),
+        "svm": make_pipeline(StandardScaler(), SVC(C=10.0, gamma="scale")),
+    }
+
+
+def main() -> None:
+    """Measure, print accuracies and their differences in points."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--train", type=int, default=60_000)
+    parser.add_argument("--heads", nargs="+", default=["logreg", "linear-svm", "svm"])
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as work:
+        source = cut(options.folder, Path(work) / "fashion", options.train)
+        data = {p: features(source, Path(work) / "cache", p) for p in PRECISIONS}
+        for name in options.heads:
+            scores = {}
+            for precision, (train, test) in data.items():
+                scores[precision] = 100 * heads()[name].fit(*train).score(*test)
+            scores["points"] = scores["bfloat16"] - scores["float32"]
+            found[name] = scores
+            print(name, *(f"{key} {value:.2f}" for key, value in scores.items()), flush=True)
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""featx doctor, and the options that choose engine, precision and batch size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests_shared import CHEAP, Cli
+
+
+def test_doctor_names_hardware_engine_rates_and_the_bottleneck(cli: Cli, photos: Path) -> None:
+    result = cli("doctor", photos, *CHEAP)
+    assert result.exit_code == 0, result.output
+    for word in ("processor", "memory", "GPU", "engine", "precision", "batch size", "inference"):
+        assert word in result.stdout
+    assert "-bound: " in result.stdout.splitlines()[-1]
+    assert not Path("featx-cache").exists()
+
+
+def test_doctor_answers_in_json(cli: Cli, photos: Path) -> None:
+    result = cli("doctor", photos, *CHEAP, "--engine", "keras", "--json")
+    data = json.loads(result.stdout)
+    assert data["engine"].startswith("keras/") and data["precision"] == "float32"
+    assert data["rates"]["decode"] > 0 and data["n_images"] == 24
+
+
+def test_several_backbones_and_layers_on_the_command_line(cli: Cli, photos: Path) -> None:
+    layers = ("--layer", "conv_pw_5_relu", "--layer", "conv_pw_13_relu")
+    result = cli("extract", photos, *CHEAP, *layers)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("24 extracted") == 2
+    assert "the first named" in result.stdout and "-bound: " in result.stdout.splitlines()[-1]
+    again = cli("extract", photos, *CHEAP, *layers, "--json")
+    assert [s["n_cached"] for s in json.loads(again.stdout)["sets"]] == [24, 24]
+
+
+def test_a_list_of_backbones_may_stand_in_featx_toml(cli: Cli, photos: Path) -> None:
+    Path("featx.toml").write_text(
+        'backbone = ["mobilenet", "efficientnet_lite0"]\nweights = "random:0"\nsize = 32\n'
+    )
+    result = cli("extract", photos, "--json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["sets"]) == 2
+
+
+def test_wrong_engine_precision_and_batch_size(cli: Cli, photos: Path) -> None:
+    for option, value, hint in (
+        ("--engine", "openvin", "openvino"),
+        ("--precision", "bf16", "bfloat16"),
+        ("--batch-size", "0", "auto"),
+        ("--max-drift", "0.1", "tighter"),
+    ):
+        result = cli("extract", photos, *CHEAP, option, value)
+        assert result.exit_code == 1 and hint in result.stderr, result.output
+    assert not Path("featx-cache").exists()
