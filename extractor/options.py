@@ -11,7 +11,7 @@ from .drift import MAX_DRIFT
 from .engines.choose import AUTO, ENGINES
 from .hardware import n_usable_cores
 
-SHARD_BYTES = 16 << 20
+SHARD_BYTES = 8 << 20
 """Small enough that the rows that wait do not show in the memory of a run."""
 
 SHARD_SECONDS = 120.0
