@@ -104,8 +104,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     def layers_of_models(self) -> list[Layers]:
         """Return each model's kernels and biases as arrays of its own."""
-        kernels = [np.asarray(ops.convert_to_numpy(kernel)) for kernel in self.kernels]
-        biases = [np.asarray(ops.convert_to_numpy(bias)) for bias in self.biases]
+        kernels = [kernel.numpy() for kernel in self.kernels]
+        biases = [bias.numpy() for bias in self.biases]
         first = np.ascontiguousarray(kernels[0].transpose(1, 0, 2))
         return [
             [(k[i].copy(), b[i].copy()) for k, b in zip([first, *kernels[1:]], biases, strict=True)]
@@ -172,7 +172,7 @@ class LossPerModel(keras.metrics.Metric):  # type: ignore[misc]
 
     def take(self) -> list[float]:
         """Return the means and start anew."""
-        total, count = (ops.convert_to_numpy(v) for v in (self.total, self.count))
+        total, count = self.total.numpy(), self.count.numpy()
         self.total.assign(np.zeros_like(total))
         self.count.assign(0.0)
         return [float(value) for value in total / count]
