@@ -71,7 +71,7 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
         The labels or features cannot be learned from.
     """
     options = options or HeadOptions()
-    head = make_head(options.name, **dict(options.params or {}))
+    head = seeded_head(options.name, options.params or {}, options.random_state)
     split = split_features(features, options.random_state)
     start = time.perf_counter()
     fit_head(head, features, split)
@@ -92,6 +92,20 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
     )
     model = replace(model, scores=tuple(s.to_dict() for s in scores))
     return FitReport(model, features.name, scores, split, features.n_missing, seconds)
+
+
+def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
+    """Make an unfitted head; one that draws numbers draws them with ``random_state``.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head or parameter.
+    """
+    head = make_head(name, **params)
+    if "random_state" in head.get_params(deep=False) and "random_state" not in params:
+        head.set_params(random_state=random_state)
+    return head
 
 
 def fit_head(head: Any, features: FeatureSet, split: Split) -> None:

@@ -12,9 +12,8 @@ import numpy as np
 from ..cache import FeatureSet, FeatureStore, Scores
 from ..cache.errors import ConfigError
 from ..cache.suggest import did_you_mean
-from .fit import fit_head, origin, score_split
+from .fit import fit_head, origin, score_split, seeded_head
 from .grid import Family, default_families
-from .heads.table import make_head
 from .model import Model
 from .results import Measured, ResultStore
 from .splits import Split, split_features
@@ -210,7 +209,7 @@ class _Judged:
         last = len(self.folds) - 1
         for number in range(len(self.folds)):
             data = self._fold_data(number)
-            for fitted in fit_family(family, data):
+            for fitted in fit_family(family, data, self.options.random_state):
                 params = dict(family.params[fitted.place])
                 parts = measured[fitted.place]
                 parts.append(judge(fitted, family.head, data, n_classes))
@@ -234,7 +233,8 @@ class _Judged:
     def _head_of(self, candidate: Candidate) -> Any:
         if not self.options.cv and self.best and self.best[1] == id(candidate.measured):
             return self.best[2]
-        head = make_head(candidate.scores.head, **candidate.params)
+        state = self.options.random_state
+        head = seeded_head(candidate.scores.head, candidate.params, state)
         split = self.split
         if self.options.cv:
             rows = np.sort(np.concatenate([split.train, split.val]))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureSet, Scores
 from ..cache.errors import TrainingDataError
+from .fit import seeded_head
 from .grid import Family
 from .heads.checks import check_training_data
-from .heads.table import make_head
 from .heads.together import families, fit_many
 from .metrics import measure, wilson_interval
 from .results import Measured
@@ -95,7 +95,7 @@ class Fitted:
     seconds: float
 
 
-def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
+def fit_family(family: Family, data: FoldData, random_state: int) -> Iterator[Fitted]:
     """Fit every configuration of a family on one fold.
 
     Configurations that can share their work do, and their seconds are shared out evenly.
@@ -105,7 +105,7 @@ def fit_family(family: Family, data: FoldData) -> Iterator[Fitted]:
     Fitted
         As soon as each is there.
     """
-    heads = [make_head(family.head, **params) for params in family.params]
+    heads = [seeded_head(family.head, params, random_state) for params in family.params]
     validation = (data.X_held_out, data.y_held_out) if len(data.y_held_out) else None
     places = {id(head): place for place, head in enumerate(heads)}
     for together in families(heads):

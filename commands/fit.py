@@ -30,11 +30,27 @@ if TYPE_CHECKING:
 def fit(
     features: Annotated[str | None, typer.Argument(help=FEATURES_HELP, show_default=False)] = None,
     head: Annotated[
-        str, typer.Option("--head", help="The classifier; see `featx sweep --help` for all.")
+        str, typer.Option("--head", help="logreg, linear-svm, svm, ridge, knn, centroid or dense.")
     ] = "logreg",
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", help="A parameter of the head, as C=0.1; may be repeated."),
+        typer.Option("--param", help="Any parameter of the head, as gamma=0.1; may be repeated."),
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option("-C", "--C", help="Of logreg, linear-svm and svm.")
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count more.", show_default=False)
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Of dense: softmax, dropout or mlp.")] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Of dense: widths of hidden layers, as 512,256.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of dense.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Of dense: the learning rate.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of dense, at most.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
@@ -45,13 +61,35 @@ def fit(
 
     Splits that the source has (train, val, test) are kept; others are drawn, stratified.
 
-    Example: featx fit --head svm --param C=10
+    Example: featx fit --head dense --hidden 512,256 --dropout 0.5
     """
     from ..classifiers import HeadOptions, fit_model
 
-    options = HeadOptions(head, _params(param or []), seed)
+    given = {
+        "C": strength,
+        "class_weight": class_weight,
+        "preset": preset,
+        "hidden": _widths(hidden),
+        "dropout": dropout,
+        "lr": lr,
+        "epochs": epochs,
+        "patience": patience,
+    }
+    params = {name: value for name, value in given.items() if value is not None}
+    options = HeadOptions(head, {**params, **_params(param or [])}, seed)
     report = fit_model(features, options, cache=cache, out=out, command=typed_command())
     answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    from ..cache.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--hidden takes widths such as 512,256, got {text!r}") from None
 
 
 def _params(pairs: list[str]) -> dict[str, Any]:

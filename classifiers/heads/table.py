@@ -65,14 +65,14 @@ RECORDS = (
         name="logreg",
         target=".linear:LogisticHead",
         description="multinomial logistic regression",
-        grid={"C": (1e-4, 1e-3, 1e-2, 1e-1)},
+        grid={"C": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)},
         memory_mapped=True,
     ),
     HeadRecord(
         name="linear-svm",
         target=".linear:LinearSVMHead",
         description="linear SVM, squared hinge, one class against the rest",
-        grid={"C": (1e-5, 1e-4, 1e-3, 1e-2)},
+        grid={"C": (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
         memory_mapped=True,
     ),
     HeadRecord(
@@ -85,7 +85,7 @@ RECORDS = (
         name="ridge",
         target=".ridge:RidgeHead",
         description="least squares on class targets, closed form",
-        grid={"alpha": (10.0, 100.0, 1000.0, 10000.0)},
+        grid={"alpha": (1.0, 10.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)},
         memory_mapped=True,
     ),
     HeadRecord(
@@ -105,7 +105,7 @@ RECORDS = (
         name="dense",
         target=".dense:DenseHead",
         description="a small network: softmax, dropout or mlp",
-        grid={"preset": ("softmax", "dropout", "mlp")},
+        grid={"preset": ("softmax", "dropout", "mlp"), "lr": (3e-4, 1e-3)},
         memory_mapped=True,
     ),
 )

@@ -12,6 +12,7 @@ from featx.cache.errors import ConfigError, TrainingDataError, UnknownHeadError
 from featx.cache.manifest import Listing, Manifest
 from featx.classifiers.grid import Family, default_families, read_grid
 from featx.classifiers.heads.centroid import CentroidHead
+from featx.classifiers.heads.table import HEADS
 from featx.classifiers.splits import split_features
 from featx.classifiers.sweep import Candidate, SweepOptions, sweep
 from featx.classifiers.validation import make_folds
@@ -198,7 +199,9 @@ def test_grid_files(tmp_path: Path) -> None:
 
 
 def test_the_default_grid_covers_all_heads() -> None:
-    assert sum(len(family.params) for family in default_families()) >= 20
+    families = default_families()
+    assert [family.head for family in families] == list(HEADS)
+    assert sum(len(family.params) for family in families) >= 40
 
 
 @pytest.mark.parametrize("options", [{"metric": "acuracy"}, {"cv": 1}])

@@ -123,3 +123,32 @@ def test_a_wrong_featx_toml_is_explained(cli: Cli, text: str, hint: str) -> None
     Path("featx.toml").write_text(text)
     result = cli("backbones")
     assert result.exit_code == 1 and "featx.toml" in result.stderr and hint in result.stderr
+
+
+def test_options_of_heads_reach_the_head(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    words = ("--hidden", "8,4", "--dropout", "0.2", "--lr", "0.01", "--epochs", "3", "--seed", "7")
+    result = cli("fit", "--head", "dense", *words, "--patience", "2", "--json")
+    assert result.exit_code == 0, result.output
+    params = json.loads(result.stdout)["scores"][0]["params"]
+    expected = {"hidden": [8, 4], "dropout": 0.2, "lr": 0.01, "epochs": 3, "patience": 2}
+    assert {name: params[name] for name in expected} == expected and params["random_state"] == 7
+    wrong = cli("fit", "--head", "centroid", "--C", "1")
+    assert wrong.exit_code == 1 and "'C' is no parameter of centroid" in wrong.stderr
+    assert cli("fit", "--head", "dense", "--hidden", "a").exit_code == 1
+
+
+def test_sweep_takes_folds_a_grid_and_a_table(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    Path("grid.toml").write_text("[ridge]\nalpha = [1.0, 10.0]\n")
+    result = cli("sweep", "--grid", "grid.toml", "--cv", "3", "--csv", "board.csv")
+    assert result.exit_code == 0, result.output
+    assert "over 3 folds" in result.stdout
+    with Path("board.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["head"] for row in rows] == ["ridge", "ridge"]
+    assert float(rows[0]["accuracy"]) >= float(rows[1]["accuracy"])
+    again = cli("sweep", "--grid", "grid.toml", "--cv", "3")
+    assert "2 of them measured before" in again.stdout
+    both = cli("sweep", "--grid", "grid.toml", "--heads", "ridge")
+    assert both.exit_code == 1 and "one of them" in both.stderr
