@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 25
 COPY_BYTES = 1 << 28
+WORKING_BYTES = 1 << 30
+COPY_SHARE = 16
 
 
 def is_lazy(X: Any) -> bool:
@@ -29,13 +31,16 @@ class RowView:
     ----------
     matrix : matrix, shape (n, n_features)
     rows : ndarray of int64, shape (n_samples,)
+    working_bytes : int, optional
+        Memory that training from it may take; that of ``matrix`` if not given.
     """
 
     ndim = 2
 
-    def __init__(self, matrix: Any, rows: Ints) -> None:
+    def __init__(self, matrix: Any, rows: Ints, working_bytes: int | None = None) -> None:
         self._matrix = matrix
         self._rows = rows
+        self.working_bytes = working_bytes or free_bytes(matrix)
         self.shape: tuple[int, int] = (len(rows), int(matrix.shape[1]))
         self.dtype: np.dtype[Any] = np.dtype(matrix.dtype)
 
@@ -55,9 +60,15 @@ class RowView:
             yield self[rows]
 
 
+def free_bytes(X: Any) -> int:
+    """Return how much memory training from a matrix on disk may take."""
+    return int(getattr(X, "working_bytes", WORKING_BYTES))
+
+
 def take_rows(X: Any, rows: Ints) -> Any:
     """Return some rows: a copy where it is small, else a view."""
-    if len(rows) * X.shape[1] * X.dtype.itemsize <= COPY_BYTES:
+    limit = min(COPY_BYTES, free_bytes(X) // COPY_SHARE) if is_lazy(X) else COPY_BYTES
+    if len(rows) * X.shape[1] * X.dtype.itemsize <= limit:
         return X[rows]
     return RowView(X, rows)
 

@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...cache.errors import TrainingDataError
 from .arrays import ArrayRule
 from .base import Head
 from .blocks import Floats, Ints, check_finite
+from .dense_plan import PRESETS, Layers, Plan, Preset, Trained, forward
 from .rules import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
 from .training import Training
 
-
-@dataclass(frozen=True)
-class Preset:
-    """A network's shape.
-
-    Attributes
-    ----------
-    hidden : tuple of int
-        Widths of the ReLU layers.
-    dropout : float
-        Share of units that each training step silences.
-    dropout_first : bool
-        Dropout stands before each hidden layer, not after it.
-    """
-
-    hidden: tuple[int, ...] = ()
-    dropout: float = 0.0
-    dropout_first: bool = False
-
-
-PRESETS = MappingProxyType(
-    {
-        "softmax": Preset(),
-        "dropout": Preset((256,), 0.5, dropout_first=True),
-        "mlp": Preset((512,), 0.5),
-    }
-)
+# Weights of the networks that train in one program; Adam and gradients take four times as much.
+PROGRAM_BYTES = 1 << 28
 
 
 class DenseHead(Head):
@@ -87,6 +62,7 @@ class DenseHead(Head):
     """
 
     uses_validation = True
+    shared_params = ("preset", "hidden", "dropout", "lr", "epochs", "patience", "weight_decay")
     _rules: ClassVar = {
         "preset": one_of(*PRESETS),
         "hidden": NOTHING | widths(),
@@ -154,25 +130,34 @@ class DenseHead(Head):
         """
         self._check_params()
         data = self._prepare(X, y, sample_weight)
-        self._fit(data, None if validation_data is None else self._outside(validation_data))
+        self._fit_together([self], self._watching(data, validation_data))
         return self
 
     @classmethod
     def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
-        for head in heads:
-            head._fit(data, None)
-
-    def _fit(self, data: Training, watched: Training | None) -> None:
-        generator = np.random.default_rng(self._seed())
+        first = heads[0]
+        seed = first._seed()
+        generator = np.random.default_rng(seed)
+        watched = data.watched
         if watched is None:
-            data, watched = self._hold_out(data, generator)
-        self._fit_scaler(data)
-        self._train(data, watched, generator)
+            data, watched = first._hold_out(data, generator)
+        first._fit_scaler(data)
+        for head in heads[1:]:
+            head._take_scale(first)
+        state = generator.bit_generator.state
+        for part in _programs(heads, data):
+            generator.bit_generator.state = state
+            plans = [head._plan(seed) for head in part]
+            found = first._train(plans, data, watched, generator)
+            for head, trained in zip(part, found, strict=True):
+                head._keep(trained)
 
-    def _seed(self) -> int | None:
+    def _seed(self) -> int:
         if hasattr(self.random_state, "randint"):
             return int(self.random_state.randint(2**31 - 1))
-        return None if self.random_state is None else int(self.random_state)
+        if self.random_state is None:
+            return int(np.random.default_rng().integers(2**31 - 1))
+        return int(self.random_state)
 
     @property
     def _shape(self) -> Preset:
@@ -180,6 +165,10 @@ class DenseHead(Head):
         hidden = preset.hidden if self.hidden is None else tuple(int(n) for n in self.hidden)
         dropout = preset.dropout if self.dropout is None else float(self.dropout)
         return Preset(hidden, dropout, preset.dropout_first)
+
+    def _watching(self, data: Training, validation_data: Any) -> Training:
+        watched = None if validation_data is None else self._outside(validation_data)
+        return replace(data, watched=watched)
 
     def _outside(self, validation_data: Any) -> Training | None:
         """Check validation samples that the caller chose."""
@@ -213,25 +202,40 @@ class DenseHead(Head):
             return data, None
         return data.take(np.flatnonzero(~mask)), data.take(np.flatnonzero(mask))
 
-    def _train(
-        self, data: Training, watched: Training | None, generator: np.random.Generator
-    ) -> None:
-        from .dense_train import Plan, train
-
-        plan = Plan(
+    def _plan(self, seed: int) -> Plan:
+        return Plan(
             shape=self._shape,
             lr=float(self.lr),
             weight_decay=float(self.weight_decay),
-            batch_size=int(self.batch_size),
             epochs=int(self.epochs),
             patience=int(self.patience),
+            seed=seed,
         )
-        result = train(plan, data, watched, self._scaled, generator)
-        for i, (kernel, bias) in enumerate(result.layers):
+
+    def _train(
+        self,
+        plans: Sequence[Plan],
+        data: Training,
+        watched: Training | None,
+        generator: np.random.Generator,
+    ) -> list[Trained]:
+        from .dense_batches import Batches
+        from .dense_train import evaluate, train
+
+        def measure(networks: Sequence[Layers]) -> list[tuple[float, float] | None]:
+            if watched is None:
+                return [None] * len(networks)
+            return [*evaluate(networks, watched, self._scaled)]
+
+        batches = Batches(data, int(self.batch_size), self._scaled)
+        return train(plans, batches, data.n_classes, measure, generator)
+
+    def _keep(self, trained: Trained) -> None:
+        for i, (kernel, bias) in enumerate(trained.layers):
             setattr(self, f"kernel_{i}_", kernel)
             setattr(self, f"bias_{i}_", bias)
-        self.history_, self.best_epoch_ = result.history, result.best_epoch
-        self.n_iter_ = len(result.history["loss"])
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
+        self.n_iter_ = len(trained.history["loss"])
 
     @property
     def _layers(self) -> list[tuple[Floats, Floats]]:
@@ -256,20 +260,16 @@ class DenseHead(Head):
         return rules
 
 
-def forward(block: Floats, layers: list[tuple[Floats, Floats]]) -> Floats:
-    """Return the logits ``(n, k)`` of a block: ReLU between the layers, none after the last."""
-    values = block
-    for i, (kernel, bias) in enumerate(layers):
-        if i:
-            values = np.maximum(values, 0, out=values)
-        values = values @ kernel.astype(values.dtype, copy=False)
-        values += bias.astype(values.dtype, copy=False)
-    return values
-
-
-def cross_entropy(logits: Floats, y: Ints, weight: NDArray[np.float64]) -> float:
-    """Return the weighted mean of the softmax's negative log likelihood."""
-    values = logits.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(values).sum(axis=1)) - values[np.arange(len(y)), y]
-    return float(np.average(losses, weights=weight))
+def _programs(heads: Sequence[Any], data: Training) -> list[list[Any]]:
+    """Cut a grid into parts whose weights fit into ``PROGRAM_BYTES``."""
+    parts: list[list[Any]] = [[]]
+    n_bytes = 0
+    for head in heads:
+        widths = (data.X.shape[1], *head._shape.hidden, data.n_classes)
+        own = 4 * sum((n_inputs + 1) * n for n_inputs, n in pairwise(widths))
+        if parts[-1] and n_bytes + own > PROGRAM_BYTES:
+            parts.append([])
+            n_bytes = 0
+        parts[-1].append(head)
+        n_bytes += own
+    return parts

@@ -1,146 +1,102 @@
-"""Training a dense head with Keras 3, on whichever backend it runs."""
+"""Training dense heads together: one pass over the samples serves every network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ...extractor.keras_import import import_keras
-from .blocks import Floats, Ints, iter_blocks
-from .dense import Preset, cross_entropy, forward
+from .blocks import Floats, iter_blocks
+from .dense_batches import Batches
+from .dense_plan import Layers, Plan, Trained, cross_entropy, forward
 from .training import Training
 
-GATHER_BYTES = 1 << 29
-Layers = list[tuple[Floats, Floats]]
 
+class Run:
+    """How far one network has come: its curves, and the weights of its best epoch."""
 
-@dataclass(frozen=True)
-class Plan:
-    """How a network is shaped and trained; the fields are ``DenseHead``'s parameters."""
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._history: dict[str, list[float]] = {"loss": []}
+        self._best: Layers = []
+        self._best_loss, self._best_epoch = np.inf, 0
+        self.is_running = True
 
-    shape: Preset
-    lr: float
-    weight_decay: float
-    batch_size: int
-    epochs: int
-    patience: int
+    def note(self, loss: float, layers: Layers, measured: tuple[float, float] | None) -> None:
+        """Take in an epoch; stop after the last, or without progress for ``plan.patience``."""
+        epoch = len(self._history["loss"])
+        self._history["loss"].append(loss)
+        val_loss = -np.inf
+        if measured is not None:
+            val_loss = measured[0]
+            self._history.setdefault("val_loss", []).append(val_loss)
+            self._history.setdefault("val_accuracy", []).append(measured[1])
+        if not epoch or measured is None or val_loss < self._best_loss:
+            self._best, self._best_loss, self._best_epoch = layers, val_loss, epoch
+        is_stuck = epoch - self._best_epoch >= self._plan.patience
+        self.is_running = not is_stuck and epoch + 1 < self._plan.epochs
 
-
-@dataclass(frozen=True)
-class Trained:
-    """The best epoch's layers, and the learning curves."""
-
-    layers: Layers
-    history: dict[str, list[float]]
-    best_epoch: int
-
-
-def build(plan: Plan, n_features: int, n_classes: int, generator: np.random.Generator) -> Any:
-    """Build and compile the Keras model; every random part gets a seed of its own."""
-    keras = import_keras()
-
-    def seed() -> int:
-        return int(generator.integers(2**31 - 1))
-
-    shape = plan.shape
-    layers: list[Any] = [keras.Input((n_features,), dtype="float32")]
-    for width in shape.hidden:
-        dropout = [keras.layers.Dropout(shape.dropout, seed=seed())] if shape.dropout else []
-        start = keras.initializers.GlorotUniform(seed=seed())
-        dense = keras.layers.Dense(width, "relu", kernel_initializer=start, dtype="float32")
-        layers += [*dropout, dense] if shape.dropout_first else [dense, *dropout]
-    start = keras.initializers.GlorotUniform(seed=seed())
-    layers.append(keras.layers.Dense(n_classes, kernel_initializer=start, dtype="float32"))
-    model = keras.Sequential(layers)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(plan.lr, weight_decay=plan.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
+    def result(self) -> Trained:
+        """Return the best epoch's weights and the curves."""
+        return Trained(self._best, self._history, self._best_epoch)
 
 
 def train(
-    plan: Plan,
-    data: Training,
-    watched: Training | None,
-    scaled: Callable[[Floats], Floats],
+    plans: Sequence[Plan],
+    batches: Batches,
+    n_classes: int,
+    measure: Callable[[Sequence[Layers]], list[tuple[float, float] | None]],
     generator: np.random.Generator,
-) -> Trained:
-    """Train until the validation loss has not fallen for ``plan.patience`` epochs.
+) -> list[Trained]:
+    """Train networks together, each until its validation loss has not fallen for its patience.
 
-    Every epoch draws a new order and leaves the ragged last batch out, so that all batches have
-    one shape and one compiled program serves them.
+    Parameters
+    ----------
+    plans : sequence of Plan
+    batches : Batches
+        What all of them learn from, in one order.
+    n_classes : int
+    measure : callable
+        Returns loss and accuracy on validation samples of each network, or None without them.
+    generator : Generator
+        Draws the order of the samples.
+
+    Returns
+    -------
+    list of Trained
+        Each as if trained alone, but for rounding.
     """
-    model = build(plan, data.X.shape[1], data.n_classes, generator)
-    batches = Batches(data, plan.batch_size, scaled)
-    history: dict[str, list[float]] = {"loss": []}
-    best, best_loss, best_epoch = layers_of(model), np.inf, 0
-    for epoch in range(plan.epochs):
-        history["loss"].append(batches.run_epoch(model, generator))
-        layers = layers_of(model)
-        if watched is None:
-            best, best_epoch = layers, epoch
-            continue
-        loss, accuracy = evaluate(layers, watched, scaled)
-        history.setdefault("val_loss", []).append(loss)
-        history.setdefault("val_accuracy", []).append(accuracy)
-        if loss < best_loss:
-            best, best_loss, best_epoch = layers, loss, epoch
-        if epoch - best_epoch >= plan.patience:
-            break
-    return Trained(best, history, best_epoch)
+    import_keras()
+    from .dense_stack import Program
 
-
-class Batches:
-    """Shuffled, scaled batches of one training set."""
-
-    def __init__(self, data: Training, batch_size: int, scaled: Callable[[Floats], Floats]) -> None:
-        n_samples, n_features = data.X.shape
-        self._X, self._scaled = data.X, scaled
-        if isinstance(data.X, np.ndarray) and n_samples * n_features * 4 <= GATHER_BYTES:
-            self._X = np.empty((n_samples, n_features), np.float32)
-            for rows, block in iter_blocks(data.X, np.dtype(np.float32)):
-                self._X[rows] = scaled(block)
-            self._scaled = _unchanged
-        self._y = data.y
-        weights = data.weight
-        self._weight = None if weights is None else (weights / weights.mean()).astype(np.float32)
-        self._size = min(batch_size, n_samples)
-
-    def run_epoch(self, model: Any, generator: np.random.Generator) -> float:
-        """Take one step for every batch; return the mean loss."""
-        order = generator.permutation(len(self._y))
-        losses = []
-        for start in range(0, len(order) - self._size + 1, self._size):
-            rows = np.sort(order[start : start + self._size])
-            X = self._scaled(np.asarray(self._X[rows], np.float32))
-            weight = None if self._weight is None else self._weight[rows]
-            losses.append(model.train_on_batch(X, self._y[rows], sample_weight=weight))
-        return float(np.mean(losses))
-
-
-def _unchanged(block: Floats) -> Floats:
-    return block
-
-
-def layers_of(model: Any) -> Layers:
-    """Return the kernels and biases as NumPy arrays of float32."""
-    values = [np.array(value, np.float32, order="C") for value in model.get_weights()]
-    return list(zip(values[::2], values[1::2], strict=True))
+    program = Program(plans, batches.n_features, n_classes, batches.size)
+    runs = [Run(plan) for plan in plans]
+    while any(run.is_running for run in runs):
+        for batch in batches.epoch(generator):
+            program.step(*batch)
+        running = [i for i, run in enumerate(runs) if run.is_running]
+        losses, layers = program.take_losses(), program.layers()
+        measured = measure([layers[i] for i in running])
+        for i, values in zip(running, measured, strict=True):
+            runs[i].note(losses[i], layers[i], values)
+        program.keep_running([run.is_running for run in runs])
+    return [run.result() for run in runs]
 
 
 def evaluate(
-    layers: Layers, data: Training, scaled: Callable[[Floats], Floats]
-) -> tuple[float, float]:
-    """Return loss and accuracy on validation samples."""
-    parts = [
-        forward(scaled(block), layers)
-        for _, block in iter_blocks(data.X, np.dtype(np.float32), layers[0][0].shape[1])
-    ]
-    logits: Floats = np.concatenate(parts)
-    y: Ints = data.y
-    accuracy = np.average(logits.argmax(axis=1) == y, weights=data.weights)
-    return cross_entropy(logits, y, data.weights), float(accuracy)
+    networks: Sequence[Layers], data: Training, scaled: Callable[[Floats], Floats]
+) -> list[tuple[float, float]]:
+    """Return each network's loss and accuracy on validation samples, read once for all."""
+    width = max(kernel.shape[1] for layers in networks for kernel, _ in layers)
+    parts: list[list[Floats]] = [[] for _ in networks]
+    for _, block in iter_blocks(data.X, np.dtype(np.float32), width):
+        values = scaled(block)
+        for part, layers in zip(parts, networks, strict=True):
+            part.append(forward(values, layers))
+    return [_loss_and_accuracy(np.concatenate(part), data) for part in parts]
+
+
+def _loss_and_accuracy(logits: Floats, data: Training) -> tuple[float, float]:
+    accuracy = np.average(logits.argmax(axis=1) == data.y, weights=data.weights)
+    return cross_entropy(logits, data.y, data.weights), float(accuracy)

@@ -19,7 +19,8 @@ def fit_many(
     """Fit all ``heads``; those that differ in their ``shared_params`` only share their work.
 
     A grid over ``C`` of a linear head is one path of the solver, a grid over ``C`` and ``gamma`` of
-    the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once.
+    the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once;
+    dense heads are one program that reads each batch once.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ def fit_many(
     Returns
     -------
     list of Head
-        ``heads``, each as by a fit of its own; linear heads within their tolerance.
+        ``heads``, each as by a fit of its own; linear heads within their tolerance, dense ones but
+        for rounding.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def fit_many(
         head._check_params()
     for group in families(heads):
         if len(group) > 1:
-            _fit_family(group, X, y, sample_weight)
+            _fit_family(group, (X, y, sample_weight), validation_data)
         elif group[0].uses_validation:
             group[0].fit(X, y, sample_weight, validation_data=validation_data)  # type: ignore[call-arg]
         else:
@@ -57,15 +59,23 @@ def families(heads: Sequence[Head]) -> list[list[Head]]:
     found: dict[str, list[Head]] = {}
     for i, head in enumerate(heads):
         params = head.get_params(deep=False)
-        fixed = sorted((k, repr(v)) for k, v in params.items() if k not in head.shared_params)
-        key = f"{type(head).__name__}{fixed}" if head.shared_params else str(i)
+        fixed = {name: value for name, value in params.items() if name not in head.shared_params}
+        # A generator moves on with each fit: heads that hold one are fitted one after the other.
+        is_alone = not head.shared_params or hasattr(fixed.get("random_state"), "randint")
+        key = str(i) if is_alone else f"{type(head).__name__}{sorted(fixed.items(), key=_name)}"
         found.setdefault(key, []).append(head)
     return list(found.values())
 
 
-def _fit_family(group: Sequence[Head], X: Any, y: Any, sample_weight: Any) -> None:
+def _name(item: tuple[str, Any]) -> str:
+    return item[0]
+
+
+def _fit_family(group: Sequence[Any], samples: tuple[Any, Any, Any], validation_data: Any) -> None:
     first = group[0]
-    data = first._prepare(X, y, sample_weight)
+    data = first._prepare(*samples)
+    if first.uses_validation:
+        data = first._watching(data, validation_data)
     for head in group[1:]:
         head._take_scale(first)
     type(first)._fit_together(group, data)

@@ -27,6 +27,8 @@ class Training:
     n_classes : int
     sample_weight : ndarray of float64, shape (n_samples,), or None
         Without class weights: they move the loss, not the scale of the features.
+    watched : Training, optional
+        Samples that the caller holds out for early stopping.
     """
 
     X: Any
@@ -34,6 +36,7 @@ class Training:
     weight: NDArray[np.float64] | None
     n_classes: int
     sample_weight: NDArray[np.float64] | None = None
+    watched: Training | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -32,6 +32,12 @@ def test_families_share_all_but_their_shared_parameters():
     assert sizes == [3, 1, 2, 1, 1, 2, 2]
 
 
+def test_a_generator_that_moves_on_is_not_shared():
+    state = np.random.RandomState(0)
+    heads = [DenseHead(lr=lr, random_state=state) for lr in (0.1, 0.2)]
+    assert [len(group) for group in families(heads)] == [1, 1]
+
+
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_fitted_together_equals_fitted_alone(n_classes, digits):
     rows = digits.y < n_classes
