@@ -41,7 +41,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     backbone : str
     weights : str
         ``imagenet``, ``random:SEED``, or the path of a weights file.
-    layer, pool, image_size, resize
+    layer, pool, image_size, resize, precision
         As in ``FeatureOptions``.
     cache : path
         Folder of the cache.
@@ -63,6 +63,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pool: str | None = None,
         image_size: int | None = None,
         resize: str = "squash",
+        precision: str = "float32",
         cache: str | Path = str(DEFAULT_ROOT),
         batch_size: int = 64,
         workers: int = 0,
@@ -73,6 +74,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pool = pool
         self.image_size = image_size
         self.resize = resize
+        self.precision = precision
         self.cache = cache
         self.batch_size = batch_size
         self.workers = workers
@@ -145,6 +147,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 pool=self.pool,
                 image_size=self.image_size,
                 resize=self.resize,
+                precision=self.precision,
             )
         )
 

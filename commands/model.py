@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import JsonOption, answer, draw_table, human_bytes
-from .extract import WeightsOption
+from .options import WeightsOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,6 +76,11 @@ def export(
             f"Run on {report.n_checked} sample images: probabilities agree with featx score "
             f"within {report.difference:.1e}"
         )
+        if report.drift is not None:
+            console.print(
+                f"The graph computes in float32, featx score in {report.precision} as the model "
+                f"was trained: with that, the probabilities differ by up to {report.drift:.1e}"
+            )
 
     answer(as_json, asdict(report), draw)
 

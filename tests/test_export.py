@@ -7,21 +7,22 @@ import json
 import runpy
 import sys
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import make_photos
-from tests_shared import Cli
 
 import featx
 from featx.cache.errors import ConfigError, ModelError
 from featx.classifiers.export import FORMATS
+from featx.classifiers.export import write as write_module
 from featx.classifiers.export.head_graph import probabilities_of
 from featx.classifiers.heads.table import make_head
-from featx.extractor.engines.keras_engine import KerasEngine
 from featx.extractor.plan import make_plan
+from tests_shared import Cli
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SPEC = featx.FeatureSpec(
@@ -33,7 +34,9 @@ SPEC = featx.FeatureSpec(
     resize="squash",
     preprocess="tf",
 )
-OPTIONS = featx.FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32)
+OPTIONS = featx.FeatureOptions(
+    backbone="mobilenet", weights="random:0", image_size=32, precision="float32"
+)
 HEADS = {
     "logreg": {},
     "linear-svm": {},
@@ -144,12 +147,20 @@ def test_neighbours_cannot_be_a_graph_and_say_so(made: Path) -> None:
 def test_a_graph_that_disagrees_is_not_left_behind(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = KerasEngine.run
-    monkeypatch.setattr(KerasEngine, "run", lambda self, images: (run(self, images)[0] + 0.5,))
+    run = write_module.run_rows
+    monkeypatch.setattr(write_module, "run_rows", lambda *words: (run(*words)[0] + 0.5,))
     model = model_with(made, "ridge")
     with pytest.raises(ModelError, match="differs from featx score"):
         featx.export(model, "keras", made / "d.keras", weights="random:0")
     assert not list(made.glob("*d.keras*"))
+
+
+def test_a_model_of_fast_features_says_how_far_its_graph_is(made: Path) -> None:
+    model = model_with(made, "ridge")
+    fast = replace(model, spec=replace(model.spec, precision="bfloat16"))
+    report = featx.export(fast, "keras", made / "f.keras", weights="random:0")
+    assert report.difference <= 1e-4 and report.precision == "bfloat16"
+    assert report.drift is not None and report.drift >= 0
 
 
 def test_wrong_requests_are_explained(cli: Cli, made: Path) -> None:

@@ -74,7 +74,7 @@ def _network(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
 
 
 def _svm(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
-    """The machine of ``heads.machine``: kernel, pair decisions, votes."""
+    """The machine of ``heads.machine``: kernel, pair decisions, coupled pairs."""
     ops = _keras().ops
     vectors, gamma = arrays["support_vectors"].astype(np.float64), float(arrays["gamma"])
     centred, scale = _centred(features, arrays)
@@ -86,7 +86,7 @@ def _svm(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     decisions = _dense(kernel, _pair_matrix(arrays), arrays["intercept"])
     if len(arrays["classes"]) == 2:
         return _dense(decisions, np.array([[0.0, -factor]]), np.zeros(2))
-    return factor * _votes(decisions, len(arrays["classes"]))
+    return factor * _coupled(decisions, len(arrays["classes"]))
 
 
 def _pair_matrix(arrays: Arrays) -> NDArray[np.float64]:
@@ -100,16 +100,32 @@ def _pair_matrix(arrays: Arrays) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
+def _coupled(decisions: Any, n_classes: int) -> Any:
+    """The logits of ``heads.machine.couple_pairs``: best class and voted class exchanged."""
+    ops = _keras().ops
+    first, second = _pair_members(n_classes)
+    wins = ops.log_sigmoid(2.0 * decisions)
+    nothing = np.zeros(n_classes)
+    logits = _dense(wins, first + second, nothing) - _dense(decisions, 2 * second, nothing)
+    voted = ops.one_hot(ops.argmax(_votes(decisions, n_classes), axis=-1), n_classes)
+    best = ops.one_hot(ops.argmax(logits, axis=-1), n_classes)
+    gap = ops.sum(logits * (best - voted), axis=-1, keepdims=True)
+    return logits - (best - voted) * gap
+
+
 def _votes(decisions: Any, n_classes: int) -> Any:
     ops = _keras().ops
-    first = np.zeros((n_classes * (n_classes - 1) // 2, n_classes))
-    second = np.zeros_like(first)
-    for column, (i, j) in enumerate(pairs(n_classes)):
-        first[column, i], second[column, j] = 1.0, 1.0
+    first, second = _pair_members(n_classes)
     loses = ops.cast(ops.less(decisions, 0.0), "float32")
     votes = _dense(loses, second - first, first.sum(axis=0))
     confidence = _dense(decisions, first - second, np.zeros(n_classes))
     return votes + confidence / (3.0 * (ops.absolute(confidence) + 1.0))
+
+
+def _pair_members(n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return which class is first, and which second, in each pair: two of ``(p, n_classes)``."""
+    members = np.array(list(pairs(n_classes)))
+    return np.eye(n_classes)[members[:, 0]], np.eye(n_classes)[members[:, 1]]
 
 
 def _centred(features: Any, arrays: Arrays) -> tuple[Any, NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from sklearn.utils import estimator_checks
 
 from featx import FeatureExtractor, FeatureStore
 from featx.cache.errors import ConfigError, ImageError, SourceFormatError, UnknownBackboneError
-from featx.extractor.engines.keras_engine import KerasEngine
+from featx.extractor.plan import Plan
 
 OPTIONS = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32, "batch_size": 8}
 
@@ -26,13 +26,20 @@ OPTIONS = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32, "ba
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of images of each run of the engine."""
     counted: list[int] = []
-    run = KerasEngine.run
+    build = Plan.build_engine
 
-    def counting(self: KerasEngine, images: np.ndarray) -> object:
-        counted.append(len(images))
-        return run(self, images)
+    def counting(self: Plan, *words: object) -> object:
+        engine = build(self, *words)
+        run = engine.run
 
-    monkeypatch.setattr(KerasEngine, "run", counting)
+        def counted_run(images: np.ndarray) -> object:
+            counted.append(len(images))
+            return run(images)
+
+        engine.run = counted_run
+        return engine
+
+    monkeypatch.setattr(Plan, "build_engine", counting)
     return counted
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import CacheWriteError, ConfigError, FeatxError, ModelError
 from ...extractor.decode import decode
+from ...extractor.engines import run_rows
 from ...extractor.keras_import import import_keras, silenced
 from ...extractor.plan import Plan, plan_for
 from ...extractor.sources import open_sample
@@ -44,7 +45,12 @@ class ExportReport:
     n_checked : int
         Images of the bundled sample that the written file was run on.
     difference : float
-        The largest difference of any probability from what ``featx score`` gives.
+        The largest difference of any probability from what ``featx score`` gives, computed in
+        float32 as the graph does.
+    precision : str
+        What the model's features are computed in.
+    drift : float or None
+        Where that is not float32: the largest difference from ``featx score`` as it is.
     seconds : float
     """
 
@@ -53,6 +59,8 @@ class ExportReport:
     n_bytes: int
     n_checked: int
     difference: float
+    precision: str
+    drift: float | None
     seconds: float
 
 
@@ -88,25 +96,39 @@ def export(model: Model, to: str, out: Path | None, weights: str) -> ExportRepor
     plan = plan_for(model.spec, weights)
     model.check_plan(plan)
     with _arriving(path) as partial:
-        difference = _write_and_run(form, model, plan, partial)
+        difference, drift = _write_and_run(form, model, plan, partial)
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"the {form.name} graph differs from featx score by {difference:.2g} in a "
                 f"probability (allowed: {TOLERANCE:g}); nothing was written"
             )
     return ExportReport(
-        path, form.name, _n_bytes(path), N_CHECKED, difference, time.perf_counter() - start
+        out=path,
+        format=form.name,
+        n_bytes=_n_bytes(path),
+        n_checked=N_CHECKED,
+        difference=difference,
+        precision=plan.spec.precision,
+        drift=drift,
+        seconds=time.perf_counter() - start,
     )
 
 
-def _write_and_run(form: Format, model: Model, plan: Plan, path: Path) -> float:
-    """Write the graph, run the file, and return the largest difference from featx."""
+def _write_and_run(
+    form: Format, model: Model, plan: Plan, path: Path
+) -> tuple[float, float | None]:
+    """Write the graph, run the file, and return its difference from featx, and its drift."""
     import_keras()
     images = _sample(plan)
     try:
         with _quiet():
             form.write(build_graph(model, plan), path, _metadata(model, plan))
-            return _difference(form.run(path, images), _expected(model, plan, images))
+            found = form.run(path, images)
+            exact = _expected(model, plan.with_precision("float32"), images)
+            difference = _difference(found, exact)
+            if plan.spec.precision == "float32":
+                return difference, None
+            return difference, _difference(found, _expected(model, plan, images))
     except (FeatxError, OSError):
         raise
     # Five converters, each with exceptions of its own; all mean: there is no file.
@@ -150,8 +172,7 @@ def _sample(plan: Plan) -> NDArray[np.uint8]:
 
 
 def _expected(model: Model, plan: Plan, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    engine = plan.build_engine(len(images))
-    (X,) = engine.run(images)
+    (X,) = run_rows(plan.build_engine(len(images)), images)
     return model.predict_proba(X.astype(plan.spec.storage)).astype(np.float64)
 
 
