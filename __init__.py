@@ -1,6 +1,8 @@
 """featx: frozen backbones over your images once, light heads on top in seconds.
 
-Importing this package loads neither Keras nor scikit-learn: its names are fetched on first use.
+What the commands do, as functions: ``extract``, ``open_features``, ``fit``, ``sweep``, ``score``,
+``load_model``; and ``FeatureExtractor``, a transformer for scikit-learn's pipelines. Importing this
+package loads neither Keras nor scikit-learn: its names are fetched on first use.
 """
 
 from __future__ import annotations
@@ -14,34 +16,48 @@ if TYPE_CHECKING:
     from .classifiers import (
         HeadOptions,
         Model,
-        fit_model,
+        PredictionOptions,
+        ScoreOptions,
         load_model,
+        open_features,
         save_model,
-        score_images,
-        sweep_model,
     )
-    from .extractor import FeatureOptions, RunOptions, extract_features
+    from .classifiers import export_model as export
+    from .classifiers import fit_model as fit
+    from .classifiers import score_images as score
+    from .classifiers import sweep_model as sweep
+    from .classifiers.sweep import SweepOptions
+    from .classifiers.transformer import FeatureExtractor
+    from .extractor import FeatureOptions, RunOptions
+    from .extractor import extract_features as extract
 
 _HOMES = {
-    "FeatureOptions": "extractor",
-    "FeatureSet": "cache",
-    "FeatureSpec": "cache",
-    "FeatureStore": "cache",
-    "FeatxError": "cache.errors",
-    "HeadOptions": "classifiers",
-    "Manifest": "cache",
-    "Model": "classifiers",
-    "RunOptions": "extractor",
-    "Scores": "cache",
-    "extract_features": "extractor",
-    "fit_model": "classifiers",
-    "load_model": "classifiers",
-    "save_model": "classifiers",
-    "score_images": "classifiers",
-    "sweep_model": "classifiers",
+    "FeatureExtractor": "classifiers.transformer:FeatureExtractor",
+    "FeatureOptions": "extractor:FeatureOptions",
+    "FeatureSet": "cache:FeatureSet",
+    "FeatureSpec": "cache:FeatureSpec",
+    "FeatureStore": "cache:FeatureStore",
+    "FeatxError": "cache.errors:FeatxError",
+    "HeadOptions": "classifiers:HeadOptions",
+    "Manifest": "cache:Manifest",
+    "Model": "classifiers:Model",
+    "PredictionOptions": "classifiers:PredictionOptions",
+    "RunOptions": "extractor:RunOptions",
+    "ScoreOptions": "classifiers:ScoreOptions",
+    "Scores": "cache:Scores",
+    "SweepOptions": "classifiers.sweep:SweepOptions",
+    "export": "classifiers:export_model",
+    "extract": "extractor:extract_features",
+    "fit": "classifiers:fit_model",
+    "load_model": "classifiers:load_model",
+    "open_features": "classifiers:open_features",
+    "save_model": "classifiers:save_model",
+    "score": "classifiers:score_images",
+    "sweep": "classifiers:sweep_model",
 }
 
 __all__ = [
+    "FeatureExtractor",
     "FeatureOptions",
     "FeatureSet",
     "FeatureSpec",
@@ -50,21 +66,27 @@ __all__ = [
     "HeadOptions",
     "Manifest",
     "Model",
+    "PredictionOptions",
     "RunOptions",
+    "ScoreOptions",
     "Scores",
-    "extract_features",
-    "fit_model",
+    "SweepOptions",
+    "export",
+    "extract",
+    "fit",
     "load_model",
+    "open_features",
     "save_model",
-    "score_images",
-    "sweep_model",
+    "score",
+    "sweep",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'featx' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f".{module}", __name__), attribute)
 
 
 def __dir__() -> list[str]:

@@ -61,6 +61,7 @@ app.command()(sweep.sweep)
 app.command()(score.score)
 app.add_typer(cache.app, name="cache")
 app.add_typer(model.app, name="model")
+app.command()(model.export)
 app.command()(listing.backbones)
 app.command()(listing.sample)
 

@@ -1,6 +1,13 @@
 """The classifiers: heads on cached features, sweeps, model files and scoring."""
 
-from .api import ScoreOptions, fit_model, open_features, score_images, sweep_model
+from .api import (
+    ScoreOptions,
+    export_model,
+    fit_model,
+    open_features,
+    score_images,
+    sweep_model,
+)
 from .bundle import load_model, save_model
 from .fit import FitReport, HeadOptions
 from .model import Model
@@ -16,6 +23,7 @@ __all__ = [
     "ScoreOptions",
     "ScoreReport",
     "SweepReport",
+    "export_model",
     "fit_model",
     "load_model",
     "open_features",

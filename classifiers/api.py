@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
 from ..extractor.backbones import IMAGENET
@@ -19,6 +20,9 @@ from .predictions import PredictionOptions
 from .score import ScoreJob, ScoreReport, score
 from .supply import CachedSupply, ImageSupply, Supply
 from .sweep import SweepObserver, SweepOptions, SweepReport, sweep
+
+if TYPE_CHECKING:
+    from .export import ExportReport
 
 FEATURES = "features:"
 
@@ -177,3 +181,33 @@ def _supply(
     model.check_plan(plan)
     width = int(model.head.n_features_in_)
     return ImageSupply(opened, plan, store, width, options.run, observer, options.write_cache)
+
+
+def export_model(
+    model: str | Path | Model,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    weights: str = IMAGENET,
+) -> ExportReport:
+    """Write a model as one graph from uint8 RGB images to class probabilities, for use elsewhere.
+
+    Parameters
+    ----------
+    model : path or Model
+    to : str
+        ``keras``, ``savedmodel``, ``onnx``, ``openvino`` or ``tflite``.
+    out : path, optional
+        Default: ``model`` with the format's ending.
+    weights : str
+        Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
+
+    Raises
+    ------
+    ConfigError, ModelFileError, FeatureMismatchError, BackboneError, ModelError, CacheWriteError
+        See ``export``; nothing is written.
+    """
+    from .export import export
+
+    loaded = model if isinstance(model, Model) else load_model(model)
+    return export(loaded, to, Path(out) if out else None, weights)

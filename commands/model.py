@@ -1,4 +1,4 @@
-"""featx model: what a model file says of itself."""
+"""featx model and featx export: what a model file says of itself, and how it leaves featx."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import JsonOption, answer, draw_table, human_bytes
+from .options import WeightsOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,46 @@ def info(
     model = load_model(file)
     data = _data(model, file)
     answer(as_json, data, lambda console: _draw(console, data))
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
+    to: Annotated[str, typer.Option(help="keras, savedmodel, onnx, openvino or tflite.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Default: `model` with the format's ending.", show_default=False
+        ),
+    ] = None,
+    weights: WeightsOption = "imagenet",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as one graph from uint8 RGB images to class probabilities.
+
+    The graph holds preprocessing, backbone and head; its metadata the labels. What was written is
+    run on images of the bundled sample and must agree with `featx score` within 0.0001.
+
+    Example: featx export model.featx --to onnx
+    """
+    from ..classifiers import export_model
+
+    report = export_model(model, to, out, weights=weights)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{report.format}: {report.out} ({human_bytes(report.n_bytes)}), {report.seconds:.1f} s"
+        )
+        console.print(
+            f"Run on {report.n_checked} sample images: probabilities agree with featx score "
+            f"within {report.difference:.1e}"
+        )
+        if report.drift is not None:
+            console.print(
+                f"The graph computes in float32, featx score in {report.precision} as the model "
+                f"was trained: with that, the probabilities differ by up to {report.drift:.1e}"
+            )
+
+    answer(as_json, asdict(report), draw)
 
 
 def _data(model: Model, file: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def import_keras() -> Any:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr():
+    with silenced():
         import keras
 
         keras.ops.zeros(1)
@@ -34,7 +34,8 @@ def import_keras() -> Any:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silenced() -> Iterator[None]:
+    """Drop what native libraries write to standard error; an error of the block shows it all."""
     sys.stderr.flush()
     kept = os.dup(STDERR)
     with tempfile.TemporaryFile() as sink:

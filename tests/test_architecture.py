@@ -79,6 +79,7 @@ def test_importing_featx_loads_nothing_heavy() -> None:
 
 def test_public_names() -> None:
     assert sorted(featx.__all__) == [
+        "FeatureExtractor",
         "FeatureOptions",
         "FeatureSet",
         "FeatureSpec",
@@ -87,14 +88,19 @@ def test_public_names() -> None:
         "HeadOptions",
         "Manifest",
         "Model",
+        "PredictionOptions",
         "RunOptions",
+        "ScoreOptions",
         "Scores",
-        "extract_features",
-        "fit_model",
+        "SweepOptions",
+        "export",
+        "extract",
+        "fit",
         "load_model",
+        "open_features",
         "save_model",
-        "score_images",
-        "sweep_model",
+        "score",
+        "sweep",
     ]
     assert all(hasattr(featx, name) for name in featx.__all__)
     assert not hasattr(featx, "nothing")

@@ -75,7 +75,7 @@ def build_model(network: Network, precision: str) -> Any:
     if precision != "float32":
         _set_precision(backbone, precision)
     found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.taps]
-    outputs = [_pooled(layer.output, t) for layer, t in zip(found, network.taps, strict=True)]
+    outputs = [pooled(layer.output, t) for layer, t in zip(found, network.taps, strict=True)]
     tapped = keras.Model(backbone.input, outputs)
     tapped.trainable = False
     pixels = keras.Input((*network.image_size, 3), dtype="uint8")
@@ -110,7 +110,7 @@ def _preprocessing(preprocess: Any) -> Any:
     return Preprocessing(dtype="float32")
 
 
-def _pooled(output: Any, tap: Tap) -> Any:
+def pooled(output: Any, tap: Tap) -> Any:
     """Return the vector of a layer's symbolic output."""
     import keras
 

@@ -1,0 +1,231 @@
+"""FeatureExtractor: images to features as a scikit-learn transformer, each image once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ..cache import (
+    DEFAULT_ROOT,
+    NO_LABEL,
+    NO_SPLIT,
+    FeatureBatch,
+    FeatureStore,
+    Listing,
+    StringColumn,
+)
+from ..cache.errors import ImageError, SourceFormatError
+from ..extractor import FeatureOptions, RunOptions
+from ..extractor.features import iter_features
+from ..extractor.plan import Plan, make_plan
+from ..extractor.sources import Raw, digest_of
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turns images into the features of a frozen backbone.
+
+    The features are kept in featx' cache under the digest of each image's bytes: in a pipeline,
+    ``cross_val_score`` and ``GridSearchCV`` ask for the same images again and again, and the
+    backbone sees each of them once.
+
+    Parameters
+    ----------
+    backbone : str
+    weights : str
+        ``imagenet``, ``random:SEED``, or the path of a weights file.
+    layer, pool, image_size, resize, precision
+        As in ``FeatureOptions``.
+    cache : path
+        Folder of the cache.
+    batch_size, workers : int
+        As in ``RunOptions``.
+
+    Attributes
+    ----------
+    spec_ : FeatureSpec
+        All that decides the features.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_lite0",
+        *,
+        weights: str = "imagenet",
+        layer: str | None = None,
+        pool: str | None = None,
+        image_size: int | None = None,
+        resize: str = "squash",
+        precision: str = "float32",
+        cache: str | Path = str(DEFAULT_ROOT),
+        batch_size: int = 64,
+        workers: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.layer = layer
+        self.pool = pool
+        self.image_size = image_size
+        self.resize = resize
+        self.precision = precision
+        self.cache = cache
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; nothing is learned, and no image is opened.
+
+        Raises
+        ------
+        BackboneError, ConfigError
+            A parameter names something that does not exist.
+        """
+        _items(X)
+        self.spec_ = self._plan().spec
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the features of each image.
+
+        Parameters
+        ----------
+        X : sequence of paths, or uint8 arrays
+            Paths as text or ``Path``; arrays ``(n, h, w)`` or ``(n, h, w, 3)``, or a sequence of
+            ``(h, w)`` or ``(h, w, 3)``.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_features)
+
+        Raises
+        ------
+        ImageError
+            An image cannot be read; the message names the first.
+        SourceFormatError
+            ``X`` holds neither paths nor uint8 images.
+        """
+        check_is_fitted(self)
+        source = _Items(_items(X))
+        plan, store = self._plan(), FeatureStore(self.cache)
+        run = RunOptions(workers=self.workers, batch_size=self.batch_size)
+        digests = source.digests(run.n_workers)
+        shards = store.open_set(plan.spec)
+        _, first = np.unique(digests, axis=0, return_index=True)
+        missing = np.sort(first[shards.index.find(digests[first]) < 0])
+        if len(missing):
+            _extract(source.take(missing), plan, store, run)
+            shards = store.open_set(plan.spec)
+        features: NDArray[Any] = np.array(shards.take(shards.index.find(digests)))
+        return features
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that the input is paths or images, not a table of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        tags.requires_fit = False
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Nothing is learned: a transformer that was never fitted works as well."""
+        return True
+
+    def _plan(self) -> Plan:
+        return make_plan(
+            FeatureOptions(
+                backbone=self.backbone,
+                weights=self.weights,
+                layer=self.layer,
+                pool=self.pool,
+                image_size=self.image_size,
+                resize=self.resize,
+                precision=self.precision,
+            )
+        )
+
+
+class _Items:
+    """Images in memory or on disk, as a source."""
+
+    name = "items"
+    location = "the transformer's input"
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items = items
+        self.left_out: dict[str, int] = {}
+
+    def listing(self) -> Listing:
+        n = len(self.items)
+        names = StringColumn.from_strings(map(str, range(n)))
+        return Listing(names, np.full(n, NO_LABEL), np.full(n, NO_SPLIT, np.int8), None, ())
+
+    def stamps(self) -> NDArray[np.int64]:
+        return np.zeros((len(self.items), 3), np.int64)
+
+    def read(self, index: int) -> Raw:
+        item = self.items[index]
+        return item if isinstance(item, np.ndarray) else Path(item).read_bytes()
+
+    def take(self, rows: NDArray[np.int64]) -> _Items:
+        return _Items([self.items[int(row)] for row in rows])
+
+    def digests(self, n_workers: int) -> NDArray[np.uint8]:
+        """Return the digest of each image, ``(n, 32)``."""
+        with ThreadPoolExecutor(n_workers) as executor:
+            found = b"".join(executor.map(self._digest, range(len(self.items))))
+        return np.frombuffer(found, np.uint8).reshape(-1, 32)
+
+    def _digest(self, index: int) -> bytes:
+        try:
+            return digest_of(self.read(index))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ImageError(f"cannot read {self.items[index]}: {reason}") from error
+
+    def label(self, index: int) -> str:
+        """Name an image in a message."""
+        item = self.items[index]
+        return "an array" if isinstance(item, np.ndarray) else str(item)
+
+
+def _extract(source: _Items, plan: Plan, store: FeatureStore, run: RunOptions) -> None:
+    """Compute all of ``source`` and keep it; whatever is computed before an error is kept too."""
+    for chunk in iter_features(source, plan, None, run):
+        if chunk.ok.any():
+            store.write_rows(plan.spec, [FeatureBatch(chunk.digests[chunk.ok], chunk.X)])
+        if not chunk.ok.all():
+            place = int(np.argmin(chunk.ok))
+            raise ImageError(f"{source.label(chunk.start + place)}: {chunk.reasons[place]}")
+
+
+def _items(X: Any) -> Sequence[Any]:
+    """Return the images of ``X`` one by one, arrays checked."""
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
+        X = X[:, 0]
+    if isinstance(X, str | os.PathLike) or not hasattr(X, "__len__"):
+        raise SourceFormatError("expected a sequence of images; for one image use [image]")
+    items = [_item(item) for item in X]
+    if not items:
+        raise SourceFormatError("there are no images: X has 0 samples")
+    return items
+
+
+def _item(item: Any) -> Any:
+    if isinstance(item, str | os.PathLike):
+        return item
+    array = np.asarray(item)
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if array.dtype != np.uint8 or not is_image:
+        raise SourceFormatError(
+            f"an image is a path or a uint8 array (h, w) or (h, w, 3), got {array.dtype} "
+            f"{array.shape}"
+        )
+    return array
