@@ -85,8 +85,8 @@ class Batches:
         return order[order < n_samples]
 
     def _window_rows(self) -> int:
-        row_bytes = self.n_features * self._X.dtype.itemsize
-        n_batches = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
+        row_bytes = self.n_features * int(self._X.dtype.itemsize)
+        n_batches: int = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
         return int(max(1, n_batches)) * self.size
 
 
