@@ -87,7 +87,7 @@ class Batches:
     def _window_rows(self) -> int:
         row_bytes = self.n_features * int(self._X.dtype.itemsize)
         n_batches: int = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
-        return int(max(1, n_batches)) * self.size
+        return int(max(1, n_batches) * self.size)
 
 
 def _unchanged(block: Floats) -> Floats:

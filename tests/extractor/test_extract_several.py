@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featx import FeatureOptions, FeatureStore, RunOptions, extract_features
+from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache.errors import CacheWriteError
-from featx.extractor import extract_several, groups, open_source, stream, writer
+from featx.extractor import extract_features, extract_several, groups, open_source, stream, writer
 from featx.extractor.decode import decode
 from featx.extractor.geometry import Geometry
 from tests_engines import SumEngine

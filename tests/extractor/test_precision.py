@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from featx import FeatureOptions, FeatureStore, RunOptions, extract_features
+from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache import RunRecord
 from featx.cache.errors import ConfigError
-from featx.extractor import open_source, precision
+from featx.extractor import extract_features, open_source, precision
 from featx.extractor.engines import EngineChoice
 from featx.extractor.options import Silence
 from featx.extractor.plan import make_plan
