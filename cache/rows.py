@@ -206,9 +206,10 @@ def _copy_rows(
     for position, place in zip(
         (positions * width).tolist(), (places * width).tolist(), strict=True
     ):
-        target[place : place + width] = source[position : position + width]
+        row = target[place : place + width]
+        row[:] = source[position : position + width]
         if hashed:
-            found.append(digest(target[place : place + width]))
+            found.append(digest(row))
     return np.array(found, np.uint64)
 
 
