@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit test-long format package clean
+.PHONY: help demo test check lint types unit test-long test-backends format package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ unit: $(VENV)/.tools package
 test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone, full data
 	$(BIN)/pytest -m long --timeout 3600
 
+test-backends: $(VENV)/.backends package  ## TensorFlow, JAX and PyTorch give the same features
+	$(BIN)/pytest -m backends --timeout 1200 tests/backends
+
 format: $(VENV)/.tools
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -51,6 +54,10 @@ $(VENV)/.package: pyproject.toml
 
 $(VENV)/.tools: $(VENV)/.package
 	$(BIN)/pip install -q '.[test,lint]'
+	touch $@
+
+$(VENV)/.backends: $(VENV)/.tools
+	$(BIN)/pip install -q jax torch==2.13.0
 	touch $@
 
 clean:  ## remove environments, builds and caches of tools

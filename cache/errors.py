@@ -9,7 +9,8 @@ FeatxError
 ├── BackboneError
 │   ├── UnknownBackboneError    (ValueError)         no such backbone, layer or option of it
 │   ├── WeightsNotFoundError    (FileNotFoundError)  the weights are not on this machine
-│   └── WeightsMismatchError    (ValueError)         a weights file does not fit the backbone
+│   ├── WeightsMismatchError    (ValueError)         a weights file does not fit the backbone
+│   └── ConversionError         (ValueError)         an engine cannot run this network
 ├── CacheError
 │   ├── CacheFormatError        (ValueError)         a file is damaged, foreign or too new
 │   │   └── NewerFormatError                         a file was written by a newer featx
@@ -67,6 +68,10 @@ class WeightsNotFoundError(BackboneError, FileNotFoundError):
 
 class WeightsMismatchError(BackboneError, ValueError):
     """A weights file does not fit its backbone, or is not the file that was promised."""
+
+
+class ConversionError(BackboneError, ValueError):
+    """An engine cannot run this network; another one may."""
 
 
 class CacheError(FeatxError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,6 +74,10 @@ def extract(
     ] = None,
     precision: PrecisionOption = "auto",
     storage: Annotated[str, typer.Option(help="float32 or float16 rows.")] = "float32",
+    compression: Annotated[
+        str | None,
+        typer.Option(help="blosc-zstd, zstd, lz4 or gzip, for sparse features; default: none."),
+    ] = None,
     engine: EngineOption = "auto",
     max_drift: DriftOption = None,
     batch_size: BatchOption = "auto",
@@ -111,7 +115,10 @@ def extract(
         for name in backbone
         for tap in taps
     ]
-    run = run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed)
+    run = replace(
+        run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
+        compression=compression,
+    )
     place = choose_source(context, source)
     with ImageProgress(quiet=as_json) as progress:
         reports = extract_several(place, features, cache=cache, run=run, observer=progress)

@@ -63,4 +63,5 @@ def extract_several(
     """
     opened = open_source(source)
     plans = [make_plan(options) for options in features]
-    return extract(opened, plans, FeatureStore(cache), run, observer)
+    store = FeatureStore(cache, compression=run.compression if run else None)
+    return extract(opened, plans, store, run, observer)

@@ -65,10 +65,10 @@ def this_machine() -> Hardware:
 
 
 def n_usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use, a container's quota counted in."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def _processor() -> tuple[str, frozenset[str]]:

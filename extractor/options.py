@@ -73,6 +73,8 @@ class RunOptions:
         Whether images that failed in an earlier run are tried again.
     max_bad : BadLimit or None
         None lets any number of images fail.
+    compression : str or None
+        How new rows are compressed in the cache (see ``FeatureStore``); None maps into memory.
     """
 
     workers: int = 0
@@ -81,6 +83,7 @@ class RunOptions:
     max_drift: float = MAX_DRIFT
     retry_failed: bool = False
     max_bad: BadLimit | None = None
+    compression: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0:

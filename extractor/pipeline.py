@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureBatch
+from ..cache.batch import to_storage
 from ..cache.errors import BackboneError
 from .batch_size import choose_batch_size
 from .buffers import Assembler, Batch
@@ -92,7 +93,7 @@ class Pipeline:
             members = zip(lane.group.members, lane.group.plans, outputs, strict=True)
             for member, plan, X in members:
                 rows = self._coverage.lacking_rows(member, digests)
-                stored = X[rows].astype(plan.spec.storage, copy=False)
+                stored = to_storage(X[rows], plan.spec.storage)
                 self._writer.put(member, _checked(plan.record.name, digests[rows], stored))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from ...cache.errors import ConfigError
+from ...cache.errors import ConfigError, ConversionError
 from ...cache.suggest import did_you_mean
 from ..hardware import Hardware, this_machine
 from .base import Engine, Network
@@ -68,27 +68,39 @@ def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> Engin
 def build_engine(network: Network, precision: str, wanted: str, batch_size: int) -> Engine:
     """Build the engine that ``wanted`` means for exactly this precision.
 
+    Under ``auto``, a network that OpenVINO cannot convert runs in Keras.
+
     Raises
     ------
     ConfigError, BackboneError
         There is no such engine, or the network cannot be built.
     """
+    from .keras_engine import KerasEngine
+
+    if _prefers_openvino(precision, wanted):
+        from .openvino_engine import OpenVinoEngine
+
+        try:
+            return OpenVinoEngine(network, precision, batch_size)
+        except ConversionError:
+            if wanted != AUTO:
+                raise
+    return KerasEngine(network, precision, batch_size)
+
+
+def _prefers_openvino(precision: str, wanted: str) -> bool:
     machine = this_machine()
     choice = choose_engine(wanted, machine)
     need = NEEDS[precision]
     able = not need or need in machine.flags or not machine.flags
     if choice.engine == "openvino" and (able or wanted == "openvino"):
-        from .openvino_engine import OpenVinoEngine
+        return True
+    if wanted != AUTO or not machine.is_x86 or not find_spec("openvino"):
+        return False
+    from .keras_engine import accelerators
 
-        return OpenVinoEngine(network, precision, batch_size)
-    from .keras_engine import KerasEngine, accelerators
-
-    if wanted == AUTO and machine.is_x86 and find_spec("openvino") and not accelerators():
-        # A GPU that Keras cannot use: the processor with OpenVINO beats the processor with Keras.
-        from .openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine(network, precision, batch_size)
-    return KerasEngine(network, precision, batch_size)
+    # A GPU that Keras cannot use: the processor with OpenVINO beats the processor with Keras.
+    return not accelerators()
 
 
 def idle_gpu(engine_name: str, hardware: Hardware | None = None) -> str:

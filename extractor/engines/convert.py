@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cache import errors
-from ...cache.errors import BackboneError, FeatxError
+from ...cache.errors import ConversionError, FeatxError
 from .base import Network
 from .model_cache import MODEL, ModelFolder
 
@@ -33,7 +33,7 @@ def convert(network: Network, folder: ModelFolder) -> None:
     ------
     UnknownBackboneError, WeightsMismatchError
         As when the backbone is built in this process.
-    BackboneError
+    ConversionError
         OpenVINO cannot convert the network.
     CacheWriteError
         The model cannot be written.
@@ -73,7 +73,7 @@ def _failure(network: Network, partial: Path, stderr: bytes) -> FeatxError:
     except (OSError, ValueError, KeyError, AttributeError):
         pass
     lines = stderr.decode("utf-8", "replace").strip().splitlines()[-SHOWN_LINES:]
-    return BackboneError(
+    return ConversionError(
         f"OpenVINO cannot convert {network.record.name} ({' | '.join(lines) or 'no reason given'})."
         " Use --engine keras"
     )

@@ -6,10 +6,12 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from featx.cache import FeatureStore
 from tests_shared import CHEAP, Cli
 
 
@@ -152,3 +154,13 @@ def test_sweep_takes_folds_a_grid_and_a_table(cli: Cli, photos: Path) -> None:
     assert "2 of them measured before" in again.stdout
     both = cli("sweep", "--grid", "grid.toml", "--heads", "ridge")
     assert both.exit_code == 1 and "one of them" in both.stderr
+
+
+def test_compressed_rows_are_the_same_rows(cli: Cli, photos: Path) -> None:
+    plain = extracted(cli, photos, "--cache", "plain")
+    packed = extracted(cli, photos, "--cache", "packed", "--compression", "gzip")
+    assert plain["fingerprint"] == packed["fingerprint"]
+    X = [FeatureStore(root).open_features().X[:] for root in ("plain", "packed")]
+    assert np.array_equal(*X)
+    wrong = cli("extract", photos, *CHEAP, "--compression", "zip")
+    assert wrong.exit_code == 1 and "gzip" in wrong.stderr
