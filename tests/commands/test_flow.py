@@ -152,3 +152,11 @@ def test_sweep_takes_folds_a_grid_and_a_table(cli: Cli, photos: Path) -> None:
     assert "2 of them measured before" in again.stdout
     both = cli("sweep", "--grid", "grid.toml", "--heads", "ridge")
     assert both.exit_code == 1 and "one of them" in both.stderr
+
+
+def test_fit_takes_the_memory_that_training_may_use(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    assert cli("fit", "--head", "centroid", "--memory", "2GB").exit_code == 0
+    for memory, hint in (("1kB", "too little"), ("much", "300MB, 2GB")):
+        result = cli("fit", "--memory", memory)
+        assert result.exit_code == 1 and hint in " ".join(result.stderr.split())
