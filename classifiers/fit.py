@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..cache import FeatureSet, Scores
 from .heads.checks import check_training_data
 from .heads.table import make_head
+from .memory import bounded_rows
 from .metrics import measure, wilson_interval
 from .model import Model
 from .splits import Split, split_features
@@ -34,11 +35,14 @@ class HeadOptions:
     params : mapping
     random_state : int
         Of the split and of whatever the head draws.
+    memory : int, optional
+        Bytes that training may take beside the program itself; larger features stay on disk.
     """
 
     name: str = "logreg"
     params: Mapping[str, Any] | None = None
     random_state: int = 0
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
     head = seeded_head(options.name, options.params or {}, options.random_state)
     split = split_features(features, options.random_state)
     start = time.perf_counter()
-    fit_head(head, features, split)
+    fit_head(head, features, split, options)
     seconds = time.perf_counter() - start
     model = Model(
         spec=features.spec,
@@ -108,12 +112,19 @@ def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
     return head
 
 
-def fit_head(head: Any, features: FeatureSet, split: Split) -> None:
+def fit_head(
+    head: Any, features: FeatureSet, split: Split, options: HeadOptions | None = None
+) -> None:
     """Fit ``head`` on the training rows; a head that stops early watches the validation rows."""
-    X, y = np.asarray(features.X[split.train]), features.y[split.train]
+    options = options or HeadOptions()
+    watches = len(split.val) and getattr(head, "uses_validation", False)
+    parts = [split.train, split.val] if watches else [split.train]
+    n_classes = len(features.class_names)
+    X, *watched = bounded_rows(features.X, parts, options.name, n_classes, options.memory)
+    y = features.y[split.train]
     check_training_data(X, y, features.class_names)
-    if len(split.val) and getattr(head, "uses_validation", False):
-        head.fit(X, y, validation_data=(features.X[split.val], features.y[split.val]))
+    if watched:
+        head.fit(X, y, validation_data=(watched[0], features.y[split.val]))
     else:
         head.fit(X, y)
 

@@ -52,6 +52,10 @@ def fit(
     patience: Annotated[
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
     cache: CacheOption = DEFAULT_CACHE,
@@ -76,9 +80,15 @@ def fit(
         "patience": patience,
     }
     params = {name: value for name, value in given.items() if value is not None}
-    options = HeadOptions(head, {**params, **_params(param or [])}, seed)
+    options = HeadOptions(head, {**params, **_params(param or [])}, seed, _bytes(memory))
     report = fit_model(features, options, cache=cache, out=out, command=typed_command())
     answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
+
+
+def _bytes(text: str | None) -> int | None:
+    from ..classifiers.memory import parse_memory
+
+    return None if text is None else parse_memory(text)
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -16,7 +16,9 @@ Ints = NDArray[np.int64]
 BLOCK_BYTES = 1 << 25
 COPY_BYTES = 1 << 28
 WORKING_BYTES = 1 << 30
+# Shares of the working memory that one copy or one block of rows may take.
 COPY_SHARE = 16
+BLOCK_SHARE = 32
 
 
 def is_lazy(X: Any) -> bool:
@@ -65,6 +67,10 @@ def free_bytes(X: Any) -> int:
     return int(getattr(X, "working_bytes", WORKING_BYTES))
 
 
+def _block_bytes(X: Any) -> int:
+    return min(BLOCK_BYTES, free_bytes(X) // BLOCK_SHARE) if is_lazy(X) else BLOCK_BYTES
+
+
 def take_rows(X: Any, rows: Ints) -> Any:
     """Return some rows: a copy where it is small, else a view."""
     limit = min(COPY_BYTES, free_bytes(X) // COPY_SHARE) if is_lazy(X) else COPY_BYTES
@@ -108,7 +114,7 @@ def iter_blocks(
     block : ndarray, shape (n_rows, n_features)
     """
     n_rows, n_features = X.shape
-    step = block_rows(max(n_features, width or 0), dtype.itemsize)
+    step = block_rows(max(n_features, width or 0), dtype.itemsize, _block_bytes(X))
     for rows in row_slices(n_rows, step):
         yield rows, np.asarray(X[rows], dtype)
 
@@ -121,7 +127,7 @@ def check_finite(X: Any) -> None:
     TrainingDataError
         A value is NaN or infinite; the message names its row and column.
     """
-    step = block_rows(X.shape[1], 8)
+    step = block_rows(X.shape[1], 8, _block_bytes(X))
     for rows in row_slices(X.shape[0], step):
         block = np.asarray(X[rows])
         if block.dtype.kind == "f" and not all_finite(block):

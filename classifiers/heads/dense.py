@@ -12,7 +12,7 @@ import numpy as np
 from ...cache.errors import TrainingDataError
 from .arrays import ArrayRule
 from .base import Head
-from .blocks import Floats, Ints, check_finite
+from .blocks import Floats, Ints, check_finite, take_rows
 from .dense_plan import PRESETS, Layers, Plan, Preset, Trained, forward
 from .rules import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
 from .training import Training
@@ -180,7 +180,7 @@ class DenseHead(Head):
         known = np.flatnonzero(np.isin(y, self.classes_))
         if not len(known):
             return None
-        X = X if len(known) == len(y) else X[known]
+        X = X if len(known) == len(y) else take_rows(X, known)
         check_finite(X)
         codes = np.searchsorted(self.classes_, y[known]).astype(np.int64)
         return Training(X, codes, None, len(self.classes_))

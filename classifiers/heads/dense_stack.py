@@ -98,7 +98,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         """Silence units: one draw serves all models, each compares it with its own rate."""
         if self.draws[position] is None:
             return values
-        rates = self.rates[position][:1] if position == 0 else self.rates[position][:, None, None]
+        rates = self.rates[position]
+        rates = ops.convert_to_tensor(rates[:1] if position == 0 else rates[:, None, None])
         draw = keras.random.uniform(ops.shape(values)[-2:], seed=self.draws[position])
         return ops.where(draw >= rates, values / (1 - rates), 0.0)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from .arrays import ArrayRule
 from .base import Head
-from .blocks import Floats, Ints, iter_blocks, take_rows
+from .blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, take_rows
 from .calibrate import calibration_folds, fit_temperature
 from .rules import CLASS_WEIGHT, FLAG, number, whole
 from .training import Training
 
 if TYPE_CHECKING:
     from ..solver import PathResult
+
+# A lane's Hessian blocks exist several times over while they are renewed.
+HESSIAN_SHARE = 8
 
 
 class LinearHead(Head):
@@ -69,8 +73,14 @@ class SolvedHead(LinearHead):
 
         scaling = Scaling(self.mean_, self.scale_) if self._standardizes else None
         options = SolverOptions(tol=float(self.tol), max_iter=int(self.max_iter))
-        X = data.X if isinstance(data.X, np.ndarray) else np.asarray(data.X)
-        return solve_path(X, data.y, list(grid), loss, weights, scaling=scaling, options=options)
+        if is_lazy(data.X):
+            n_folds = 1 if np.ndim(weights) < 2 else len(weights)
+            n_lanes = n_folds * (1 if loss == "logistic" else data.n_classes)
+            share = free_bytes(data.X) // (HESSIAN_SHARE * n_lanes)
+            options = replace(options, max_block_bytes=min(options.max_block_bytes, share))
+        return solve_path(
+            data.X, data.y, list(grid), loss, weights, scaling=scaling, options=options
+        )
 
     def _keep(self, result: PathResult, place: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Take over the solution at ``place``, (C,) or (fold, C)."""

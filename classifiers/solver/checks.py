@@ -14,8 +14,12 @@ FLOATS = (np.float16, np.float32, np.float64)
 
 
 def check_features(X: ArrayLike) -> NDArray[Any]:
-    """Return X as a two-dimensional float array, memory maps and float16 untouched."""
-    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    """Return X as a two-dimensional float array, memory maps and float16 untouched.
+
+    A matrix that reads its rows as it is sliced (it has ``blocks``, as ``FeatureSet.X``) stays one.
+    """
+    is_matrix = isinstance(X, np.ndarray) or hasattr(X, "blocks")
+    array: NDArray[Any] = X if is_matrix else np.asarray(X)  # type: ignore[assignment]
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"X must be a non-empty array (n_samples, n_features), got {array.shape}")
     if array.dtype not in FLOATS:

@@ -164,3 +164,11 @@ def test_compressed_rows_are_the_same_rows(cli: Cli, photos: Path) -> None:
     assert np.array_equal(*X)
     wrong = cli("extract", photos, *CHEAP, "--compression", "zip")
     assert wrong.exit_code == 1 and "gzip" in wrong.stderr
+
+
+def test_fit_takes_the_memory_that_training_may_use(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    assert cli("fit", "--head", "centroid", "--memory", "2GB").exit_code == 0
+    for memory, hint in (("1kB", "too little"), ("much", "300MB, 2GB")):
+        result = cli("fit", "--memory", memory)
+        assert result.exit_code == 1 and hint in " ".join(result.stderr.split())

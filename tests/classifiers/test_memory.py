@@ -1,0 +1,187 @@
+"""Training in a stated amount of memory, with a limit set on the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from cache_shared import make_spec, record_of
+
+from featx.cache import FeatureBatch, FeatureStore, Listing, Manifest, StringColumn
+from featx.cache.errors import ConfigError, TrainingDataError
+from featx.classifiers.fit import HeadOptions, fit
+from featx.classifiers.heads.blocks import RowView
+from featx.classifiers.memory import bounded_rows, least_memory, parse_memory
+
+SHARD_ROWS = 20_000
+N_CLASSES = 4
+# Once everything is imported and warm, the process may take no more than ``memory`` beside that.
+CHILD = """
+import json, os, resource, sys, threading, time
+import numpy as np
+from featx.cache import FeatureStore
+from featx.classifiers.fit import HeadOptions, fit
+
+cache, name, params, memory, bounded = sys.argv[1:]
+params, memory = json.loads(params), int(memory)
+
+def status(key):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+def run(features, memory):
+    options = HeadOptions(name, params, 0, memory if bounded == "1" else None)
+    return fit(FeatureStore(cache).open_features(features), options)
+
+run("small", memory)
+before, peak, done = status("RssAnon"), 0, False
+def watch():
+    global peak
+    while not done:
+        peak = max(peak, status("RssAnon") - before)
+        time.sleep(0.01)
+watcher = threading.Thread(target=watch)
+watcher.start()
+limit = status("VmData") + memory
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+start = time.perf_counter()
+try:
+    report = run("large", memory)
+    answer = {"accuracy": report.scores[-1].metrics["accuracy"]}
+except MemoryError:
+    answer = {"failed": True}
+done = True
+watcher.join()
+print(json.dumps({**answer, "peak": peak, "seconds": time.perf_counter() - start}))
+"""
+
+
+def write_features(root, name, n, width):
+    """Write a cache of ``n`` rows of float16 in overlapping classes; a few hundred to judge by."""
+    store, rng = FeatureStore(root), np.random.default_rng(n)
+    spec = make_spec(storage="float16")
+    y = np.sort(rng.integers(0, N_CLASSES, n))
+    centres = np.random.default_rng(0).standard_normal((N_CLASSES, width)).astype(np.float32)
+    digests = rng.integers(0, 256, (n, 32), dtype=np.uint8)
+    for start in range(0, n, SHARD_ROWS):
+        rows = slice(start, start + SHARD_ROWS)
+        X = rng.standard_normal((len(y[rows]), width), np.float32) * 4
+        X += centres[y[rows]]
+        store.write_rows(spec, [FeatureBatch(digests[rows], X)])
+    splits = np.zeros(n, np.int8)
+    splits[rng.permutation(n)[:600]] = np.tile([1, 2], 300)
+    ids = StringColumn.from_strings(f"{i}.png" for i in range(n))
+    listing = Listing(ids, y, splits, None, tuple("abcd"))
+    stamps = np.ones((n, 3), np.int64)
+    store.write_manifest(Manifest(name, f"/{name}", listing, digests, stamps, time.time_ns()))
+    store.write_run(record_of(name, spec, n))
+
+
+def run_limited(cache, head, params, memory, bounded=True):
+    words = [sys.executable, "-c", CHILD, cache, head, json.dumps(params), memory, int(bounded)]
+    threads = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MALLOC_ARENA_MAX": "2"}
+    run = subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, env={**os.environ, **threads}
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    return json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bounded") / "cache"
+    write_features(root, "small", 1200, 512)
+    write_features(root, "large", 100_000, 512)
+    return root
+
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA and /proc are Linux'")
+
+
+@needs_linux
+@pytest.mark.parametrize(
+    ("head", "params"),
+    [
+        ("logreg", {"C": 1e-3}),
+        ("dense", {"preset": "softmax", "epochs": 2}),
+    ],
+)
+def test_features_larger_than_the_limit_are_learned_from(head, params, cache):
+    memory = 80_000_000
+    assert memory < 100_000 * 512 * 2
+    answer = run_limited(cache, head, params, memory)
+    assert answer.get("accuracy", 0) > 0.9, answer
+    assert answer["peak"] <= memory
+
+
+@needs_linux
+def test_the_limit_would_stop_a_training_that_reads_all(cache):
+    assert "failed" in run_limited(cache, "logreg", {"C": 1e-3}, 80_000_000, bounded=False)
+
+
+@needs_linux
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("head", "params"), [("logreg", {"C": 1e-3}), ("dense", {"preset": "mlp", "epochs": 2})]
+)
+def test_a_gigabyte_is_learned_from_in_300_megabytes(head, params, tmp_path):
+    write_features(tmp_path / "cache", "small", 1200, 1280)
+    write_features(tmp_path / "cache", "large", 400_000, 1280)
+    answer = run_limited(tmp_path / "cache", head, params, 300_000_000)
+    assert answer.get("accuracy", 0) > 0.9, answer
+    assert answer["peak"] <= 300_000_000
+
+
+@pytest.mark.parametrize("head", ["logreg", "linear-svm"])
+def test_bounded_training_finds_the_same_optimum(head, cache, monkeypatch):
+    features = FeatureStore(cache).open_features("small")
+    monkeypatch.setattr("featx.classifiers.memory.least_memory", lambda *_: 0)
+    free, bounded = (
+        fit(features, HeadOptions(head, {"C": 1e-3}, 0, memory)).model.head
+        for memory in (None, 1_000_000)
+    )
+    X = np.asarray(features.X)
+    difference = np.abs(free.predict_proba(X) - bounded.predict_proba(X)).max()
+    assert difference < 1e-3
+
+
+def test_what_fits_is_read_and_what_does_not_stays_on_disk(cache):
+    X = FeatureStore(cache).open_features("small").X
+    rows = np.arange(0, 1200, 2)
+    least = least_memory(600, 512, N_CLASSES)
+    for memory, kind in ((None, np.ndarray), (10**9, np.ndarray), (least, RowView)):
+        (found,) = bounded_rows(X, [rows], "logreg", N_CLASSES, memory)
+        assert isinstance(found, kind)
+        np.testing.assert_array_equal(np.asarray(found), X[rows])
+
+
+def test_a_head_that_needs_all_in_memory_names_those_that_do_not(cache):
+    features = FeatureStore(cache).open_features("large")
+    with pytest.raises(TrainingDataError, match=r"svm needs all .* logreg, linear-svm, .* dense"):
+        fit(features, HeadOptions("svm", memory=80_000_000))
+
+
+def test_too_little_memory_is_refused_with_the_least(cache):
+    features = FeatureStore(cache).open_features("large")
+    with pytest.raises(ConfigError, match=r"5MB is too little .* takes \d+MB or more"):
+        fit(features, HeadOptions("logreg", memory=5_000_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("2GB", 2 * 10**9), ("300 mb", 3 * 10**8), ("1.5GiB", 3 * 2**29), ("64K", 64_000), ("9", 9)],
+)
+def test_sizes_are_read_in_decimal_and_binary_units(text, n_bytes):
+    assert parse_memory(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1GB", "2XB", "two", "GB", "0MB"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ConfigError, match="--memory"):
+        parse_memory(text)
