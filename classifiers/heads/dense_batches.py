@@ -46,8 +46,8 @@ class Batches:
         self._y = data.y
         weights = data.weight
         self._weight = None if weights is None else (weights / weights.mean()).astype(np.float32)
-        self.size = min(batch_size, n_samples)
-        self.n_features = n_features
+        self.size = min(batch_size, int(n_samples))
+        self.n_features = int(n_features)
 
     def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
         """Iterate over the batches of one epoch.
@@ -77,6 +77,7 @@ class Batches:
             places = generator.permutation(len(rows))
             for batch in row_slices(len(rows), self.size):
                 yield values[places[batch]], rows[places[batch]]
+            del values  # before the next window is read
 
     def _runs_in_random_order(self, generator: np.random.Generator) -> Ints:
         n_samples = len(self._y)
@@ -86,8 +87,8 @@ class Batches:
 
     def _window_rows(self) -> int:
         row_bytes = self.n_features * int(self._X.dtype.itemsize)
-        n_batches: int = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
-        return int(max(1, n_batches) * self.size)
+        n_batches = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
+        return max(1, n_batches) * self.size
 
 
 def _unchanged(block: Floats) -> Floats:
