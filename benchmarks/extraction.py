@@ -6,8 +6,9 @@ python benchmarks/extraction.py [--backbones resnet50 …] [--images 1000] [--pe
 Keras' published weights need the network; `random:0` weights of the same architecture cost the same
 time, so they stand in for all but the embedded backbone. Peer and featx take turns, so that a noisy
 machine disturbs both alike. Ratios compare images/s of whole commands, start-up included; the peer
-may run on fewer images (--peer-images), which flatters neither: its start-up is measured on the
-first batch and counted once in both.
+may run on fewer images (--peer-images), which flatters neither: its start-up is measured on one
+image and counted once in both. Images per processor second say the same where both fill all cores,
+and hardly change when other programs run beside them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -44,6 +46,9 @@ class Figures:
     auto: list[float] = field(default_factory=list)
     float32: list[float] = field(default_factory=list)
     engine_auto: list[float] = field(default_factory=list)
+    peer_cpu: list[float] = field(default_factory=list)
+    auto_cpu: list[float] = field(default_factory=list)
+    float32_cpu: list[float] = field(default_factory=list)
     first_seconds: float = 0.0
     precision: str = ""
     bottleneck: str = ""
@@ -55,7 +60,13 @@ class Figures:
             "auto / peer": auto / peer,
             "float32 / peer": statistics.median(self.float32) / peer,
             "auto / engine alone": auto / statistics.median(self.engine_auto),
+            "auto / peer, images per processor second": _ratio(self.auto_cpu, self.peer_cpu),
+            "float32 / peer, images per processor second": _ratio(self.float32_cpu, self.peer_cpu),
         }
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(ours) / statistics.median(theirs)
 
 
 class Bench:
@@ -64,12 +75,16 @@ class Bench:
     def __init__(self, folder: Path, work: Path) -> None:
         self.folder, self.work = folder, work
         self.env = {**os.environ, "FEATX_HOME": str(work / "home")}
+        self.cpu_seconds = 0.0
 
     def seconds(self, *command: str) -> tuple[float, str]:
-        """Run a command; return its seconds and what it wrote."""
+        """Run a command; return its seconds and what it wrote; keeps its processor seconds."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, env=self.env, check=False)
         taken = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
         return taken, done.stdout
@@ -113,14 +128,17 @@ def measure(bench: Bench, backbone: str, counts: tuple[int, int], repeats: int) 
     figures.precision = report["notes"]["precision"]
     precision = figures.precision.partition(":")[0]
     batch = int(report["notes"]["batch_size"])
-    start_up = bench.peer(backbone, 1)
+    start_up = np.array([bench.peer(backbone, 1), bench.cpu_seconds])
     for _ in range(repeats):
-        taken = bench.peer(backbone, n_peer)
+        taken = np.array([bench.peer(backbone, n_peer), bench.cpu_seconds])
         scaled = start_up + (taken - start_up) * n_images / n_peer
-        figures.peer.append(n_images / scaled)
+        figures.peer.append(n_images / scaled[0])
+        figures.peer_cpu.append(n_images / scaled[1])
         figures.auto.append(n_images / bench.featx(backbone)[0])
+        figures.auto_cpu.append(n_images / bench.cpu_seconds)
         figures.engine_auto.append(bench.engine(backbone, precision, batch))
         figures.float32.append(n_images / bench.featx(backbone, "--precision", "float32")[0])
+        figures.float32_cpu.append(n_images / bench.cpu_seconds)
     return figures
 
 

@@ -36,7 +36,8 @@ def cut(folder: Path, out: Path, n_train: int) -> Path:
 
 def features(source: Path, cache: Path, precision: str) -> tuple[Any, Any]:
     """Extract, and return training and test rows."""
-    from featx import FeatureOptions, FeatureStore, extract_features
+    from featx import FeatureOptions, FeatureStore
+    from featx.extractor import extract_features
 
     report = extract_features(source, FeatureOptions(precision=precision), cache=cache)
     found = FeatureStore(cache).open_features(report.name)
