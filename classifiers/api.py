@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ..extractor.options import Observer, RunOptions, Silence
 from ..extractor.plan import plan_for
 from ..extractor.sources import Source, open_source
 from .bundle import load_model, save_model
+from .crossing import measure_crossing
 from .fit import FitReport, HeadOptions, fit
 from .formats import Target
 from .model import Model
@@ -42,7 +43,9 @@ def fit_model(
     FeaturesNotFoundError, UnknownHeadError, TrainingDataError, CacheWriteError
         Nothing is written.
     """
-    report = fit(FeatureStore(cache).open_features(features), options, command)
+    store = FeatureStore(cache)
+    report = fit(store.open_features(features), options, command)
+    report = replace(report, model=_with_engine(report.model, store))
     save_model(report.model, Path(out))
     return report
 
@@ -76,8 +79,15 @@ def sweep_model(
     store = FeatureStore(cache)
     opened = [store.open_features(name) for name in features]
     report = sweep(opened, options or SweepOptions(), store, observer, command)
+    report = replace(report, winner=_with_engine(report.winner, store))
     save_model(report.winner, Path(out))
     return report
+
+
+def _with_engine(model: Model, store: FeatureStore) -> Model:
+    """Let the model say which engine made its features."""
+    engine = store.find(str(model.origin["features"])).record.engine
+    return replace(model, origin={**model.origin, "engine": engine})
 
 
 def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> FeatureSet:
@@ -157,9 +167,16 @@ def score_images(
     target = Target.parse(out, options.format)
     options.predictions.check_classes(loaded.class_names)
     store = FeatureStore(cache)
-    supply = _supply(loaded, source, store, options, observer or Silence())
+    observer = observer or Silence()
+    supply = _supply(loaded, source, store, options, observer)
     job = ScoreJob(loaded, supply, target, options.predictions, options.run.max_bad)
-    return score(job)
+    crossing = None
+    if isinstance(supply, ImageSupply):
+        trained_on = str(loaded.origin.get("engine", ""))
+        crossing = measure_crossing(supply.plan, supply.source, trained_on, options.run.engine)
+    if crossing:
+        observer.say(crossing.describe())
+    return replace(score(job), crossing=crossing)
 
 
 def _supply(

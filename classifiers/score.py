@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..extractor.options import BadLimit
 from .bundle import model_digest
+from .crossing import Crossing
 from .formats import Target, write_tables
 from .model import Model
 from .parts import PartFolder, PartKey, work_folder
@@ -42,6 +43,8 @@ class ScoreReport:
     first_errors : tuple of (id, reason)
         The first few images that could not be read.
     seconds : float
+    crossing : Crossing or None
+        How far this machine's features are off, where another engine made the training features.
     """
 
     out: Path
@@ -55,6 +58,7 @@ class ScoreReport:
     accuracy: float | None
     first_errors: tuple[tuple[str, str], ...]
     seconds: float
+    crossing: Crossing | None = None
 
 
 @dataclass(frozen=True)
