@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,26 @@ from numpy.typing import NDArray
 
 from featx.cache import FeatureStore
 from featx.cache.errors import BackboneError, ConfigError
-from featx.extractor.extract import extract
+from featx.extractor.extract import extract as extract_all
 from featx.extractor.features import iter_features
+from featx.extractor.groups import Group
 from featx.extractor.options import BadLimit, RunOptions
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
-from featx.extractor.sources import open_source
+from featx.extractor.report import ExtractReport
+from featx.extractor.sources import Source, open_source
 from featx.extractor.stream import Item, group, read_ahead
 
-PLAN = make_plan(FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32))
+PLAN = make_plan(
+    FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32, precision="float32")
+)
 
 
 class MeanEngine:
     """Features are the mean colours of the four quarters; fails or stops when told to."""
 
     name = "test/mean"
+    precision = "float32"
+    n_parallel = 1
 
     def __init__(self, batch_size: int, stop_after: int | None = None) -> None:
         self.batch_size, self.stop_after, self.n_runs = batch_size, stop_after, 0
@@ -43,12 +50,23 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[MeanEngine]:
     """Every engine that the test builds; ``engines[0].stop_after`` may be set beforehand."""
     built: list[MeanEngine] = []
 
-    def build(self: Plan, batch_size: int) -> MeanEngine:
+    def build(batch_size: int) -> MeanEngine:
         built.append(MeanEngine(batch_size))
         return built[-1]
 
-    monkeypatch.setattr(Plan, "build_engine", build)
+    use(monkeypatch, build)
     return built
+
+
+def use(patch: pytest.MonkeyPatch, build: Callable[[int], MeanEngine]) -> None:
+    """Let ``build`` make the engines of extraction and of streamed features."""
+    patch.setattr(Group, "build_engine", lambda self, engine, batch_size: build(batch_size))
+    patch.setattr(Plan, "build_engine", lambda self, batch_size, engine: build(batch_size))
+
+
+def extract(source: Source, plan: Plan, store: FeatureStore, *options: RunOptions) -> ExtractReport:
+    (report,) = extract_all(source, [plan], store, *options)
+    return report
 
 
 def rows_of(store: FeatureStore) -> dict[str, list[float]]:
@@ -76,7 +94,7 @@ def test_a_run_that_is_interrupted_goes_on_and_ends_with_the_same_bits(
     extract(source, PLAN, whole, RunOptions(batch_size=4))
     stopping = MeanEngine(4, stop_after=3)
     with monkeypatch.context() as patch:
-        patch.setattr(Plan, "build_engine", lambda self, batch_size: stopping)
+        use(patch, lambda batch_size: stopping)
         with pytest.raises(KeyboardInterrupt):
             extract(source, PLAN, cut, RunOptions(batch_size=4))
     assert len(cut.open_set(PLAN.spec)) == 12
@@ -123,7 +141,7 @@ def test_numbers_that_are_not_finite_stop_the_run(
         def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
             return (np.full((self.batch_size, 3), np.nan, np.float32),)
 
-    monkeypatch.setattr(Plan, "build_engine", lambda self, n: Broken(n))
+    use(monkeypatch, Broken)
     store = FeatureStore(tmp_path / "c")
     with pytest.raises(BackboneError, match="NaN"):
         extract(open_source(make_photos(tmp_path / "p")), PLAN, store)
@@ -151,7 +169,7 @@ def test_read_ahead_keeps_the_order_and_the_window() -> None:
 
     def reader(index: int) -> Item:
         taken.append(index)
-        return Item(index, b"", None)
+        return Item(index, b"", ())
 
     items = read_ahead(reader, range(100), workers=4, window=10)
     assert next(items).index == 0
@@ -161,10 +179,10 @@ def test_read_ahead_keeps_the_order_and_the_window() -> None:
 
 def test_groups_hold_at_most_a_batch_of_pixels() -> None:
     pixels = np.zeros((1, 1, 3), np.uint8)
-    items = [Item(i, b"", pixels if i % 3 else None) for i in range(20)]
+    items = [Item(i, b"", (pixels,) if i % 3 else ()) for i in range(20)]
     groups = list(group(items, 4))
     assert [item.index for held in groups for item in held] == list(range(20))
-    assert all(sum(item.pixels is not None for item in held) <= 4 for held in groups)
+    assert all(sum(bool(item.pixels) for item in held) <= 4 for held in groups)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "200%", "1.5"])
