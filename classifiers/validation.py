@@ -15,7 +15,6 @@ from ..cache.errors import TrainingDataError
 from .fit import seeded_head
 from .grid import Family
 from .heads.checks import check_training_data
-from .heads.together import families, fit_many
 from .metrics import measure, wilson_interval
 from .results import Measured
 from .splits import Split, row_units
@@ -105,6 +104,8 @@ def fit_family(family: Family, data: FoldData, random_state: int) -> Iterator[Fi
     Fitted
         As soon as each is there.
     """
+    from .heads.together import families, fit_many
+
     heads = [seeded_head(family.head, params, random_state) for params in family.params]
     validation = (data.X_held_out, data.y_held_out) if len(data.y_held_out) else None
     places = {id(head): place for place, head in enumerate(heads)}
