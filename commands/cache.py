@@ -44,7 +44,7 @@ app = typer.Typer(
 
 @app.command("ls")
 def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
-    """List the cached features, newest first.
+    """List the cached features, newest first; `featx cache info NAME` says all of one.
 
     Example: featx cache ls
     """
@@ -71,8 +71,8 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
         if not stored:
             console.print(f"No features in {cache}. Next: featx extract")
             return
-        keys = ("name", "backbone", "n_samples", "n_bad", "n_bytes", "finished", "location")
-        heads = ("name", "backbone", "images", "unreadable", "size", "finished", "source")
+        keys = ("name", "backbone", "n_samples", "n_bad", "n_bytes")
+        heads = ("name", "backbone", "images", "bad", "size")
         draw_table(console, heads, [tuple(cell(key, row[key]) for key in keys) for row in data])
 
     answer(as_json, data, draw)
