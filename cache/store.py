@@ -126,6 +126,11 @@ class FeatureStore:
         """Replace the record of a source's last extraction under one spec."""
         write_run(self.layout.run(record.fingerprint, record.manifest), record)
 
+    def read_run(self, fingerprint: str, manifest: str) -> RunRecord | None:
+        """Read the record of a source's last extraction under one spec, or None."""
+        path = self.layout.run(fingerprint, manifest)
+        return read_run(path) if path.exists() else None
+
     def list_features(
         self, unreadable: list[CacheFormatError] | None = None
     ) -> list[StoredFeatures]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def draw_info(console: Console, d: Description) -> None:
         ("set", f"{d.n_shards} shards, {human_bytes(d.n_bytes)}, {_compressions(d)}"),
         ("shared with", ", ".join(d.shared_with) or "no other source"),
         ("extracted", timestamp(d.run["finished_ns"])),
-        ("run", f"{d.run['n_extracted']} rows in {d.run['seconds']:.1f} s by {d.run['engine']}"),
+        ("run", _run(d.run)),
         *((f"spec {field}", str(value)) for field, value in d.spec.items()),
         ("fingerprint", d.fingerprint),
     ]
@@ -67,6 +68,11 @@ def draw_info(console: Console, d: Description) -> None:
         console.print(f"{key:{width}}  {value}")
     for problem in d.damaged:
         console.print(f"damaged: {problem}")
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    by = f" by {run['engine']}" if run["engine"] else ""
+    return f"{run['n_extracted']:,} rows in {run['seconds']:.1f} s{by}"
 
 
 def _compressions(d: Description) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..cache import BadImage, FeatureStore, Manifest, RunRecord
-from ..cache.errors import CacheWriteError, SourceFormatError
+from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
 from .coverage import Coverage
 from .decode import strict_images
 from .engines.choose import idle_gpu
@@ -232,9 +232,8 @@ class _Extraction:
 
     def _notes(self, member: int) -> dict[str, Any]:
         found = self.settled[member]
-        notes: dict[str, Any] = {
-            "precision": found.why or f"{found.plan.spec.precision}: asked for"
-        }
+        notes = {} if self.n_written[member] else self._earlier_notes(member)
+        notes |= {"precision": found.why or f"{found.plan.spec.precision}: asked for"}
         if found.drift:
             notes["drift"] = found.drift.to_dict()
         for lane in self.lanes:
@@ -243,6 +242,15 @@ class _Extraction:
         if self._bottleneck():
             notes["bottleneck"] = self._bottleneck()
         return notes
+
+    def _earlier_notes(self, member: int) -> dict[str, Any]:
+        """Return what the run that made the rows noted, such as their drift."""
+        fingerprint = self.plans[member].spec.fingerprint
+        try:
+            earlier = self.store.read_run(fingerprint, self.source.name)
+        except CacheFormatError:
+            return {}
+        return dict(earlier.notes) if earlier else {}
 
     def _warnings(self) -> tuple[str, ...]:
         names = [lane.engine_name for lane in self.lanes if lane.engine_name]

@@ -115,3 +115,12 @@ def test_a_real_run_records_why_and_a_second_one_keeps_it(photos, tmp_path):
     assert first.record.notes["precision"] and first.bottleneck
     assert again.record.fingerprint == first.record.fingerprint
     assert (again.record.n_extracted, again.record.n_cached, again.bottleneck) == (0, 24, "")
+
+
+def test_a_run_that_finds_everything_cached_keeps_the_drift_on_record(photos, tmp_path):
+    options = FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32)
+    first = extract_features(photos, options, cache=tmp_path / "c")
+    again = extract_features(photos, options, cache=tmp_path / "c")
+    assert again.record.n_extracted == 0
+    assert again.record.notes.get("drift") == first.record.notes.get("drift")
+    assert "drift" not in first.record.notes or again.record.notes["drift"]
