@@ -17,6 +17,8 @@ from .model import Model
 STATUSES = ("ok", "unsure", "error")
 UNSURE, ERROR = STATUSES.index("unsure"), STATUSES.index("error")
 FULL_SORT_CLASSES = 64
+# Temporary arrays that stay in the processor's cache, and in memory that is given again.
+PREDICT_BYTES = 2 << 20
 TOP_K = "featx.top_k"
 
 
@@ -148,7 +150,10 @@ class Predictor:
     def _probabilities(self, block: RowBlock) -> NDArray[np.float32]:
         if not len(block.X):
             return np.zeros((0, len(self.model.class_names)), np.float32)
-        return self.model.predict_proba(block.X).astype(np.float32, copy=False)
+        n_rows, n_features = block.X.shape
+        step = max(64, PREDICT_BYTES // (4 * n_features))
+        parts = [self.model.predict_proba(block.X[i : i + step]) for i in range(0, n_rows, step)]
+        return np.concatenate(parts).astype(np.float32, copy=False)
 
     def _decide(self, proba: NDArray[np.float32]) -> NDArray[np.int64]:
         limit = self.options.threshold
