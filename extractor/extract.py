@@ -213,6 +213,7 @@ class _Extraction:
 
     def _record(self, member: int, n_bad: int) -> RunRecord:
         n_samples, n_written = len(self.survey.listing), self.n_written[member]
+        earlier = None if n_written else self._earlier(member)
         return RunRecord(
             manifest=self.source.name,
             fingerprint=self.plans[member].spec.fingerprint,
@@ -222,8 +223,8 @@ class _Extraction:
             n_cached=n_samples - n_written - n_bad,
             n_bad=n_bad,
             seconds=time.perf_counter() - self.started,
-            engine=self._engine_name(member),
-            notes=self._notes(member),
+            engine=self._engine_name(member) or (earlier.engine if earlier else ""),
+            notes={**(earlier.notes if earlier else {}), **self._notes(member)},
         )
 
     def _engine_name(self, member: int) -> str:
@@ -232,8 +233,9 @@ class _Extraction:
 
     def _notes(self, member: int) -> dict[str, Any]:
         found = self.settled[member]
-        notes = {} if self.n_written[member] else self._earlier_notes(member)
-        notes |= {"precision": found.why or f"{found.plan.spec.precision}: asked for"}
+        notes: dict[str, Any] = {
+            "precision": found.why or f"{found.plan.spec.precision}: asked for"
+        }
         if found.drift:
             notes["drift"] = found.drift.to_dict()
         for lane in self.lanes:
@@ -243,14 +245,13 @@ class _Extraction:
             notes["bottleneck"] = self._bottleneck()
         return notes
 
-    def _earlier_notes(self, member: int) -> dict[str, Any]:
-        """Return what the run that made the rows noted, such as their drift."""
+    def _earlier(self, member: int) -> RunRecord | None:
+        """Return the record of the run that made the rows: its engine, their drift."""
         fingerprint = self.plans[member].spec.fingerprint
         try:
-            earlier = self.store.read_run(fingerprint, self.source.name)
+            return self.store.read_run(fingerprint, self.source.name)
         except CacheFormatError:
-            return {}
-        return dict(earlier.notes) if earlier else {}
+            return None
 
     def _warnings(self) -> tuple[str, ...]:
         names = [lane.engine_name for lane in self.lanes if lane.engine_name]
