@@ -1,7 +1,4 @@
-"""Our own solver for regularised linear heads: a grid of C values costs about as much as one.
-
-The scikit-learn estimators over it are in `estimators`, which imports scikit-learn.
-"""
+"""Our own solver for regularised linear heads: a grid of C values costs about as much as one."""
 
 from .options import PathResult, SolverOptions
 from .path import Scaling, solve_path
