@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
@@ -16,6 +17,8 @@ from .spec import FeatureSpec
 from .strings import StringColumn
 
 BLOCK_ROWS = 4096
+# With one block ahead the reading thread stands still whenever both it and its user finish at once.
+BLOCKS_AHEAD = 2
 
 
 class FeatureMatrix:
@@ -59,18 +62,18 @@ class FeatureMatrix:
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
         """Iterate over the rows in blocks of at most ``n_rows``, in order.
 
-        While one block is used, a thread reads and checks the next.
+        While one block is used, a thread reads and checks the next two. Neighbouring rows of one
+        uncompressed shard are mapped; all others take up to four blocks of memory.
         """
         cuts = self._shards.cuts(self._positions, n_rows)
+        coming: deque[Future[NDArray[Any]]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="featx-read") as reader:
-            coming: Future[NDArray[Any]] | None = None
             for start, stop in pairwise(cuts):
-                following = reader.submit(self.__getitem__, slice(start, stop))
-                if coming:
-                    yield coming.result()
-                coming = following
-            if coming:
-                yield coming.result()
+                coming.append(reader.submit(self.__getitem__, slice(start, stop)))
+                if len(coming) > BLOCKS_AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
 
 
 class FeatureSet:

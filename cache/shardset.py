@@ -94,7 +94,10 @@ class ShardSet:
 
     def _run_starts(self, positions: NDArray[np.int64]) -> list[int]:
         """Return where runs of neighbouring rows of one shard begin in ``positions``."""
-        breaks = np.diff(positions) != 1
+        breaks = positions[1:] - positions[:-1] != 1
+        if not breaks.any():
+            ends = self._starts[np.searchsorted(self._starts, positions[0], "right") :]
+            return [0, *(ends[ends <= positions[-1]] - positions[0]).tolist()]
         breaks |= np.isin(positions[1:], self._starts[1:-1], kind="sort")
         return [0, *(np.flatnonzero(breaks) + 1).tolist()]
 
