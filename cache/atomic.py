@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import CacheWriteError
@@ -40,7 +40,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
             "free some space or fix the permissions and run the same command again."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # A read-only file system refuses even to remove what is not there.
+        with suppress(OSError):
+            partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
