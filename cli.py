@@ -25,10 +25,14 @@ class FeatxGroup(TyperGroup):
             # The error tree's package loads NumPy and HDF5, which `--help` never needs.
             from .cache.errors import FeatxError
 
-            if not isinstance(error, FeatxError):
-                raise
-            typer.echo(f"featx: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
+            if isinstance(error, FeatxError):
+                typer.echo(f"featx: {error}", err=True)
+                raise typer.Exit(error.exit_code) from error
+            # Without a name it is no file that failed but, say, a pipe that was closed.
+            if isinstance(error, OSError) and error.filename:
+                typer.echo(f"featx: {error.filename}: {error.strerror}", err=True)
+                raise typer.Exit(1) from error
+            raise
         except KeyboardInterrupt as error:
             typer.echo(
                 "featx: interrupted. What was finished is saved; the same command goes on.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,21 @@ def test_damaged_model(cli: Cli, photos: Path, damage: str) -> None:
         path.write_bytes(data)
     message = failing(cli("score", "model.featx", photos, "--out", "p.csv"))
     assert "model.featx" in message and not Path("p.csv").exists()
+
+
+def test_a_file_that_the_system_keeps(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+
+    def refuse(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        line = failing(cli("cache", "rm", "photos", "--yes"))
+    assert line.endswith(".json: Read-only file system")
+    assert cli("cache", "verify").exit_code == 0
 
 
 def test_usage_errors_exit_with_2(cli: Cli) -> None:
