@@ -16,10 +16,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -152,47 +153,82 @@ def measure_open(work: Path) -> list[dict[str, float]]:
     return runs
 
 
+class ShardMaps:
+    """NumPy's memory maps of the shards' own bytes.
+
+    How fast a file's pages can be read depends on how the system laid them out in memory when it
+    was written: copies of one file differ by 50 % and more. These are the very pages of the cache.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._maps = []
+        for path in sorted((work / "cache").rglob("shards/*.h5")):
+            with h5py.File(path) as file:
+                X = file["X"]
+                self._maps.append(np.memmap(path, X.dtype, "r", X.id.get_offset(), X.shape))
+        self.shape = (sum(map(len, self._maps)), N_FEATURES)
+        self.dtype = self._maps[0].dtype
+
+    def blocks(self, n_rows: int) -> Iterator[NDArray[Any]]:
+        """Iterate over the rows in blocks of at most ``n_rows``."""
+        for X in self._maps:
+            for start in range(0, len(X), n_rows):
+                yield X[start : start + n_rows]
+
+
 def measure_reading(work: Path) -> dict[str, Any]:
-    """Compare sequential and random reading with NumPy's memory map, first touch each time."""
+    """Compare sequential and random reading with NumPy's memory map, first touch each time.
+
+    The peers are ``np.load(mmap_mode="r")`` of a copy, and maps of the shards' own bytes.
+    """
     store = FeatureStore(work / "cache")
 
-    def peer() -> Any:
+    def npy() -> Any:
         return np.load(work / "peer.npy", mmap_mode="r")
+
+    def same() -> Any:
+        return ShardMaps(work)
 
     def ours() -> Any:
         return store.open_features().X
 
-    n_rows = len(peer())
+    n_rows = len(npy())
     places = np.random.default_rng(2).integers(0, n_rows, N_RANDOM)
-    kept = ours()
-    np.asarray(kept[:1])
-    for block in kept.blocks():
-        np.add.reduce(block[:1])
+    kept, kept_maps = ours(), same()
+    for X in (kept, kept_maps):
+        sum_all(X)
+    both = {"npy": npy, "same bytes": same}
+    again = {"npy": npy, "same bytes": lambda: kept_maps}
     return {
-        "sequential_copy": versus("sequential, copied", peer, ours, copy_all),
-        "sequential_sum": versus("sequential, summed", peer, ours, sum_all),
-        "sequential_sum_again": versus("summed again, checked before", peer, lambda: kept, sum_all),
-        "random": versus(f"random {N_RANDOM:,} rows", peer, ours, lambda X: X[places]),
+        "sequential_copy": versus("sequential, copied", both, ours, copy_all),
+        "sequential_sum": versus("sequential, summed", both, ours, sum_all),
+        "sequential_sum_again": versus(
+            "summed again, checked before", again, lambda: kept, sum_all
+        ),
+        "random": versus(f"random {N_RANDOM:,} rows", {"npy": npy}, ours, lambda X: X[places]),
     }
 
 
 def versus(
-    what: str, peer: Callable[[], Any], ours: Callable[[], Any], use: Callable[[Any], object]
-) -> dict[str, float]:
-    """Time ``use`` on both, taking turns; the ratio is of speeds, ours by the peer's."""
-    seconds: dict[str, list[float]] = {"peer": [], "ours": []}
+    what: str,
+    peers: Mapping[str, Callable[[], Any]],
+    ours: Callable[[], Any],
+    use: Callable[[Any], object],
+) -> dict[str, Any]:
+    """Time ``use`` on all in turns; ratios are of speeds, ours by the peer's."""
+    makers = {**peers, "cache": ours}
+    seconds: dict[str, list[float]] = {name: [] for name in makers}
     for _ in range(REPEATS):
-        for name, make in (("peer", peer), ("ours", ours)):
+        for name, make in makers.items():
             X = make()
             start = time.perf_counter()
             use(X)
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    ratio = medians["peer"] / medians["ours"]
-    print(
-        f"{what}: NumPy {medians['peer']:.3f} s, cache {medians['ours']:.3f} s, ratio {ratio:.2f}"
-    )
-    return {"numpy_seconds": medians["peer"], "cache_seconds": medians["ours"], "ratio": ratio}
+    ratios = {name: medians[name] / medians["cache"] for name in peers}
+    print(f"{what}: " + ", ".join(f"{name} {value:.3f} s" for name, value in medians.items()))
+    print("  " + ", ".join(f"{ratio:.2f} of {name}" for name, ratio in ratios.items()))
+    return {"seconds": medians, "ratios": ratios}
 
 
 def blocks_of(X: Any) -> Iterator[NDArray[Any]]:
