@@ -76,8 +76,7 @@ def run(work: Path, cache: Path, out: str, kill_after: float | None = None) -> d
             if kill_after and time.perf_counter() - start > kill_after:
                 process.kill()
             time.sleep(0.01)
-        assert process.stdout is not None
-        printed = process.stdout.read().split()
+        printed = process.communicate()[0].split()
     return {
         "seconds": round(time.perf_counter() - start, 2),
         "peak_anonymous_mb": round(peak / 1000, 1),
