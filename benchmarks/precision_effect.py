@@ -1,9 +1,10 @@
 """What bfloat16 features do to the heads, on Fashion-MNIST with the embedded backbone.
 
-python benchmarks/precision_effect.py FOLDER [--train 60000] [--heads logreg linear-svm] [--out F]
+python benchmarks/precision_effect.py FOLDER --work DIR [--train 60000] [--heads logreg] [--out F]
 
 FOLDER holds the four gzipped IDX files of the full Fashion-MNIST. Features are extracted in float32
-and in bfloat16; every head is fitted on both with the same rows, and judged on the test split.
+and in bfloat16 into a cache in DIR, where a second run finds them; every head is fitted on both
+with the same rows, and judged on the test split.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ C = 0.01
 
 def cut(folder: Path, out: Path, n_train: int) -> Path:
     """Copy the test split and the first rows of the train split; the rows are shuffled already."""
-    out.mkdir()
+    out.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", n_train), ("t10k", 10_000)):
         for kind, row_bytes, dims in (("images-idx3", 28 * 28, 3), ("labels-idx1", 1, 1)):
             content = gzip.decompress((folder / f"{part}-{kind}-ubyte.gz").read_bytes())
@@ -48,15 +48,12 @@ def features(source: Path, cache: Path, precision: str) -> tuple[Any, Any]:
 
 def heads() -> dict[str, Any]:
     """Return the heads by name, with a fixed regularisation."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC, LinearSVC
+    from featx.classifiers import make_head
 
     return {
-        "logreg": make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=300)),
-        "linear-svm": make_pipeline(StandardScaler(), LinearSVC(C=C / 10, dual=False)),
-        "svm": make_pipeline(StandardScaler(), SVC(C=10.0, gamma="scale")),
+        "logreg": make_head("logreg", C=C),
+        "linear-svm": make_head("linear-svm", C=C / 10),
+        "svm": make_head("svm", C=10.0),
     }
 
 
@@ -64,21 +61,21 @@ def main() -> None:
     """Measure, print accuracies and their differences in points."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--train", type=int, default=60_000)
     parser.add_argument("--heads", nargs="+", default=["logreg", "linear-svm", "svm"])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as work:
-        source = cut(options.folder, Path(work) / "fashion", options.train)
-        data = {p: features(source, Path(work) / "cache", p) for p in PRECISIONS}
-        for name in options.heads:
-            scores = {}
-            for precision, (train, test) in data.items():
-                scores[precision] = 100 * heads()[name].fit(*train).score(*test)
-            scores["points"] = scores["bfloat16"] - scores["float32"]
-            found[name] = scores
-            print(name, *(f"{key} {value:.2f}" for key, value in scores.items()), flush=True)
+    source = cut(options.folder, options.work / f"fashion-{options.train}", options.train)
+    data = {p: features(source, options.work / "cache", p) for p in PRECISIONS}
+    for name in options.heads:
+        scores = {}
+        for precision, (train, test) in data.items():
+            scores[precision] = 100 * heads()[name].fit(*train).score(*test)
+        scores["points"] = scores["bfloat16"] - scores["float32"]
+        found[name] = scores
+        print(name, *(f"{key} {value:.2f}" for key, value in scores.items()), flush=True)
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -1,5 +1,9 @@
 """The classifiers: heads on cached features, sweeps, model files and scoring."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .api import (
     ScoreOptions,
     export_model,
@@ -10,10 +14,14 @@ from .api import (
 )
 from .bundle import load_model, save_model
 from .fit import FitReport, HeadOptions
+from .heads.table import make_head
 from .model import Model
 from .predictions import PredictionOptions
 from .score import ScoreReport
 from .sweep import SweepReport
+
+if TYPE_CHECKING:
+    from .solver import solve_path
 
 __all__ = [
     "FitReport",
@@ -26,8 +34,19 @@ __all__ = [
     "export_model",
     "fit_model",
     "load_model",
+    "make_head",
     "open_features",
     "save_model",
     "score_images",
+    "solve_path",
     "sweep_model",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch the solver on first use: it loads SciPy, which scoring never needs."""
+    if name == "solve_path":
+        from .solver import solve_path
+
+        return solve_path
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,12 +10,18 @@ from collections.abc import Callable, Sequence
 from ..cache import FeatureBatch, FeatureSpec, FeatureStore
 from .options import SHARD_BYTES, SHARD_SECONDS
 
-WAITING = 8
+WAITING = 4
+# Batches on their way besides: up to three in the engine, and one in the hands of the thread.
+UNDER_WAY = 4
 END = None
 
 
 class ShardWriter:
     """Collects rows and writes them as shards when there are enough, or enough time has passed.
+
+    A shard is written early enough that it and all batches still on their way make no more than
+    ``SHARD_BYTES``, so that this is what a kill can cost. (Where eight batches are larger than half
+    of that, it is twice those eight.)
 
     Parameters
     ----------
@@ -98,9 +104,13 @@ class ShardWriter:
 
     def _write_if_due(self) -> None:
         late = time.perf_counter() - self._last >= SHARD_SECONDS
-        sizes = [sum(batch.X.nbytes for batch in rows) for rows in self._rows]
-        if max(sizes) >= self._shard_bytes or (late and any(sizes)):
+        if any(self._is_full(rows) for rows in self._rows) or (late and any(self._rows)):
             self._write_all()
+
+    def _is_full(self, rows: list[FeatureBatch]) -> bool:
+        sizes = [batch.X.nbytes for batch in rows]
+        on_their_way = (WAITING + UNDER_WAY) * max(sizes, default=0)
+        return bool(rows) and sum(sizes) >= max(self._shard_bytes - on_their_way, on_their_way)
 
     def _write_all(self) -> None:
         start = time.perf_counter()

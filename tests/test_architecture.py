@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import featx
@@ -104,6 +105,19 @@ def test_public_names() -> None:
     ]
     assert all(hasattr(featx, name) for name in featx.__all__)
     assert not hasattr(featx, "nothing")
+
+
+def test_the_solver_and_the_heads_are_public() -> None:
+    import featx.classifiers
+
+    assert {"make_head", "solve_path"} <= set(featx.classifiers.__all__)
+    X = np.array([[0.0], [1.0], [2.0], [3.0]], np.float32)
+    found = featx.classifiers.solve_path(X, [0, 0, 1, 1], C=[1.0, 10.0])
+    assert found.coef.shape == (2, 1, 1)
+    head = featx.classifiers.make_head("linear-svm", C=1.0).fit(X, ["a", "a", "b", "b"])
+    assert head.predict(X).tolist() == ["a", "a", "b", "b"]
+    with pytest.raises(AttributeError):
+        featx.classifiers.nothing  # noqa: B018
 
 
 def test_only_featx_lands_in_site_packages() -> None:

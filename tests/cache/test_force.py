@@ -23,14 +23,13 @@ from PIL import Image
 
 from featx.cache import FeatureStore
 from featx.cache.verify import verify
-from featx.extractor.writer import WAITING
+from featx.extractor.writer import UNDER_WAY, WAITING
 from tests_shared import CHEAP
 
 DRIVER = Path(__file__).parents[1] / "extract_driver.py"
-N_IMAGES = 240
-SHARD_ROWS = 24
-# A kill costs the shard in progress, the batches that wait for the writer, and one in flight.
-AT_RISK = SHARD_ROWS + (WAITING + 2) * BATCH
+N_IMAGES = 480
+# The bytes of a shard are those of two times the batches that can be on their way at once.
+SHARD_ROWS = 2 * (WAITING + UNDER_WAY) * BATCH
 
 
 @dataclass(frozen=True)
@@ -120,13 +119,13 @@ def kill_and_resume(pictures: Pictures, folder: Path, n_kills: int, seed: int) -
                 break  # it was done before the blow fell
             after = committed(cache)
             lost = (work_in(log) - work_before) - (after - before)
-            assert 0 <= lost <= AT_RISK, "at most one shard's work is done again"
+            assert 0 <= lost <= SHARD_ROWS, "at most one shard's work is done again"
             n_round += 1
             found.append(after)
         code, _, err = finish(start(pictures.root, cache, log))
         assert code == 0, err
         pictures.check(cache)
-        assert work_in(log) <= N_IMAGES + n_round * (AT_RISK)
+        assert work_in(log) <= N_IMAGES + n_round * SHARD_ROWS
     return found
 
 

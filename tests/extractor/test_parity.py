@@ -42,8 +42,12 @@ def write_images(root, n_images, side):
     return np.stack(seen)
 
 
-def reference(name, pixels):
-    """Compute the pooled features with Keras alone."""
+def reference(name, pixels, batch_size=3):
+    """Compute the pooled features with Keras alone.
+
+    On single images Keras' own kernels round otherwise than on batches, and the deepest networks
+    with random weights make 4e-3 of that (EfficientNetV2M): compare singles with singles.
+    """
     module, function = BACKBONES[name].builder.split(":")
     side = pixels.shape[1]
     model = getattr(keras.applications, function)(
@@ -51,7 +55,8 @@ def reference(name, pixels):
     )
     set_random_weights(model, SEED)
     x = getattr(keras.applications, module).preprocess_input(pixels.astype(np.float32))
-    return np.concatenate([model.predict_on_batch(x[i : i + 3]) for i in range(0, len(x), 3)])
+    starts = range(0, len(x), batch_size)
+    return np.concatenate([model.predict_on_batch(x[i : i + batch_size]) for i in starts])
 
 
 def extract(root, name, side, cache, **run):
@@ -82,8 +87,9 @@ class StopAfter(Silence):
 @pytest.mark.parametrize("name", by_cost)
 def test_features_equal_keras_at_another_size(tmp_path, name):
     side = BACKBONES[name].min_size + 9
-    expected = reference(name, write_images(tmp_path / "images", 33, side))
-    for batch_size in (1, 7, 32):
+    pixels = write_images(tmp_path / "images", 33, side)
+    singles, batches = reference(name, pixels, 1), reference(name, pixels)
+    for batch_size, expected in ((1, singles), (7, batches), (32, batches)):
         found, _ = extract(
             tmp_path / "images", name, side, tmp_path / f"cache{batch_size}", batch_size=batch_size
         )
@@ -96,8 +102,9 @@ def test_features_equal_keras_at_another_size(tmp_path, name):
 def test_features_equal_keras_at_the_default_size(tmp_path, name):
     record = BACKBONES[name]
     n_images = 33 if record.gmacs < FULL_BATCH_GMACS else 9
-    expected = reference(name, write_images(tmp_path / "images", n_images, record.image_size))
-    for batch_size in (1, 7, 32):
+    pixels = write_images(tmp_path / "images", n_images, record.image_size)
+    singles, batches = reference(name, pixels, 1), reference(name, pixels)
+    for batch_size, expected in ((1, singles), (7, batches), (32, batches)):
         found, _ = extract(
             tmp_path / "images", name, None, tmp_path / f"cache{batch_size}", batch_size=batch_size
         )
