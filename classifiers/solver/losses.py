@@ -95,7 +95,7 @@ class Softmax:
     """
 
     temper = 0.85
-    patience = 25
+    patience = 1000
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -140,7 +140,7 @@ class Sigmoid:
     n_columns = 1
     curvature_at_zero = 0.25
     temper = 0.85
-    patience = 15
+    patience = 1000
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -179,7 +179,7 @@ class SquaredHinge:
     n_columns = 1
     curvature_at_zero = 2.0
     temper = 1.0
-    patience = 15
+    patience = 1000
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets

@@ -36,10 +36,16 @@ class SolverOptions:
     block_rows : int >= 1
         Rows of X that are in work at once in each thread.
     hessian_rows : int >= 1
-        Most rows that one weighted Gram block is built from; more are thinned by importance.
+        Most rows that weighted Gram blocks are built from; more are thinned by importance.
+    hessian_rank : int >= 1
+        Leading eigen-directions of the features' covariance in which the blocks are dense; in
+        the others they are diagonal.
     max_block_bytes : int >= 0
         Most memory for the Hessian blocks of one grid point; above it the shared Gram matrix
         alone preconditions.
+    max_fast_bytes : int >= 0
+        Most memory for a bfloat16 copy of X (4 bytes a number, for both products) where the
+        processor multiplies that format faster; above it, all products are in float32.
     n_threads : int or None
         Worker threads; None asks BLAS how many it would use.
     random_state : int
@@ -49,10 +55,12 @@ class SolverOptions:
     tol: float = 1e-6
     max_iter: int = 1000
     fit_intercept: bool = True
-    memory_pairs: int = 20
+    memory_pairs: int = 60
     block_rows: int = 1024
     hessian_rows: int = 20_000
+    hessian_rank: int = 400
     max_block_bytes: int = 1 << 30
+    max_fast_bytes: int = 1 << 33
     n_threads: int | None = None
     random_state: int = 0
 
@@ -60,7 +68,7 @@ class SolverOptions:
         """Refuse values that no solve could use."""
         if not self.tol > 0:
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
-        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows"):
+        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows", "hessian_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
         if self.n_threads is not None and self.n_threads < 1:

@@ -19,6 +19,7 @@ from .checks import (
     check_weights,
 )
 from .design import Design, Workers
+from .fast import fast_blocks
 from .lane import Lane
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
 from .options import F64, LossName, PathResult, SolverOptions
@@ -140,7 +141,8 @@ def _solve_design(
     else:
         totals = targets.weights.sum(axis=1, dtype=np.float64)
     kernel, positives = _kernel(loss, targets)
-    problem = Problem(design, kernel, totals, spectrum, options)
+    fast = fast_blocks(design, options.max_fast_bytes)
+    problem = Problem(design, kernel, totals, spectrum, options, fast)
     schedule = Schedule(problem, _chains(problem, positives, grid))
     schedule.run()
     return _collect(schedule, positives, grid)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .lane import Lane
 from .options import F64
-from .precondition import Curvature
+from .blocks import Curvature
 from .problem import Problem
 
 # A grid point joins once its predecessor is this near its own optimum (relative objective).
@@ -125,6 +125,8 @@ class Schedule:
         gram = problem.gram_preconditioner(C, chain.fold)
         pairs = problem.options.memory_pairs
         lane = Lane(C, chain.fold, chain.positive, start, gram, pairs)
+        if chain.launched:
+            lane.anchor = chain.launched[-1].anchor
         chain.launched = [*chain.launched[-1:], lane]
         chain.active.append((lane, index))
 
@@ -141,6 +143,8 @@ class Schedule:
                 goal = LAUNCH if index is None else tol
                 scale = scales[lane.fold, lane.C] * SHARE
                 lane.settle(goal * max(lane.objective, scale))
+                if index is not None or not lane.converged:
+                    lane.check_anchor()
                 if lane.converged or lane.n_passes >= max_iter:
                     chain.active.remove((lane, index))
                     if index is not None:
