@@ -67,7 +67,13 @@ def _product(core: Any, x: F32, transposed: bool) -> Any:
     left = op.parameter(ov.PartialShape([-1, width]), np.float32)
     right = op.constant(x, shared_memory=True)
     model = ov.Model([op.matmul(left, right, False, transposed)], [left])
-    hints = {"INFERENCE_PRECISION_HINT": "bf16", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
+    # Pinned, the single threads of all blocks would share one core.
+    hints = {
+        "INFERENCE_PRECISION_HINT": "bf16",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
     return core.compile_model(model, "CPU", hints).create_infer_request()
 
 

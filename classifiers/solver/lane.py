@@ -107,7 +107,7 @@ class Lane:
         if self.started and not self.is_exact:
             coarse = self.decrement < ANCHOR_SHARE * self._farthest
             is_there = self.anchor is not None and self.anchor.theta is self.theta
-            if (coarse or self._backtracks) and not is_there or self.converged or self.stalled:
+            if ((coarse or self._backtracks) and not is_there) or self.converged or self.stalled:
                 self.confirm()
 
     def rebuild(self, precondition: Preconditioner) -> None:

@@ -96,7 +96,9 @@ class Problem:
         blocks = self.design.workers.map(lambda task: task[1].block(task[0], centred), tasks)
         k = self.loss.n_columns
         return [
-            BlockPreconditioner(curvature.basis, tuple(blocks[i * k : i * k + k]), self.spectrum, centred)
+            BlockPreconditioner(
+                curvature.basis, tuple(blocks[i * k : i * k + k]), self.spectrum, centred
+            )
             for i, curvature in enumerate(curvatures)
         ]
 

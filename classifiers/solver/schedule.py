@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .blocks import Curvature
 from .lane import Lane
 from .options import F64
-from .blocks import Curvature
 from .problem import Problem
 
 # A grid point joins once its predecessor is this near its own optimum (relative objective).
