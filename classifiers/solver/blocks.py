@@ -40,19 +40,16 @@ class WeightedGram:
     mean: F64
 
     @classmethod
-    def of(cls, z: F32, weights: F32, rank: int) -> WeightedGram:
-        """Accumulate over rotated rows ``(m, d)``."""
+    def of(cls, lead: F32, weights: F32, diagonal: F32, first: F64) -> WeightedGram:
+        """Accumulate the dense part over rows ``(m, r)``; the sums that columns share are given."""
+        rank = lead.shape[1]
         matrix = np.zeros((rank, rank), dtype=np.float32, order="F")
-        first, squares = np.zeros(z.shape[1]), np.zeros(z.shape[1] - rank)
-        for start in range(0, len(z), CHUNK):
-            part, w = z[start : start + CHUNK], weights[start : start + CHUNK]
-            first += w @ part
-            tail = part[:, rank:]
-            squares += w @ (tail * tail)
-            scaled = part[:, :rank] * np.sqrt(w)[:, None]
+        for start in range(0, len(lead), CHUNK):
+            part, w = lead[start : start + CHUNK], weights[start : start + CHUNK]
+            scaled = part * np.sqrt(w)[:, None]
             matrix = ssyrk(1.0, scaled.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
         total = float(weights.sum(dtype=np.float64))
-        return cls(matrix, squares.astype(np.float32), total, first / (total or 1.0))
+        return cls(matrix, diagonal, total, first / (total or 1.0))
 
     def block(self, C: float, centred: bool) -> Block:
         """Factor ``C · (Gram, centred if asked) + I``."""
@@ -146,11 +143,13 @@ class RowSample:
     ) -> list[WeightedGram]:
         """Return one weighted Gram for each column's second derivatives ``(n_samples,)``."""
         rows, chance = self.draw(seconds)
-        z = rotated_rows(design, spectrum, rows)
-        inverse = (1 / chance).astype(np.float32)
+        weights = np.stack([second[rows] for second in seconds])
+        weights *= (1 / chance).astype(np.float32)
         rank = min(self.rank, design.n_features)
+        lead, first, squares = rotated_sums(design, spectrum, rows, weights, rank)
         return design.workers.map(
-            lambda second: WeightedGram.of(z, second[rows] * inverse, rank), seconds
+            lambda i: WeightedGram.of(lead, weights[i], squares[i].astype(np.float32), first[i]),
+            range(len(weights)),
         )
 
     def draw(self, seconds: Sequence[F32]) -> tuple[NDArray[np.intp], F64]:
@@ -172,18 +171,35 @@ class RowSample:
         return rows[uniform < chance], chance[uniform < chance]
 
 
-def rotated_rows(design: Design, spectrum: GramSpectrum, rows: NDArray[np.intp]) -> F32:
-    """``(x - mean) V`` of some rows, ``(m, d)``."""
-    z = np.empty((len(rows), design.n_features), dtype=np.float32)
+def rotated_sums(
+    design: Design, spectrum: GramSpectrum, rows: NDArray[np.intp], weights: F32, rank: int
+) -> tuple[F32, F64, F64]:
+    """Turn some rows into the eigenbasis, ``z = (x - mean) V``, and sum them for each column.
+
+    Returns
+    -------
+    lead : float32 (m, rank)
+        The leading directions.
+    first : float64 (k, d)
+        ``Σ w_i z_i``.
+    squares : float64 (k, d - rank)
+        ``Σ w_i z_i²`` of the other directions.
+    """
+    lead = np.empty((len(rows), rank), dtype=np.float32)
     mean = spectrum.mean.astype(np.float32)
 
-    def work(span: slice) -> None:
+    def work(span: slice) -> tuple[F32, F32]:
         x = design.rows(rows[span])
         x -= mean
-        np.matmul(x, spectrum.vectors, out=z[span])
+        z = np.empty_like(x)
+        spectrum.turn(x, z)
+        lead[span] = z[:, :rank]
+        own, tail = weights[:, span], z[:, rank:]
+        return own @ z, own @ (tail * tail)
 
-    design.workers.map(work, spans(len(rows), max(1, len(rows) // CHUNK)))
-    return z
+    parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // CHUNK)))
+    first = np.sum([part[0] for part in parts], axis=0, dtype=np.float64)
+    return lead, first, np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
 
 
 def inverse_cholesky(matrix: F32) -> F32:

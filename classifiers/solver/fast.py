@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,27 @@ MIN_SIZE = 1 << 22
 BLOCK_ROWS = 4096
 # Each row block is held twice, packed for either product, at two bytes a number.
 BYTES_PER_NUMBER = 4
+
+
+class FastProduct:
+    """``left @ right`` for one right side, from as many threads at a time as it is built for.
+
+    An inference request of OpenVINO serves one thread at a time, so each thread takes its own.
+    """
+
+    def __init__(self, right: F32, n_threads: int) -> None:
+        import openvino as ov
+
+        core = ov.Core()
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(n_threads):
+            self._requests.put(_product(core, right, False))
+
+    def into(self, left: F32, out: F32) -> None:
+        """Write ``left (m, d) @ right (d, r)`` to ``out``."""
+        request = self._requests.get()
+        out[:] = _infer(request, left)
+        self._requests.put(request)
 
 
 @dataclass(frozen=True)
@@ -38,16 +60,23 @@ class FastBlock:
         return _infer(self._backward, residuals)
 
 
+def multiplies_bfloat16() -> bool:
+    """Say whether this processor multiplies bfloat16 faster than float32."""
+    if not find_spec("openvino"):
+        return False
+    import openvino as ov
+
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def fast_blocks(design: Design, max_bytes: int) -> list[FastBlock]:
     """Pack X in bfloat16; an empty list where that is impossible or does not pay."""
     size = design.n_samples * design.n_features
-    if size < MIN_SIZE or size * BYTES_PER_NUMBER > max_bytes or not find_spec("openvino"):
+    if size < MIN_SIZE or size * BYTES_PER_NUMBER > max_bytes or not multiplies_bfloat16():
         return []
     import openvino as ov
 
     core = ov.Core()
-    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return []
     starts = range(0, design.n_samples, BLOCK_ROWS)
     rows = [slice(a, min(a + BLOCK_ROWS, design.n_samples)) for a in starts]
     return design.workers.map(lambda part: _compile(core, design, part), rows)

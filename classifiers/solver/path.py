@@ -19,7 +19,7 @@ from .checks import (
     check_weights,
 )
 from .design import Design, Workers
-from .fast import fast_blocks
+from .fast import FastProduct, fast_blocks
 from .lane import Lane
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
 from .options import F64, LossName, PathResult, SolverOptions
@@ -142,6 +142,9 @@ def _solve_design(
         totals = targets.weights.sum(axis=1, dtype=np.float64)
     kernel, positives = _kernel(loss, targets)
     fast = fast_blocks(design, options.max_fast_bytes)
+    if fast:
+        product = FastProduct(spectrum.vectors, design.workers.n_threads)
+        spectrum = replace(spectrum, fast=product)
     problem = Problem(design, kernel, totals, spectrum, options, fast)
     schedule = Schedule(problem, _chains(problem, positives, grid))
     schedule.run()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import ssyrk
 
 from .design import Design, spans
+from .fast import FastProduct
 from .options import F32, F64
 
 CHUNK = 1024
@@ -36,11 +37,14 @@ class GramSpectrum:
         Largest first, per unit of sample weight.
     mean : float64 (d,)
         Zero where no intercept is fitted.
+    fast : FastProduct or None
+        Multiplies rows by the vectors in bfloat16.
     """
 
     vectors: F32
     values: F64
     mean: F64
+    fast: FastProduct | None = None
 
     @classmethod
     def of(cls, design: Design, max_rows: int, centred: bool) -> GramSpectrum:
@@ -57,6 +61,13 @@ class GramSpectrum:
         order = slice(None, None, -1)
         leading = np.ascontiguousarray(vectors[:, order], dtype=np.float32)
         return cls(leading, np.maximum(values[order], 0), mean)
+
+    def turn(self, rows: F32, out: F32) -> None:
+        """Write ``rows (m, d) @ vectors``; what is built from them only preconditions."""
+        if self.fast:
+            self.fast.into(rows, out)
+        else:
+            np.matmul(rows, self.vectors, out=out)
 
     def rotate(self, features: F64) -> F64:
         """Turn ``(k, d)`` into the eigenbasis; scaled first, as gradients may leave float32."""
