@@ -22,8 +22,8 @@ class SolverOptions:
 
     Attributes
     ----------
-    tol : float > 0
-        A grid point has converged once its predicted remaining decrease of the objective,
+    tol : float > 0, or tuple of float
+        For all folds, or for each. A grid point has converged once its predicted remaining decrease of the objective,
         ``½ gᵀ M g`` under the current inverse-Hessian model ``M`` (half the squared Newton
         decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1), is at most
         ``tol · objective``. It is thus a relative error of the objective.
@@ -52,7 +52,7 @@ class SolverOptions:
         Seed of the thinning draw. The same input gives the same bits on the same machine.
     """
 
-    tol: float = 1e-6
+    tol: float | tuple[float, ...] = 1e-6
     max_iter: int = 1000
     fit_intercept: bool = True
     memory_pairs: int = 60
@@ -66,13 +66,28 @@ class SolverOptions:
 
     def __post_init__(self) -> None:
         """Refuse values that no solve could use."""
-        if not self.tol > 0:
+        if not all(tol > 0 for tol in np.atleast_1d(self.tol)):
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
         for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows", "hessian_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
         if self.n_threads is not None and self.n_threads < 1:
             raise ValueError(f"n_threads must be at least 1 or None, got {self.n_threads!r}")
+
+
+    def tolerances(self, n_folds: int) -> tuple[float, ...]:
+        """Return the tolerance of each fold.
+
+        Raises
+        ------
+        ValueError
+            Their number is not that of the folds.
+        """
+        if not isinstance(self.tol, tuple):
+            return (self.tol,) * n_folds
+        if len(self.tol) != n_folds:
+            raise ValueError(f"tol holds {len(self.tol)} numbers for {n_folds} folds")
+        return self.tol
 
 
 @dataclass(frozen=True)

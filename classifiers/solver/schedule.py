@@ -88,6 +88,7 @@ class Schedule:
         self.finished: dict[tuple[int, int, int], Lane] = {}
         self.n_passes = 0
         block_bytes = 4 * problem.loss.n_columns * problem.design.n_features**2
+        self._tolerances = problem.options.tolerances(len(problem.fold_totals))
         self._may_block = block_bytes <= problem.options.max_block_bytes
 
     def run(self) -> None:
@@ -134,13 +135,13 @@ class Schedule:
         return self._may_block and self.problem.strength(lane.C, lane.fold) > GRAM_STRENGTH
 
     def _retire(self) -> None:
-        tol, max_iter = self.problem.options.tol, self.problem.options.max_iter
+        max_iter = self.problem.options.max_iter
         for chain in self.chains:
             chain.objectives |= {lane.C: lane.objective for lane, _ in chain.active}
         scales = self._scales()
         for chain in self.chains:
             for lane, index in list(chain.active):
-                goal = LAUNCH if index is None else tol
+                goal = LAUNCH if index is None else self._tolerances[lane.fold]
                 scale = scales[lane.fold, lane.C] * SHARE
                 lane.settle(goal * max(lane.objective, scale))
                 if index is not None or not lane.converged:
