@@ -210,7 +210,7 @@ def inverse_cholesky(matrix: F32) -> F32:
     """
     diagonal = np.arange(len(matrix))
     matrix[diagonal, diagonal] += 1
-    ridge = np.float32(1e-6) * matrix[diagonal, diagonal].mean()
+    ridge = np.float32(1e-6) * np.abs(matrix[diagonal, diagonal]).max()
     while True:
         factor, failed = spotrf(matrix, lower=1, clean=1, overwrite_a=0)
         if not failed:

@@ -15,8 +15,9 @@ NOISE = 2e-7
 MAX_BACKTRACKS = 15
 # Steps in a row that gain less than the noise: the optimum, as far as float32 can tell.
 MAX_IDLE = 6
-
-
+# A lane that stops gaining has converged if no more than this share of its objective is left, and
+# if rounding hides no more than that.
+RESOLVED = 1e-5
 # Products in bfloat16 err by about 4e-3 of the move away from the anchor: once the predicted
 # decrease is this small a share of what it was at the anchor, a new one is due.
 ANCHOR_SHARE = 1e-4
@@ -45,7 +46,7 @@ class Lane:
     """L-BFGS (Nocedal & Wright, *Numerical Optimization*, alg. 7.4) on ``theta (k, d + 1)``.
 
     The preconditioner takes the place of the scaled identity, so the pairs only correct what it
-    misses. The lane keeps nothing waiting: each pass over X evaluates every lane of the batch at
+    misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing waiting: each pass over X evaluates every lane of the batch at
     that lane's own trial point, whether it is a full step or a shortened one.
     """
 
@@ -55,6 +56,7 @@ class Lane:
     trial: F64
     precondition: Preconditioner
     memory_pairs: int
+    rounding: float = 0.0
     anchor: Anchor | None = None
     theta: F64 = field(init=False)
     objective: float = field(init=False, default=np.inf)
@@ -63,6 +65,7 @@ class Lane:
     n_passes: int = field(init=False, default=0)
     since_built: int = field(init=False, default=0)
     stalled: bool = field(init=False, default=False)
+    finished: bool = field(init=False, default=False)
     converged: bool = field(init=False, default=False)
     wants_exact: bool = field(init=False, default=False)
     is_exact: bool = field(init=False, default=True)
@@ -96,7 +99,7 @@ class Lane:
 
     def confirm(self) -> None:
         """Ask for the value at the current point in float32 before it counts as converged."""
-        self.converged = self.stalled = False
+        self.converged = self.finished = self.stalled = False
         self.wants_exact = self._confirming = True
         self._idle = 0
         self.trial = self.theta
@@ -107,21 +110,33 @@ class Lane:
         if self.started and not self.is_exact:
             coarse = self.decrement < ANCHOR_SHARE * self._farthest
             is_there = self.anchor is not None and self.anchor.theta is self.theta
-            if ((coarse or self._backtracks) and not is_there) or self.converged or self.stalled:
+            if ((coarse or self._backtracks) and not is_there) or self.finished:
                 self.confirm()
 
     def rebuild(self, precondition: Preconditioner) -> None:
         """Go on from the same point with another preconditioner."""
         self.precondition = precondition
-        self.since_built = 0
+        self.since_built = self._idle = 0
+        self.stalled = self.finished = False
         self._pairs.clear()
         self._step = 1.0
         self.aim()
 
-    def settle(self, gap: float) -> None:
-        """Note whether the predicted decrease that is left is at most ``gap``."""
+    def settle(self, tol: float, least: float) -> None:
+        """Note whether the lane is finished, and whether it has converged.
+
+        Parameters
+        ----------
+        tol : float
+            Relative decrease that may be left.
+        least : float
+            What the decrease is relative to where the objective itself is smaller.
+        """
+        size = max(abs(self.objective), least)
         left = self.decrement * abs(self.objective)
-        self.converged = self.started and (self.stalled or left <= gap)
+        self.finished = self.started and (self.stalled or left <= tol * size)
+        is_resolved = max(left, self.rounding) <= max(tol, RESOLVED) * size
+        self.converged = self.finished and is_resolved
 
     def aim(self) -> None:
         """Set the direction and the full-step trial from the current point."""

@@ -112,8 +112,9 @@ class PathResult:
     gradient_norm : float64 (n_C,)
         Euclidean norm of the objective's gradient, intercepts included.
     converged : bool (n_C,)
-        The tolerance was met, or the objective stopped changing in float32; False where
-        ``max_iter`` ran out.
+        The tolerance was met, or the objective stopped changing in float32 with at most 1e-5 of
+        it left to gain. False where ``max_iter`` ran out, and where sample weights are so uneven
+        that rounding in float32 hides more than that.
     n_passes : int
         Passes over X for the whole path.
     """

@@ -30,6 +30,8 @@ class Problem:
     loss : Loss
     fold_totals : float64 (n_folds,)
         Sums of the sample weights.
+    fold_norms : float64 (n_folds,)
+        Euclidean norms of the sample weights.
     spectrum : GramSpectrum
     options : SolverOptions
     fast : sequence of FastBlock
@@ -39,6 +41,7 @@ class Problem:
     design: Design
     loss: Loss
     fold_totals: F64
+    fold_norms: F64
     spectrum: GramSpectrum
     options: SolverOptions
     fast: Sequence[FastBlock] = ()
@@ -46,6 +49,10 @@ class Problem:
     def strength(self, C: float, fold: int) -> float:
         """Curvature of the data term along a direction of unit variance, at zero."""
         return C * float(self.fold_totals[fold]) * self.loss.curvature_at_zero
+
+    def rounding(self, C: float, fold: int) -> float:
+        """About how much of an objective is rounding: each sample's loss errs on its own."""
+        return C * float(self.fold_norms[fold]) * self.loss.rounding
 
     def gram_preconditioner(self, C: float, fold: int) -> GramPreconditioner:
         """The shared Gram matrix at this C."""
