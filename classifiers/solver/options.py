@@ -74,7 +74,6 @@ class SolverOptions:
         if self.n_threads is not None and self.n_threads < 1:
             raise ValueError(f"n_threads must be at least 1 or None, got {self.n_threads!r}")
 
-
     def tolerances(self, n_folds: int) -> tuple[float, ...]:
         """Return the tolerance of each fold.
 

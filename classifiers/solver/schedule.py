@@ -173,7 +173,8 @@ class Schedule:
         stale = [
             lane
             for lane in lanes
-            if (lane.since_built >= patience and self._needs_blocks(lane)) or self._may_recover(lane)
+            if (lane.since_built >= patience and self._needs_blocks(lane))
+            or self._may_recover(lane)
         ]
         if stale:
             found = self.problem.curvatures(stale, [lane.theta for lane in stale])
