@@ -54,7 +54,7 @@ def rbf(train: np.ndarray, y: np.ndarray, test: np.ndarray, repeats: int) -> dic
         "agreement": float((mine == theirs).mean()),
         "support_vectors": {
             "featx": int(head.n_support_.sum()),
-            "sklearn": int(len(peer.support_)),
+            "sklearn": len(peer.support_),
         },
     }
     print(f"RBF SVM: {row}", flush=True)

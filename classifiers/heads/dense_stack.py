@@ -242,7 +242,7 @@ class Program:
         )
 
     def only(self, kept: Sequence[int]) -> Program:
-        """Return a program of the models ``kept``, each as it stands: it learns on as it would here."""
+        """Return a program of the models ``kept``: each learns on as it would have here."""
         smaller = Program([self._plans[i] for i in kept], *self._sizes)
         states = [iter(state) for state in self._states()]
         variables = smaller.model.trainable_variables

@@ -91,7 +91,7 @@ class _Trainer:
         return found
 
     def _solve(self, task: Task, kernel: NDArray[np.float64], positions: Ints) -> GroupSolution:
-        """Train on the rows of a task; libsvm leaves out what weighs nothing, which costs no copy."""
+        """Train on a task's rows: libsvm leaves out what weighs nothing, which costs no copy."""
         from sklearn import config_context
         from sklearn.svm import SVC
 

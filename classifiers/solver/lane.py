@@ -46,8 +46,9 @@ class Lane:
     """L-BFGS (Nocedal & Wright, *Numerical Optimization*, alg. 7.4) on ``theta (k, d + 1)``.
 
     The preconditioner takes the place of the scaled identity, so the pairs only correct what it
-    misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing waiting: each pass over X evaluates every lane of the batch at
-    that lane's own trial point, whether it is a full step or a shortened one.
+    misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing
+    waiting: each pass over X evaluates every lane of the batch at that lane's own trial point,
+    whether it is a full step or a shortened one.
     """
 
     C: float

@@ -23,10 +23,10 @@ class SolverOptions:
     Attributes
     ----------
     tol : float > 0, or tuple of float
-        For all folds, or for each. A grid point has converged once its predicted remaining decrease of the objective,
-        ``½ gᵀ M g`` under the current inverse-Hessian model ``M`` (half the squared Newton
-        decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1), is at most
-        ``tol · objective``. It is thus a relative error of the objective.
+        For all folds, or for each. A grid point has converged once its predicted remaining
+        decrease of the objective, ``½ gᵀ M g`` under the current inverse-Hessian model ``M``
+        (half the squared Newton decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1),
+        is at most ``tol · objective``. It is thus a relative error of the objective.
     max_iter : int >= 1
         Most passes over X that one grid point may take part in.
     fit_intercept : bool

@@ -88,10 +88,10 @@ def solve_path(
 
     Notes
     -----
-    A constant feature gets the coefficient 0. Grid points join the batch in ascending order as soon as the one before is roughly solved,
-    starting from an extrapolation of the path, and leave it once converged. Each iterates
-    L-BFGS, preconditioned for small C by the Gram matrix, factored once for all, and for larger
-    C by blocks of its own Hessian on importance-sampled rows.
+    A constant feature gets the coefficient 0. Grid points join the batch in ascending order as
+    soon as the one before is roughly solved, starting from an extrapolation of the path, and leave
+    it once converged. Each iterates L-BFGS, preconditioned for small C by the Gram matrix, factored
+    once for all, and for larger C by blocks of its own Hessian on importance-sampled rows.
     """
     options = options or SolverOptions()
     features = check_features(X)
