@@ -80,7 +80,8 @@ class SolvedHead(LinearHead):
         if is_lazy(data.X):
             n_lanes = n_folds * (1 if loss == "logistic" else data.n_classes)
             share = free_bytes(data.X) // (HESSIAN_SHARE * n_lanes)
-            options = replace(options, max_block_bytes=min(options.max_block_bytes, share))
+            share = min(options.max_block_bytes, share)
+            options = replace(options, max_block_bytes=share, max_fast_bytes=0)
         return solve_path(
             data.X, data.y, list(grid), loss, weights, scaling=scaling, options=options
         )

@@ -60,7 +60,7 @@ class SolverOptions:
     hessian_rows: int = 20_000
     hessian_rank: int = 400
     max_block_bytes: int = 1 << 30
-    max_fast_bytes: int = 1 << 33
+    max_fast_bytes: int = 1 << 32
     n_threads: int | None = None
     random_state: int = 0
 

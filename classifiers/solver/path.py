@@ -57,11 +57,9 @@ def solve_path(
     Parameters
     ----------
     X : float16, float32 or float64 (n_samples, n_features)
-        May be a memory map. It is read in blocks and never copied whole, except where there are
-        fewer samples than features (see `RowSpace`). Beside X, memory peaks at about
-        ``4 n_samples · n_outputs · 16`` bytes of logits, ``4 n_features²`` bytes for each output
-        of each grid point in work (at most ``options.max_block_bytes`` each), and
-        ``16 · memory_pairs`` bytes for each coefficient in work.
+        May be a memory map: it is read in blocks. It is copied whole where there are fewer samples
+        than features (see `RowSpace`), and in bfloat16 within ``options.max_fast_bytes``. Beside
+        that, memory is mostly ``options.max_block_bytes`` for each grid point in work.
     y : (n_samples,)
         Labels of at least two classes.
     C : float or list of float, > 0
@@ -83,15 +81,14 @@ def solve_path(
     Raises
     ------
     ValueError
-        For NaN or infinity in X, fewer than two classes, a C that is not positive, a class
-        without weight in a fold, or shapes that do not go together.
+        NaN or infinity in X, one class only, a C that is not positive, a class without weight in
+        a fold, or shapes that do not go together.
 
     Notes
     -----
-    A constant feature gets the coefficient 0. Grid points join the batch in ascending order as
-    soon as the one before is roughly solved, starting from an extrapolation of the path, and leave
-    it once converged. Each iterates L-BFGS, preconditioned for small C by the Gram matrix, factored
-    once for all, and for larger C by blocks of its own Hessian on importance-sampled rows.
+    Grid points join the batch in ascending order as soon as the one before is roughly solved,
+    starting from an extrapolation of the path. Each iterates L-BFGS, preconditioned for small C by
+    the Gram matrix, and for larger C by blocks of its own Hessian on importance-sampled rows.
     """
     options = options or SolverOptions()
     features = check_features(X)
