@@ -255,7 +255,7 @@ class Program:
         draws = {stack.architecture: stack.draws for stack in self._stacks}
         for stack in smaller._stacks:
             for own, old in zip(stack.draws, draws[stack.architecture], strict=True):
-                if own is not None:
+                if own is not None and old is not None:
                     own.state.assign(ops.convert_to_numpy(old.state))
         return smaller
 
