@@ -198,8 +198,9 @@ def rotated_sums(
         return own @ z, own @ (tail * tail)
 
     parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // CHUNK)))
-    first = np.sum([part[0] for part in parts], axis=0, dtype=np.float64)
-    return lead, first, np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
+    first: F64 = np.sum([part[0] for part in parts], axis=0, dtype=np.float64)
+    squares: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
+    return lead, first, squares
 
 
 def inverse_cholesky(matrix: F32) -> F32:

@@ -100,7 +100,8 @@ def solve_path(
     with Workers(options.n_threads) as workers:
         design = _scaled_design(features, scaling or Scaling(), workers, options)
         result = replace(_solve(design, targets, grid, name, options), classes=classes)
-    return result if weights is not None and np.ndim(sample_weight) == 2 else _first_fold(result)
+    has_folds = sample_weight is not None and np.ndim(sample_weight) == 2
+    return result if has_folds else _first_fold(result)
 
 
 def _scaled_design(

@@ -157,8 +157,9 @@ class Problem:
 
         parts = self.design.workers.map(work, self.fast)
         loss = np.sum([part[0] for part in parts], axis=0)
-        change = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
-        return loss, change.reshape(thetas.shape) + [anchor.gradient for anchor in anchors]
+        change: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
+        gradients = np.stack([anchor.gradient for anchor in anchors])
+        return loss, change.reshape(thetas.shape) + gradients
 
     def _logits(self, thetas: F64) -> F32:
         n_lanes, k, width = thetas.shape
