@@ -95,8 +95,7 @@ def solve_path(
     classes, codes = check_labels(y, len(features))
     grid, name = check_grid(C), check_loss(loss)
     check_finite(features, options.block_rows)
-    weights = check_weights(sample_weight, codes)
-    targets = Targets(codes, weights, len(classes))
+    targets = Targets(codes, check_weights(sample_weight, codes), len(classes))
     with Workers(options.n_threads) as workers:
         design = _scaled_design(features, scaling or Scaling(), workers, options)
         result = replace(_solve(design, targets, grid, name, options), classes=classes)
