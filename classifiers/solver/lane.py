@@ -67,6 +67,7 @@ class Lane:
     since_built: int = field(init=False, default=0)
     stalled: bool = field(init=False, default=False)
     finished: bool = field(init=False, default=False)
+    stuck: bool = field(init=False, default=False)
     converged: bool = field(init=False, default=False)
     wants_exact: bool = field(init=False, default=False)
     is_exact: bool = field(init=False, default=True)
@@ -100,7 +101,7 @@ class Lane:
 
     def confirm(self) -> None:
         """Ask for the value at the current point in float32 before it counts as converged."""
-        self.converged = self.finished = self.stalled = False
+        self.converged = self.finished = self.stalled = self.stuck = False
         self.wants_exact = self._confirming = True
         self._idle = 0
         self.trial = self.theta
@@ -118,13 +119,13 @@ class Lane:
         """Go on from the same point with another preconditioner."""
         self.precondition = precondition
         self.since_built = self._idle = 0
-        self.stalled = self.finished = False
+        self.stalled = self.finished = self.stuck = False
         self._pairs.clear()
         self._step = 1.0
         self.aim()
 
     def settle(self, tol: float, least: float) -> None:
-        """Note whether the lane is finished, and whether it has converged.
+        """Note whether the lane is finished, and whether it has converged or is stuck.
 
         Parameters
         ----------
@@ -136,8 +137,9 @@ class Lane:
         size = max(abs(self.objective), least)
         left = self.decrement * abs(self.objective)
         self.finished = self.started and (self.stalled or left <= tol * size)
-        is_resolved = max(left, self.rounding) <= max(tol, RESOLVED) * size
-        self.converged = self.finished and is_resolved
+        enough = max(tol, RESOLVED) * size
+        self.stuck = self.finished and left > enough
+        self.converged = self.finished and max(left, self.rounding) <= enough
 
     def aim(self) -> None:
         """Set the direction and the full-step trial from the current point."""

@@ -156,8 +156,7 @@ class Schedule:
 
     def _may_recover(self, lane: Lane) -> bool:
         """Whether a lane that is stuck short of its goal gets new blocks, where it stands."""
-        is_stuck = lane.finished and not lane.converged
-        return is_stuck and lane.since_built >= RECOVER_PASSES and self._needs_blocks(lane)
+        return lane.stuck and lane.since_built >= RECOVER_PASSES and self._needs_blocks(lane)
 
     def _scales(self) -> dict[tuple[int, float], float]:
         """Mean objective over the classes of each active fold and C."""
