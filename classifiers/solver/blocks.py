@@ -145,8 +145,7 @@ class RowSample:
         rows, chance = self.draw(seconds)
         weights = np.stack([second[rows] for second in seconds])
         weights *= (1 / chance).astype(np.float32)
-        rank = min(self.rank, design.n_features)
-        lead, first, squares = rotated_sums(design, spectrum, rows, weights, rank)
+        lead, first, squares = rotated_sums(design, spectrum, rows, weights, self.rank)
         return design.workers.map(
             lambda i: WeightedGram.of(lead, weights[i], squares[i].astype(np.float32), first[i]),
             range(len(weights)),

@@ -41,8 +41,8 @@ class SolverOptions:
         Leading eigen-directions of the features' covariance in which the blocks are dense; in
         the others they are diagonal.
     max_block_bytes : int >= 0
-        Most memory for the Hessian blocks of one grid point; above it the shared Gram matrix
-        alone preconditions.
+        Most memory for the Hessian blocks of one grid point, above which the shared Gram matrix
+        alone preconditions, and for the rows that blocks are built from.
     max_fast_bytes : int >= 0
         Most memory for a bfloat16 copy of X (4 bytes a number, for both products) where the
         processor multiplies that format faster; above it, all products are in float32.

@@ -179,7 +179,9 @@ class Problem:
         seconds = [
             self.loss.curvature(logits[i : i + 1], _batch([lane])) for i, lane in enumerate(lanes)
         ]
-        sample = RowSample(options.hessian_rows, options.hessian_rank, options.random_state)
+        rank = min(options.hessian_rank, design.n_features)
+        affordable = max(1, options.max_block_bytes // (4 * rank))
+        sample = RowSample(min(options.hessian_rows, affordable), rank, options.random_state)
         columns = [row for _, rows in seconds for row in rows]
         grams = sample.grams(design, self.spectrum, columns)
         k = self.loss.n_columns
