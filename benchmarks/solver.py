@@ -1,18 +1,20 @@
-"""Our linear solver against scikit-learn and its Intel extension, in one run.
+"""Heads and sweeps against scikit-learn and its Intel extension, in one run.
 
     python benchmarks/solver.py --features X.npy --labels y.npy --rows 60000 --out solver.json
 
 Features are standardised on the training rows; the last 10,000 rows are for testing. Without
 ``--features`` it makes nonnegative, correlated features of its own. Peers run at their standard
 tolerance with as many iterations as they need. ``--points 4`` thins the path to every fourth C,
-for ours and for the peer.
+for ours and for the peer. ``--parts`` chooses among ``single`` (one logistic regression), ``path``
+(twelve of them), ``svm`` (twelve linear SVMs), ``rbf`` (the RBF SVM) and ``sweep`` (the command
+``featx sweep`` with its default grid against one fit of scikit-learn's at each of
+``--sweep-peers``); what is done is written to ``--out`` after each part.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,26 +24,33 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
+from solver_heads import rbf, sweep, timed
 
 from featx.classifiers.solver import solve_path
 
 GRID = np.logspace(-5, 0, 12)
 TEST_ROWS = 10_000
+# On few rows LinearSVC takes minutes for a larger C.
+QUICK_C = 0.02
+PARTS = ("single", "path", "svm", "rbf", "sweep")
 
 
 def main() -> None:
     args = parse()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    train, test, y, _y_test = load(args)
+    X, y = read(args)
+    train, test = standardise(X[: args.rows], X[args.rows :])
+    own = y[: args.rows]
+    parts: dict[str, Callable[[], Any]] = {
+        "single": lambda: [single(train, own, test, C, args) for C in (1e-3, 1e-2)],
+        "path": lambda: path(train, own, test, "logistic", args),
+        "svm": lambda: path(train, own, test, "squared_hinge", args),
+        "rbf": lambda: rbf(train, own, test, args.repeats),
+        "sweep": lambda: sweep((X, y), train, args.sweep_peers),
+    }
     results: dict[str, Any] = {"rows": len(train), "features": train.shape[1]}
-    if "single" in args.parts:
-        results["single"] = [single(train, y, test, C, args) for C in (1e-3, 1e-2)]
-        save(args.out, results)
-    if "path" in args.parts:
-        results["path"] = path(train, y, test, "logistic", args)
-        save(args.out, results)
-    if "svm" in args.parts:
-        results["svm"] = path(train, y, test, "squared_hinge", args)
+    for name in args.parts:
+        results[name] = parts[name]()
         save(args.out, results)
 
 
@@ -52,8 +61,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--points", type=int, default=1)
-    parser.add_argument("--parts", nargs="+", default=["single", "path", "svm"])
-    parser.add_argument("--quick", action="store_true", help="4,000 rows, every fourth C")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--sweep-peers", nargs="+", type=float, default=[1e-3, 1e-2, 1.0])
+    parser.add_argument(
+        "--quick", action="store_true", help="4,000 rows, every fourth C, none large"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.quick:
@@ -61,17 +73,20 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def load(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    if args.features:
-        X, y = np.load(args.features, mmap_mode="r"), np.load(args.labels)
-    else:
-        X, y = synthetic(args.rows + TEST_ROWS, 1280, 10)
-    train = np.asarray(X[: args.rows], dtype=np.float32)
-    test = np.asarray(X[-TEST_ROWS:], dtype=np.float32)
+def read(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Return the training rows, then the test rows, as they are."""
+    if not args.features:
+        return synthetic(args.rows + TEST_ROWS, 1280, 10)
+    X, y = np.load(args.features, mmap_mode="r"), np.load(args.labels)
+    args.rows = min(args.rows, len(X) - TEST_ROWS)
+    rows = np.concatenate([np.arange(args.rows), np.arange(len(X) - TEST_ROWS, len(X))])
+    return np.asarray(X[rows], dtype=np.float32), np.asarray(y[rows], dtype=np.int64)
+
+
+def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, scale = train.mean(axis=0), train.std(axis=0)
     scale[scale == 0] = 1
-    y = np.asarray(y, dtype=np.int64)
-    return (train - mean) / scale, (test - mean) / scale, y[: args.rows], y[-TEST_ROWS:]
+    return (train - mean) / scale, (test - mean) / scale
 
 
 def synthetic(n: int, d: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,12 +96,6 @@ def synthetic(n: int, d: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     mix = generator.standard_normal((64, d)) / 8
     noise = 0.3 * generator.standard_normal((n, d))
     return np.clip(hidden @ mix + noise, 0, 6).astype(np.float32), y
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
 
 
 def objective(X: np.ndarray, y: np.ndarray, fit: tuple[Any, Any], C: float, loss: str) -> float:
@@ -144,14 +153,14 @@ def single(
         mine, result = timed(lambda: ours(X, y, C, "logistic"))
         sklearn, peer = timed(lambda: peer_logistic(X, y, C))
         intel, other = timed(lambda: peer_intel(X, y, C))
-        rounds.append((mine, sklearn, intel if other is not None else np.nan))
+        rounds.append((mine, sklearn, intel) if other is not None else (mine, sklearn))
     seconds = np.array(rounds)
-    ratios = seconds[:, 1:] / seconds[:, :1]
+    ratios = np.median(seconds[:, 1:] / seconds[:, :1], axis=0).tolist()
+    names = ("featx", "sklearn", "sklearnex")
     row = {
         "C": C,
-        "seconds": dict(zip(("featx", "sklearn", "sklearnex"), np.median(seconds, 0), strict=True)),
-        "ratio_sklearn": float(np.median(ratios[:, 0])),
-        "ratio_sklearnex": float(np.median(ratios[:, 1])),
+        "seconds": dict(zip(names, np.median(seconds, axis=0).tolist(), strict=False)),
+        "ratios": dict(zip(names[1:], ratios, strict=False)),
         **compare(X, y, test, (result.coef[0], result.intercept[0]), peer, C, "logistic"),
     }
     print(f"one fit, C={C:g}: {row}", flush=True)
@@ -180,13 +189,15 @@ def path(
     """The whole grid; ours before and after the peer's fits, the median counts."""
     peer = peer_logistic if loss == "logistic" else peer_svm
     grid = GRID[(len(GRID) - 1) % args.points :: args.points]
+    if args.quick:
+        grid = grid[grid <= QUICK_C]
     seconds, result = timed(lambda: ours(X, y, grid, loss))
     mine, points = [seconds], []
     print(f"{loss} path of {len(grid)}: featx {seconds:.2f} s", flush=True)
     for i, C in enumerate(grid):
         seconds, fit = timed(lambda C=C: peer(X, y, C))
         point = compare(X, y, test, (result.coef[i], result.intercept[i]), fit, C, loss)
-        points.append({"C": C, "peer_seconds": seconds, **point})
+        points.append({"C": float(C), "peer_seconds": seconds, **point})
         print(f"  {points[-1]}", flush=True)
     mine += [timed(lambda: ours(X, y, grid, loss))[0] for _ in range(args.repeats - 1)]
     total, median = sum(point["peer_seconds"] for point in points), float(np.median(mine))

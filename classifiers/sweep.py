@@ -17,7 +17,7 @@ from .grid import Family, default_families
 from .model import Model
 from .results import Measured, ResultStore
 from .splits import Split, split_features
-from .validation import Fold, FoldData, fit_family, judge, make_folds, mean_over_folds
+from .validation import Fold, FoldData, make_folds, mean_over_folds, measure_family
 
 METRICS = ("accuracy", "f1", "auc")
 CHEAP_FIRST = ("centroid", "ridge", "knn", "logreg", "linear-svm", "dense", "svm")
@@ -209,10 +209,11 @@ class _Judged:
         last = len(self.folds) - 1
         for number in range(len(self.folds)):
             data = self._fold_data(number)
-            for fitted in fit_family(family, data, self.options.random_state):
+            state = self.options.random_state
+            for fitted, part in measure_family(family, data, n_classes, state):
                 params = dict(family.params[fitted.place])
                 parts = measured[fitted.place]
-                parts.append(judge(fitted, family.head, data, n_classes))
+                parts.append(part)
                 if number == last:
                     result = mean_over_folds(parts)
                     self.results.put(family.head, params, result)

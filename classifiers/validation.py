@@ -94,14 +94,16 @@ class Fitted:
     seconds: float
 
 
-def fit_family(family: Family, data: FoldData, random_state: int) -> Iterator[Fitted]:
-    """Fit every configuration of a family on one fold.
+def measure_family(
+    family: Family, data: FoldData, n_classes: int, random_state: int
+) -> Iterator[tuple[Fitted, Measured]]:
+    """Fit every configuration of a family on one fold, and measure it on the held-out rows.
 
     Configurations that can share their work do, and their seconds are shared out evenly.
 
     Yields
     ------
-    Fitted
+    Fitted, Measured
         As soon as each is there.
     """
     from .heads.together import families, fit_many
@@ -113,19 +115,33 @@ def fit_family(family: Family, data: FoldData, random_state: int) -> Iterator[Fi
         start = time.perf_counter()
         fit_many(together, data.X, data.y, validation_data=validation)
         seconds = (time.perf_counter() - start) / len(together)
-        yield from (Fitted(places[id(head)], head, seconds) for head in together)
+        fitted = [Fitted(places[id(head)], head, seconds) for head in together]
+        yield from zip(fitted, judge(fitted, family.head, data, n_classes), strict=True)
 
 
-def judge(fitted: Fitted, name: str, data: FoldData, n_classes: int) -> Measured:
-    """Measure a fitted head on the held-out rows of its fold."""
+def judge(
+    fitted: Sequence[Fitted], name: str, data: FoldData, n_classes: int
+) -> Iterator[Measured]:
+    """Measure heads that were fitted together on the held-out rows of their fold."""
+    from .heads.together import predict_many
+
     start = time.perf_counter()
-    probabilities = np.zeros((len(data.y_held_out), n_classes), np.float32)
-    for first in range(0, len(probabilities), PREDICT_ROWS):
-        block = slice(first, first + PREDICT_ROWS)
-        probabilities[block, fitted.head.classes_] = fitted.head.predict_proba(
-            data.X_held_out[block]
-        )
-    rate = len(probabilities) / max(time.perf_counter() - start, 1e-9)
+    heads = [one.head for one in fitted]
+    found = np.zeros((len(heads), len(data.y_held_out), n_classes), np.float32)
+    for first in range(0, len(data.y_held_out), PREDICT_ROWS):
+        rows = slice(first, first + PREDICT_ROWS)
+        for own, head, values in zip(
+            found, heads, predict_many(heads, data.X_held_out[rows]), strict=True
+        ):
+            own[rows, head.classes_] = values
+    seconds = (time.perf_counter() - start) / len(heads)
+    for one, probabilities in zip(fitted, found, strict=True):
+        yield _measured(one, name, data, probabilities, seconds)
+
+
+def _measured(
+    fitted: Fitted, name: str, data: FoldData, probabilities: NDArray[np.float32], seconds: float
+) -> Measured:
     scores = Scores(
         head=name,
         split="val",
@@ -136,7 +152,7 @@ def judge(fitted: Fitted, name: str, data: FoldData, n_classes: int) -> Measured
         fit_seconds=fitted.seconds,
     )
     n_bytes = sum(array.nbytes for array in fitted.head.get_arrays().values())
-    return Measured(scores, n_bytes, rate)
+    return Measured(scores, n_bytes, len(probabilities) / max(seconds, 1e-9))
 
 
 def mean_over_folds(folds: Sequence[Measured]) -> Measured:

@@ -208,15 +208,25 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         FeatureMismatchError
             A feature is NaN or infinite, or so large that the head's arithmetic overflows.
         """
+        return self._predict_together([self], X)[0]
+
+    @classmethod
+    def _predict_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Return ``predict_proba`` of heads that ``_fit_together`` fitted."""
         with np.errstate(over="ignore", invalid="ignore"):
-            result = self._probabilities(X)
-        if not np.isfinite(result).all():
-            row = int(np.nonzero(~np.isfinite(result))[0][0])
-            raise FeatureMismatchError(
-                f"the features of row {row} are so large that this head's arithmetic overflows: "
-                "they are not of the kind that it was trained on"
-            )
-        return result
+            results = cls._probabilities_together(heads, X)
+        for result in results:
+            if not np.isfinite(result).all():
+                row = int(np.nonzero(~np.isfinite(result))[0][0])
+                raise FeatureMismatchError(
+                    f"the features of row {row} are so large that this head's arithmetic "
+                    "overflows: they are not of the kind that it was trained on"
+                )
+        return results
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        return [head._probabilities(X) for head in heads]
 
     def _probabilities(self, X: Any) -> Floats:
         return probabilities(self._decision(X), getattr(self, "temperature_", 1.0))

@@ -5,6 +5,7 @@ Import it only after ``import_keras``: it loads Keras.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,10 +14,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..solver.fast import multiplies_bfloat16
 from .blocks import Floats
 from .dense_plan import Layers, Plan
 
 T = TypeVar("T")
+# Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
+FAST_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     The first kernel is ``(n_features, m, h)``: its product with a batch is one wide matrix product
     for all models, which is why they share what dropout does to the features. The other kernels
-    are ``(m, h, k)``, the biases ``(m, h)``.
+    are ``(m, h, k)``, the biases ``(m, h)``. Large hidden layers are multiplied in bfloat16 if
+    asked for; weights, sums and the last layer stay in float32.
 
     Parameters
     ----------
@@ -48,10 +53,14 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
     n_classes : int
     first : int
         Number of the first model in the program.
+    is_fast : bool
+        Multiply in bfloat16.
     """
 
-    def __init__(self, plans: Sequence[Plan], n_classes: int, first: int) -> None:
+    def __init__(self, plans: Sequence[Plan], n_classes: int, first: int, is_fast: bool) -> None:
         super().__init__(dtype="float32")
+        self.architecture = plans[0].architecture
+        self.is_fast = is_fast
         self.widths = (*plans[0].shape.hidden, n_classes)
         self.rates = np.array([plan.dropout_rates for plan in plans], np.float32).T
         self.models = slice(first, first + len(plans))
@@ -83,7 +92,7 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         """Return logits ``(n, m, n_classes)`` of features ``(n, n_features)``."""
         values = self._drop(inputs, 0) if training else inputs
         d, m, width = self.kernels[0].shape
-        values = ops.matmul(values, ops.reshape(self.kernels[0], (d, m * width)))
+        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)), 0)
         values = ops.reshape(values, (-1, m, width)) + self.biases[0]
         if len(self.kernels) == 1:
             return values
@@ -91,8 +100,16 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         for i, kernel in enumerate(self.kernels[1:], 1):
             values = ops.relu(values)
             values = self._drop(values, i) if training else values
-            values = ops.matmul(values, kernel) + ops.expand_dims(self.biases[i], 1)
+            values = self._product(values, kernel, i) + ops.expand_dims(self.biases[i], 1)
         return ops.transpose(values, (1, 0, 2))
+
+    def _product(self, values: Any, kernel: Any, position: int) -> Any:
+        """Multiply; the size of one model's kernel decides how, so that company changes nothing."""
+        size = math.prod(kernel.shape) // (self.models.stop - self.models.start)
+        if position + 1 == len(self.kernels) or size < FAST_SIZE or not self.is_fast:
+            return ops.matmul(values, kernel)
+        half = ops.matmul(ops.cast(values, "bfloat16"), ops.cast(kernel, "bfloat16"))
+        return ops.cast(half, "float32")
 
     def _drop(self, values: Any, position: int) -> Any:
         """Silence units: one draw serves all models, each compares it with its own rate."""
@@ -133,6 +150,10 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         self._rates = np.array([plan.lr for plan in plans], np.float32)
         self.rates = self.add_variable((len(plans),), name="rates", dtype="float32")
         self.rates.assign(self._rates)
+
+    def moments(self, index: int) -> list[Any]:
+        """Return Adam's two moments of a variable, by its place among the trainable ones."""
+        return [self._momentums[index], self._velocities[index]]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning: a rate of 0 leaves the others as they are."""
@@ -192,30 +213,67 @@ class Program:
     def __init__(
         self, plans: Sequence[Plan], n_features: int, n_classes: int, batch_size: int
     ) -> None:
+        self._plans, self._sizes = plans, (n_features, n_classes, batch_size)
         groups: dict[Any, list[int]] = {}
         for i, plan in enumerate(plans):
             groups.setdefault(plan.architecture, []).append(i)
         self._order = [i for members in groups.values() for i in members]
-        sorted_plans = [plans[i] for i in self._order]
+        is_tensorflow = keras.backend.backend() == "tensorflow"
+        is_fast = is_tensorflow and multiplies_bfloat16()
         inputs = keras.Input((n_features,), batch_size=batch_size, dtype="float32")
         self._stacks, first = [], 0
         for members in groups.values():
-            self._stacks.append(Stack([plans[i] for i in members], n_classes, first))
+            own = [plans[i] for i in members]
+            self._stacks.append(Stack(own, n_classes, first, is_fast))
             first += len(members)
         outputs = [stack(inputs) for stack in self._stacks]
         logits = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(1)(outputs)
         self.model = keras.Model(inputs, logits)
-        places = [place for stack in self._stacks for place in stack.places]
-        self._optimizer = StackedAdamW(places, sorted_plans)
+        self._places = [place for stack in self._stacks for place in stack.places]
+        self._optimizer = StackedAdamW(self._places, [plans[i] for i in self._order])
+        self._optimizer.build(self.model.trainable_variables)
         self._losses = LossPerModel(len(plans))
         # On CPUs, XLA as TensorFlow calls it draws dropout's numbers many times slower.
-        is_tensorflow = keras.backend.backend() == "tensorflow"
         self.model.compile(
             optimizer=self._optimizer,
             loss=sum_of_losses,
             weighted_metrics=[self._losses],
             jit_compile=False if is_tensorflow else "auto",
         )
+
+    def only(self, kept: Sequence[int]) -> Program:
+        """Return a program of the models ``kept``: each learns on as it would have here."""
+        smaller = Program([self._plans[i] for i in kept], *self._sizes)
+        states = [iter(state) for state in self._states()]
+        variables = smaller.model.trainable_variables
+        for index, (place, variable) in enumerate(zip(smaller._places, variables, strict=True)):
+            parts = [next(states[kept[i]]) for i in smaller._order[place.models]]
+            targets = (variable, *smaller._optimizer.moments(index))
+            for target, values in zip(targets, zip(*parts, strict=True), strict=True):
+                target.assign(np.stack(values, place.axis))
+        smaller._optimizer.iterations.assign(ops.convert_to_numpy(self._optimizer.iterations))
+        draws = {stack.architecture: stack.draws for stack in self._stacks}
+        for stack in smaller._stacks:
+            for own, old in zip(stack.draws, draws[stack.architecture], strict=True):
+                if own is not None and old is not None:
+                    own.state.assign(ops.convert_to_numpy(old.state))
+        return smaller
+
+    def _states(self) -> list[list[list[Floats]]]:
+        """Return each model's weights, each with its moments, in the plans' order."""
+        states: list[list[list[Floats]]] = [[] for _ in self._plans]
+        variables = self.model.trainable_variables
+        for index, (place, variable) in enumerate(zip(self._places, variables, strict=True)):
+            arrays = (variable, *self._optimizer.moments(index))
+            values = [ops.convert_to_numpy(array) for array in arrays]
+            for local, number in enumerate(self._order[place.models]):
+                states[number].append([np.take(v, local, place.axis) for v in values])
+        return states
+
+    def share(self, models: Sequence[int]) -> float:
+        """Return which share of all weights is theirs."""
+        sizes = np.array([sum(w.size + b.size for w, b in layers) for layers in self.layers()])
+        return float(sizes[list(models)].sum() / sizes.sum())
 
     def step(self, X: Floats, y: Any, weight: Any) -> None:
         """Let every running model learn from one batch."""

@@ -12,6 +12,9 @@ from .dense_batches import Batches
 from .dense_plan import Layers, Plan, Trained, cross_entropy, forward
 from .training import Training
 
+# Models that have stopped cost as much as others; a smaller program is built in half a second.
+WORTH_LEAVING = 0.8
+
 
 class Run:
     """How far one network has come: its curves, and the weights of its best epoch."""
@@ -72,15 +75,19 @@ def train(
 
     program = Program(plans, batches.n_features, n_classes, batches.size)
     runs = [Run(plan) for plan in plans]
+    learning = list(range(len(plans)))
     while any(run.is_running for run in runs):
         for batch in batches.epoch(generator):
             program.step(*batch)
-        running = [i for i, run in enumerate(runs) if run.is_running]
+        places = [place for place, i in enumerate(learning) if runs[i].is_running]
         losses, layers = program.take_losses(), program.layers()
-        measured = measure([layers[i] for i in running])
-        for i, values in zip(running, measured, strict=True):
-            runs[i].note(losses[i], layers[i], values)
-        program.keep_running([run.is_running for run in runs])
+        measured = measure([layers[place] for place in places])
+        for place, values in zip(places, measured, strict=True):
+            runs[learning[place]].note(losses[place], layers[place], values)
+        left = [place for place in places if runs[learning[place]].is_running]
+        if left and program.share(left) <= WORTH_LEAVING:
+            program, learning = program.only(left), [learning[place] for place in left]
+        program.keep_running([runs[i].is_running for i in learning])
     return [run.result() for run in runs]
 
 

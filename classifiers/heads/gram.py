@@ -62,14 +62,13 @@ class Workspace:
     """Memory that kernel matrices are built in again and again: fresh pages cost more than sums."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.float64]] = {}
+        self._buffer = np.empty(0)
 
-    def matrix(self, name: str, n: int) -> NDArray[np.float64]:
-        """Return an ``(n, n)`` matrix of undefined numbers, good until ``name`` is asked again."""
-        buffer = self._buffers.get(name)
-        if buffer is None or len(buffer) < n * n:
-            buffer = self._buffers[name] = np.empty(n * n)
-        return buffer[: n * n].reshape(n, n)
+    def matrix(self, n: int) -> NDArray[np.float64]:
+        """Return an ``(n, n)`` matrix of undefined numbers, good until the next is asked for."""
+        if len(self._buffer) < n * n:
+            self._buffer = np.empty(n * n)
+        return self._buffer[: n * n].reshape(n, n)
 
 
 def rbf_matrix(
@@ -88,7 +87,7 @@ def rbf_matrix(
         a: slice(int(stop) - size, int(stop))
         for a, size, stop in zip(labels, sizes, stops, strict=True)
     }
-    matrix = space.matrix("kernel", int(stops[-1]))
+    matrix = space.matrix(int(stops[-1]))
     for (a, b), block in distances.items():
         above, below = matrix[places[a], places[b]], matrix[places[b], places[a]]
         for rows in row_slices(len(block), block_rows(block.shape[1], 4, EXP_BYTES)):
@@ -97,21 +96,3 @@ def rbf_matrix(
             if a != b:
                 below[:, rows] = part.T
     return matrix
-
-
-def submatrix(
-    matrix: NDArray[np.float64], chosen: NDArray[np.bool_], space: Workspace
-) -> NDArray[np.float64]:
-    """Copy the chosen rows and columns, run by run: whole runs copy much faster than indices."""
-    result = space.matrix("part", int(np.count_nonzero(chosen)))
-    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
-    runs = [slice(int(start), int(stop)) for start, stop in edges]
-    top = 0
-    for rows in runs:
-        left, bottom = 0, top + rows.stop - rows.start
-        for columns in runs:
-            right = left + columns.stop - columns.start
-            result[top:bottom, left:right] = matrix[rows, columns]
-            left = right
-        top = bottom
-    return result

@@ -41,6 +41,7 @@ class KNNHead(Head):
         What each training sample's vote counts: its ``sample_weight``.
     """
 
+    shared_params = ("n_neighbors", "weights")
     _rules: ClassVar = {
         "n_neighbors": whole(1),
         "weights": one_of("uniform", "distance"),
@@ -75,40 +76,62 @@ class KNNHead(Head):
 
     @classmethod
     def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
-        for head in heads:
-            head._fit(data)
-
-    def _fit(self, data: Training) -> None:
-        n_samples = len(data.y)
-        if self.n_neighbors > n_samples:
+        first, n_samples = heads[0], len(data.y)
+        most = max(head.n_neighbors for head in heads)
+        if most > n_samples:
             raise ConfigError(
                 f"KNNHead: n_neighbors must not exceed the {n_samples} training samples "
-                f"(n_samples = {n_samples}), not {self.n_neighbors}"
+                f"(n_samples = {n_samples}), not {most}"
             )
-        self._fit_scaler(data)
-        self.samples_ = self._scaled_all(data)
-        self.labels_ = data.y
-        self.votes_ = data.weights.astype(data.dtype)
+        first._fit_scaler(data)
+        samples, votes = first._scaled_all(data), data.weights.astype(data.dtype)
+        for head in heads:
+            head._take_scale(first)
+            head.samples_, head.labels_, head.votes_ = samples, data.y, votes
 
     def _decision_width(self) -> int:
         return len(self.labels_)
 
     def _decide(self, block: Floats) -> Floats:
         """Return the votes of each class, ``(n, k)``, each row summing to 1."""
+        return self._count(*self._neighbours(block, self.n_neighbors))
+
+    def _neighbours(self, block: Floats, n_neighbors: int) -> tuple[NDArray[np.intp], Floats]:
+        """Return the nearest samples of each row and their distances, nearest first."""
         samples = self.samples_.astype(block.dtype, copy=False)
         squared = squared_distances(block, samples, squared_norms(samples))
-        nearest = nearest_columns(squared, self.n_neighbors)
-        votes = self.votes_[nearest].astype(block.dtype)
+        nearest = nearest_columns(squared, n_neighbors)
+        order = np.argsort(np.take_along_axis(squared, nearest, axis=1), axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, order, axis=1)
+        return nearest, exact_distances(block, samples, nearest)
+
+    def _count(self, nearest: NDArray[np.intp], distance: Floats) -> Floats:
+        """Return each class's share of the votes of the first ``n_neighbors``."""
+        nearest, distance = nearest[:, : self.n_neighbors], distance[:, : self.n_neighbors]
+        votes = self.votes_[nearest].astype(distance.dtype)
         if self.weights == "distance":
-            votes *= inverse_distances(exact_distances(block, samples, nearest))
-        counts = np.zeros((len(block), len(self.classes_)), block.dtype)
-        np.add.at(counts, (np.arange(len(block))[:, None], self.labels_[nearest]), votes)
+            votes *= inverse_distances(distance)
+        counts = np.zeros((len(nearest), len(self.classes_)), distance.dtype)
+        np.add.at(counts, (np.arange(len(nearest))[:, None], self.labels_[nearest]), votes)
         counts /= counts.sum(axis=1, keepdims=True)
         return counts
 
     def _probabilities(self, X: Any) -> Floats:
-        votes = self._decision(X)
-        return votes if len(votes) else np.empty((0, len(self.classes_)), votes.dtype)
+        return self._probabilities_together([self], X)[0]
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Look for neighbours once, as many as the greediest head wants."""
+        first, most = heads[0], max(head.n_neighbors for head in heads)
+
+        def decide(block: Floats) -> Floats:
+            found = first._neighbours(block, most)
+            return np.concatenate([head._count(*found) for head in heads], axis=1)
+
+        votes = first._decision(X, decide)
+        if not len(votes):
+            return [np.empty((0, len(head.classes_)), votes.dtype) for head in heads]
+        return np.split(votes, len(heads), axis=1)
 
     def _restore(self, found: Any) -> None:
         super()._restore(found)

@@ -18,6 +18,8 @@ from .training import Training
 if TYPE_CHECKING:
     from ..solver import PathResult
 
+# One temperature for all samples asks no more of the folds that it is fitted to.
+FOLD_TOL = 1e-4
 # A lane's Hessian blocks exist several times over while they are renewed.
 HESSIAN_SHARE = 8
 
@@ -72,12 +74,14 @@ class SolvedHead(LinearHead):
         from ..solver import Scaling, SolverOptions, solve_path
 
         scaling = Scaling(self.mean_, self.scale_) if self._standardizes else None
-        options = SolverOptions(tol=float(self.tol), max_iter=int(self.max_iter))
+        n_folds = 1 if np.ndim(weights) < 2 else len(weights)
+        tol = (float(self.tol), *[max(FOLD_TOL, float(self.tol))] * (n_folds - 1))
+        options = SolverOptions(tol=tol, max_iter=int(self.max_iter))
         if is_lazy(data.X):
-            n_folds = 1 if np.ndim(weights) < 2 else len(weights)
             n_lanes = n_folds * (1 if loss == "logistic" else data.n_classes)
             share = free_bytes(data.X) // (HESSIAN_SHARE * n_lanes)
-            options = replace(options, max_block_bytes=min(options.max_block_bytes, share))
+            share = min(options.max_block_bytes, share)
+            options = replace(options, max_block_bytes=share, max_fast_bytes=0)
         return solve_path(
             data.X, data.y, list(grid), loss, weights, scaling=scaling, options=options
         )

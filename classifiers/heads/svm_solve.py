@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import Ints
-from .gram import ClassBlocks, Workspace, rbf_matrix, submatrix
+from .gram import ClassBlocks, Workspace, rbf_matrix
 from .machine import pairs
 from .svm_problem import GroupSolution, Limits, Solution, Sorted, Task
 
@@ -62,7 +62,7 @@ def solve_tasks(samples: Sorted, tasks: Sequence[Task], limits: Limits) -> list[
 def _n_threads(groups: Sequence[tuple[int, ...]], counts: Ints) -> int:
     """Return how many groups' matrices are held at once: one for each core, if memory allows."""
     largest = max(int(counts[list(labels)].sum()) for labels in groups[: 1 << 16])
-    affordable = WORKING_BYTES // (2 * 8 * largest**2 + 1)
+    affordable = WORKING_BYTES // (8 * largest**2 + 1)
     return max(1, min(os.cpu_count() or 1, len(groups), affordable))
 
 
@@ -86,20 +86,19 @@ class _Trainer:
         found = []
         for gamma, members in groupby(self._order, key=lambda i: self._tasks[i].gamma):
             kernel = rbf_matrix(distances, labels, gamma, space)
-            found += [(i, self._solve(self._tasks[i], kernel, positions, space)) for i in members]
+            found += [(i, self._solve(self._tasks[i], kernel, positions)) for i in members]
         self._spare.put(space)
         return found
 
-    def _solve(
-        self, task: Task, kernel: NDArray[np.float64], positions: Ints, space: Workspace
-    ) -> GroupSolution:
+    def _solve(self, task: Task, kernel: NDArray[np.float64], positions: Ints) -> GroupSolution:
+        """Train on a task's rows: libsvm leaves out what weighs nothing, which costs no copy."""
         from sklearn import config_context
         from sklearn.svm import SVC
 
+        y, weight = self._samples.y[positions], self._samples.weight[positions]
         if task.rows is not None:
             chosen = task.rows[positions]
-            kernel, positions = submatrix(kernel, chosen, space), positions[chosen]
-        y = self._samples.y[positions]
+            weight, positions = np.where(chosen, weight, 0), positions[chosen]
         model = SVC(
             C=task.C,
             kernel="precomputed",
@@ -108,7 +107,8 @@ class _Trainer:
             cache_size=CACHE_MB,
         )
         with config_context(assume_finite=True):
-            model.fit(kernel, y, sample_weight=self._samples.weight[positions])
+            model.fit(kernel, y, sample_weight=weight)
+        # Support vectors are numbered among the samples that weigh something.
         labels, support = np.unique(y), positions[model.support_]
         # scikit-learn turns the sign of two classes; libsvm's own is kept here.
         sign = -1.0 if len(labels) == 2 else 1.0

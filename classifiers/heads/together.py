@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from numpy.typing import NDArray
+
 from .base import Head
 
 
@@ -20,7 +22,8 @@ def fit_many(
 
     A grid over ``C`` of a linear head is one path of the solver, a grid over ``C`` and ``gamma`` of
     the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once;
-    dense heads are one program that reads each batch once.
+    nearest neighbours keep one copy of the samples; dense heads are one program that reads each
+    batch once.
 
     Parameters
     ----------
@@ -52,6 +55,24 @@ def fit_many(
         else:
             group[0].fit(X, y, sample_weight)
     return list(heads)
+
+
+def predict_many(heads: Sequence[Head], X: Any) -> list[NDArray[Any]]:
+    """Return ``predict_proba(X)`` of heads that one call of ``fit_many`` fitted.
+
+    Heads of one family share what they can: nearest neighbours are looked for once, whatever the
+    number of those that vote.
+
+    Returns
+    -------
+    list of ndarray, shape (n_samples, n_classes)
+        In the order of ``heads``.
+    """
+    found: dict[int, NDArray[Any]] = {}
+    for group in families(heads):
+        results = type(group[0])._predict_together(group, X)
+        found.update((id(head), result) for head, result in zip(group, results, strict=True))
+    return [found[id(head)] for head in heads]
 
 
 def families(heads: Sequence[Head]) -> list[list[Head]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .options import F64
+from .options import F32, F64
 from .precondition import Preconditioner
 
 ARMIJO = 1e-4
@@ -15,15 +15,40 @@ NOISE = 2e-7
 MAX_BACKTRACKS = 15
 # Steps in a row that gain less than the noise: the optimum, as far as float32 can tell.
 MAX_IDLE = 6
+# A lane that stops gaining has converged if no more than this share of its objective is left, and
+# if rounding hides no more than that.
+RESOLVED = 1e-5
+# Products in bfloat16 err by about 4e-3 of the move away from the anchor: once the predicted
+# decrease is this small a share of what it was at the anchor, a new one is due.
+ANCHOR_SHARE = 1e-4
 
 
-@dataclass
+@dataclass(frozen=True)
+class Anchor:
+    """A point at which the data term is known in float32; near it, only changes are computed.
+
+    Attributes
+    ----------
+    theta : float64 (k, d + 1)
+    logits, residuals : float32 (k, n_samples)
+    gradient : float64 (k, d + 1)
+        Of the data term without C.
+    """
+
+    theta: F64
+    logits: F32
+    residuals: F32
+    gradient: F64
+
+
+@dataclass(eq=False)
 class Lane:
     """L-BFGS (Nocedal & Wright, *Numerical Optimization*, alg. 7.4) on ``theta (k, d + 1)``.
 
     The preconditioner takes the place of the scaled identity, so the pairs only correct what it
-    misses. The lane keeps nothing waiting: each pass over X evaluates every lane of the batch at
-    that lane's own trial point, whether it is a full step or a shortened one.
+    misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing
+    waiting: each pass over X evaluates every lane of the batch at that lane's own trial point,
+    whether it is a full step or a shortened one.
     """
 
     C: float
@@ -32,6 +57,8 @@ class Lane:
     trial: F64
     precondition: Preconditioner
     memory_pairs: int
+    rounding: float = 0.0
+    anchor: Anchor | None = None
     theta: F64 = field(init=False)
     objective: float = field(init=False, default=np.inf)
     gradient: F64 = field(init=False)
@@ -39,7 +66,13 @@ class Lane:
     n_passes: int = field(init=False, default=0)
     since_built: int = field(init=False, default=0)
     stalled: bool = field(init=False, default=False)
+    finished: bool = field(init=False, default=False)
+    stuck: bool = field(init=False, default=False)
     converged: bool = field(init=False, default=False)
+    wants_exact: bool = field(init=False, default=False)
+    is_exact: bool = field(init=False, default=True)
+    _confirming: bool = field(init=False, default=False)
+    _farthest: float = field(init=False, default=0.0)
     _direction: F64 = field(init=False)
     _slope: float = field(init=False, default=0.0)
     _step: float = field(init=False, default=1.0)
@@ -52,27 +85,61 @@ class Lane:
         """Whether a first point has been evaluated."""
         return bool(np.isfinite(self.objective))
 
-    def receive(self, objective: float, gradient: F64) -> None:
+    def receive(self, objective: float, gradient: F64, exact: bool = True) -> None:
         """Take the value and gradient at ``trial`` and choose the next trial."""
         self.n_passes += 1
         self.since_built += 1
-        if not self.started or self._decreases(objective):
+        self.is_exact, self.wants_exact = exact, False
+        if self._confirming:
+            self._confirming = False
+            self.objective, self.gradient = objective, gradient
+            self.aim()
+        elif not self.started or self._decreases(objective):
             self._accept(objective, gradient)
         else:
             self._shorten(objective)
 
+    def confirm(self) -> None:
+        """Ask for the value at the current point in float32 before it counts as converged."""
+        self.converged = self.finished = self.stalled = self.stuck = False
+        self.wants_exact = self._confirming = True
+        self._idle = 0
+        self.trial = self.theta
+
+    def check_anchor(self) -> None:
+        """Ask for a new anchor where the present one has become too coarse."""
+        self._farthest = self.decrement if self.is_exact else max(self._farthest, self.decrement)
+        if self.started and not self.is_exact:
+            coarse = self.decrement < ANCHOR_SHARE * self._farthest
+            is_there = self.anchor is not None and self.anchor.theta is self.theta
+            if ((coarse or self._backtracks) and not is_there) or self.finished:
+                self.confirm()
+
     def rebuild(self, precondition: Preconditioner) -> None:
         """Go on from the same point with another preconditioner."""
         self.precondition = precondition
-        self.since_built = 0
+        self.since_built = self._idle = 0
+        self.stalled = self.finished = self.stuck = False
         self._pairs.clear()
         self._step = 1.0
         self.aim()
 
-    def settle(self, gap: float) -> None:
-        """Note whether the predicted decrease that is left is at most ``gap``."""
+    def settle(self, tol: float, least: float) -> None:
+        """Note whether the lane is finished, and whether it has converged or is stuck.
+
+        Parameters
+        ----------
+        tol : float
+            Relative decrease that may be left.
+        least : float
+            What the decrease is relative to where the objective itself is smaller.
+        """
+        size = max(abs(self.objective), least)
         left = self.decrement * abs(self.objective)
-        self.converged = self.started and (self.stalled or left <= gap)
+        self.finished = self.started and (self.stalled or left <= tol * size)
+        enough = max(tol, RESOLVED) * size
+        self.stuck = self.finished and left > enough
+        self.converged = self.finished and max(left, self.rounding) <= enough
 
     def aim(self) -> None:
         """Set the direction and the full-step trial from the current point."""

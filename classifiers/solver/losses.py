@@ -66,12 +66,16 @@ class Loss(Protocol):
     patience : int
         Passes before blocks are built anew where a lane stands; few where they are the whole
         Hessian.
+    rounding : float
+        What float32 may hide of one sample's loss however small the loss is; 0 where the error
+        shrinks with the loss.
     """
 
     n_columns: int
     curvature_at_zero: float
     temper: float
     patience: int
+    rounding: float
 
     def residuals(self, logits: F32, batch: Batch, rows: slice) -> tuple[F64, F32]:
         """Sum of weighted losses ``(n_lanes,)`` and its derivative by each logit (in place)."""
@@ -95,7 +99,9 @@ class Softmax:
     """
 
     temper = 0.85
-    patience = 25
+    patience = 1000
+    # The logarithm of a sum that is nearly 1.
+    rounding = float(np.finfo(np.float32).eps) / 2
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -140,7 +146,8 @@ class Sigmoid:
     n_columns = 1
     curvature_at_zero = 0.25
     temper = 0.85
-    patience = 15
+    patience = 1000
+    rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -179,7 +186,8 @@ class SquaredHinge:
     n_columns = 1
     curvature_at_zero = 2.0
     temper = 1.0
-    patience = 15
+    patience = 1000
+    rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets

@@ -22,11 +22,11 @@ class SolverOptions:
 
     Attributes
     ----------
-    tol : float > 0
-        A grid point has converged once its predicted remaining decrease of the objective,
-        ``½ gᵀ M g`` under the current inverse-Hessian model ``M`` (half the squared Newton
-        decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1), is at most
-        ``tol · objective``. It is thus a relative error of the objective.
+    tol : float > 0, or tuple of float
+        For all folds, or for each. A grid point has converged once its predicted remaining
+        decrease of the objective, ``½ gᵀ M g`` under the current inverse-Hessian model ``M``
+        (half the squared Newton decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1),
+        is at most ``tol · objective``. It is thus a relative error of the objective.
     max_iter : int >= 1
         Most passes over X that one grid point may take part in.
     fit_intercept : bool
@@ -36,35 +36,57 @@ class SolverOptions:
     block_rows : int >= 1
         Rows of X that are in work at once in each thread.
     hessian_rows : int >= 1
-        Most rows that one weighted Gram block is built from; more are thinned by importance.
+        Most rows that weighted Gram blocks are built from; more are thinned by importance.
+    hessian_rank : int >= 1
+        Leading eigen-directions of the features' covariance in which the blocks are dense; in
+        the others they are diagonal.
     max_block_bytes : int >= 0
-        Most memory for the Hessian blocks of one grid point; above it the shared Gram matrix
-        alone preconditions.
+        Most memory for the Hessian blocks of one grid point, above which the shared Gram matrix
+        alone preconditions, and for the rows that blocks are built from.
+    max_fast_bytes : int >= 0
+        Most memory for a bfloat16 copy of X (4 bytes a number, for both products) where the
+        processor multiplies that format faster; above it, all products are in float32.
     n_threads : int or None
         Worker threads; None asks BLAS how many it would use.
     random_state : int
         Seed of the thinning draw. The same input gives the same bits on the same machine.
     """
 
-    tol: float = 1e-6
+    tol: float | tuple[float, ...] = 1e-6
     max_iter: int = 1000
     fit_intercept: bool = True
-    memory_pairs: int = 20
+    memory_pairs: int = 60
     block_rows: int = 1024
     hessian_rows: int = 20_000
+    hessian_rank: int = 400
     max_block_bytes: int = 1 << 30
+    max_fast_bytes: int = 1 << 32
     n_threads: int | None = None
     random_state: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that no solve could use."""
-        if not self.tol > 0:
+        if not all(tol > 0 for tol in np.atleast_1d(self.tol)):
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
-        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows"):
+        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows", "hessian_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
         if self.n_threads is not None and self.n_threads < 1:
             raise ValueError(f"n_threads must be at least 1 or None, got {self.n_threads!r}")
+
+    def tolerances(self, n_folds: int) -> tuple[float, ...]:
+        """Return the tolerance of each fold.
+
+        Raises
+        ------
+        ValueError
+            Their number is not that of the folds.
+        """
+        if not isinstance(self.tol, tuple):
+            return (self.tol,) * n_folds
+        if len(self.tol) != n_folds:
+            raise ValueError(f"tol holds {len(self.tol)} numbers for {n_folds} folds")
+        return self.tol
 
 
 @dataclass(frozen=True)
@@ -89,8 +111,9 @@ class PathResult:
     gradient_norm : float64 (n_C,)
         Euclidean norm of the objective's gradient, intercepts included.
     converged : bool (n_C,)
-        The tolerance was met, or the objective stopped changing in float32; False where
-        ``max_iter`` ran out.
+        The tolerance was met, or the objective stopped changing in float32 with at most 1e-5 of
+        it left to gain. False where ``max_iter`` ran out, and where sample weights are so uneven
+        that rounding in float32 hides more than that.
     n_passes : int
         Passes over X for the whole path.
     """

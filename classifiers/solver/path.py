@@ -19,6 +19,7 @@ from .checks import (
     check_weights,
 )
 from .design import Design, Workers
+from .fast import FastProduct, fast_blocks
 from .lane import Lane
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
 from .options import F64, LossName, PathResult, SolverOptions
@@ -56,11 +57,9 @@ def solve_path(
     Parameters
     ----------
     X : float16, float32 or float64 (n_samples, n_features)
-        May be a memory map. It is read in blocks and never copied whole, except where there are
-        fewer samples than features (see `RowSpace`). Beside X, memory peaks at about
-        ``4 n_samples · n_outputs · 16`` bytes of logits, ``4 n_features²`` bytes for each output
-        of each grid point in work (at most ``options.max_block_bytes`` each), and
-        ``16 · memory_pairs`` bytes for each coefficient in work.
+        May be a memory map: it is read in blocks. It is copied whole where there are fewer samples
+        than features (see `RowSpace`), and in bfloat16 within ``options.max_fast_bytes``. Beside
+        that, memory is mostly ``options.max_block_bytes`` for each grid point in work.
     y : (n_samples,)
         Labels of at least two classes.
     C : float or list of float, > 0
@@ -82,39 +81,35 @@ def solve_path(
     Raises
     ------
     ValueError
-        For NaN or infinity in X, fewer than two classes, a C that is not positive, a class
-        without weight in a fold, or shapes that do not go together.
+        NaN or infinity in X, one class only, a C that is not positive, a class without weight in
+        a fold, or shapes that do not go together.
 
     Notes
     -----
-    A feature that is constant gets the coefficient 0 where ``scaling`` gives it the scale 0;
-    elsewhere its penalty drives it to 0, as the intercept does the same for nothing. A class
-    with one sample is solved like any other.
-
     Grid points join the batch in ascending order as soon as the one before is roughly solved,
-    starting from an extrapolation of the path, and leave it once converged. Each iterates
-    L-BFGS, preconditioned for small C by the Gram matrix, factored once for all, and for larger
-    C by blocks of its own Hessian on importance-sampled rows.
+    starting from an extrapolation of the path. Each iterates L-BFGS, preconditioned for small C by
+    the Gram matrix, and for larger C by blocks of its own Hessian on importance-sampled rows.
     """
     options = options or SolverOptions()
     features = check_features(X)
-    n_samples, n_features = features.shape
-    classes, codes = check_labels(y, n_samples)
+    classes, codes = check_labels(y, len(features))
     grid, name = check_grid(C), check_loss(loss)
     check_finite(features, options.block_rows)
     targets = Targets(codes, check_weights(sample_weight, codes), len(classes))
-    scaling = scaling or Scaling()
+    with Workers(options.n_threads) as workers:
+        design = _scaled_design(features, scaling or Scaling(), workers, options)
+        result = replace(_solve(design, targets, grid, name, options), classes=classes)
+    has_folds = sample_weight is not None and np.ndim(sample_weight) == 2
+    return result if has_folds else _first_fold(result)
+
+
+def _scaled_design(
+    features: NDArray[Any], scaling: Scaling, workers: Workers, options: SolverOptions
+) -> Design:
+    n_features = features.shape[1]
     center = check_vector(scaling.center, n_features, "center")
     scale = check_vector(scaling.scale, n_features, "scale")
-    with Workers(options.n_threads) as workers:
-        design = Design(features, center, scale, workers, options.block_rows)
-        result = _solve(design, targets, grid, name, options)
-    result = replace(result, classes=classes)
-    return (
-        result
-        if np.ndim(sample_weight if sample_weight is not None else 0) == 2
-        else _first_fold(result)
-    )
+    return Design(features, center, scale, workers, options.block_rows)
 
 
 def _solve(
@@ -135,12 +130,19 @@ def _solve_design(
 ) -> PathResult:
     rows = GRAM_ROWS_PER_FEATURE * design.n_features + 1000
     spectrum = GramSpectrum.of(design, rows, options.fit_intercept)
-    if targets.weights is None:
+    weights = targets.weights
+    if weights is None:
         totals = np.array([float(design.n_samples)])
+        norms = np.sqrt(totals)
     else:
-        totals = targets.weights.sum(axis=1, dtype=np.float64)
+        totals = weights.sum(axis=1, dtype=np.float64)
+        norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=1))
     kernel, positives = _kernel(loss, targets)
-    problem = Problem(design, kernel, totals, spectrum, options)
+    fast = fast_blocks(design, options.max_fast_bytes)
+    if fast:
+        product = FastProduct(spectrum.vectors, design.workers.n_threads)
+        spectrum = replace(spectrum, fast=product)
+    problem = Problem(design, kernel, totals, norms, spectrum, options, fast)
     schedule = Schedule(problem, _chains(problem, positives, grid))
     schedule.run()
     return _collect(schedule, positives, grid)

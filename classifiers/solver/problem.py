@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .blocks import BlockPreconditioner, Curvature, RowSample
 from .design import Design
-from .lane import Lane
+from .fast import FastBlock
+from .lane import Anchor, Lane
 from .losses import Batch, Loss
 from .options import F32, F64, SolverOptions
-from .precondition import (
-    BlockPreconditioner,
-    Curvature,
-    GramPreconditioner,
-    GramSpectrum,
-    WeightedGram,
-    make_block,
-    thin,
-)
+from .precondition import GramPreconditioner, GramSpectrum
 
 LANES_AT_ONCE = 16
 
@@ -36,19 +30,29 @@ class Problem:
     loss : Loss
     fold_totals : float64 (n_folds,)
         Sums of the sample weights.
+    fold_norms : float64 (n_folds,)
+        Euclidean norms of the sample weights.
     spectrum : GramSpectrum
     options : SolverOptions
+    fast : sequence of FastBlock
+        X in bfloat16; empty where there is none.
     """
 
     design: Design
     loss: Loss
     fold_totals: F64
+    fold_norms: F64
     spectrum: GramSpectrum
     options: SolverOptions
+    fast: Sequence[FastBlock] = ()
 
     def strength(self, C: float, fold: int) -> float:
         """Curvature of the data term along a direction of unit variance, at zero."""
         return C * float(self.fold_totals[fold]) * self.loss.curvature_at_zero
+
+    def rounding(self, C: float, fold: int) -> float:
+        """About how much of an objective is rounding: each sample's loss errs on its own."""
+        return C * float(self.fold_norms[fold]) * self.loss.rounding
 
     def gram_preconditioner(self, C: float, fold: int) -> GramPreconditioner:
         """The shared Gram matrix at this C."""
@@ -57,8 +61,15 @@ class Problem:
 
     def evaluate(self, lanes: Sequence[Lane]) -> None:
         """Tell every lane its objective and gradient at its trial: one pass over X."""
+        exact = [lane for lane in lanes if lane.wants_exact or lane.anchor is None or not self.fast]
+        near = [lane for lane in lanes if lane not in exact]
+        for group, is_exact in ((exact, True), (near, False)):
+            for start in range(0, len(group), LANES_AT_ONCE):
+                self._evaluate(group[start : start + LANES_AT_ONCE], is_exact)
+
+    def _evaluate(self, lanes: Sequence[Lane], exact: bool) -> None:
         trials = np.stack([lane.trial for lane in lanes])
-        values, gradients = self._data_term(trials, _batch(lanes))
+        values, gradients = (self._data_term if exact else self._change)(lanes, trials)
 
         def tell(i: int) -> None:
             lane, trial = lanes[i], trials[i]
@@ -67,7 +78,7 @@ class Problem:
             if not self.options.fit_intercept:
                 gradient[:, -1] = 0
             penalty = 0.5 * float(np.vdot(trial[:, :-1], trial[:, :-1]))
-            lane.receive(lane.C * float(values[i]) + penalty, gradient)
+            lane.receive(lane.C * float(values[i]) + penalty, gradient, exact)
 
         self.design.workers.map(tell, range(len(lanes)))
 
@@ -89,26 +100,66 @@ class Problem:
             for gram in curvature.grams
         ]
         centred = self.options.fit_intercept
-        blocks = self.design.workers.map(lambda task: make_block(*task, centred), tasks)
+        blocks = self.design.workers.map(lambda task: task[1].block(task[0], centred), tasks)
         k = self.loss.n_columns
         return [
-            BlockPreconditioner(curvature.basis, tuple(blocks[i * k : i * k + k]), centred)
+            BlockPreconditioner(
+                curvature.basis, tuple(blocks[i * k : i * k + k]), self.spectrum, centred
+            )
             for i, curvature in enumerate(curvatures)
         ]
 
-    def _data_term(self, thetas: F64, batch: Batch) -> tuple[F64, F64]:
+    def _data_term(self, lanes: Sequence[Lane], thetas: F64) -> tuple[F64, F64]:
+        """Values and gradients in float32; where changes are to follow, anchors too."""
         n_lanes, k, width = thetas.shape
+        batch = _batch(lanes)
         weights, offsets = self.design.fold_in(thetas.reshape(-1, width))
+        kept = np.empty((2, n_lanes, k, self.design.n_samples if self.fast else 0), np.float32)
 
         def work(x: F32, rows: slice) -> tuple[NDArray[Any], ...]:
-            logits = weights @ x.T
-            logits += offsets
-            loss, residuals = self.loss.residuals(logits.reshape(n_lanes, k, -1), batch, rows)
+            flat = weights @ x.T
+            flat += offsets
+            logits = flat.reshape(n_lanes, k, -1)
+            if self.fast:
+                kept[0, :, :, rows] = logits
+            loss, residuals = self.loss.residuals(logits, batch, rows)
+            if self.fast:
+                kept[1, :, :, rows] = residuals
             flat = residuals.reshape(n_lanes * k, -1)
             return loss, flat @ x, flat.sum(axis=1, dtype=np.float64)
 
         loss, products, sums = self.design.sum_blocks(work)
-        return loss, self.design.fold_out(products, sums).reshape(thetas.shape)
+        gradients = self.design.fold_out(products, sums).reshape(thetas.shape)
+        if self.fast:
+            for i, lane in enumerate(lanes):
+                lane.anchor = Anchor(lane.trial, kept[0, i], kept[1, i], gradients[i])
+        return loss, gradients
+
+    def _change(self, lanes: Sequence[Lane], thetas: F64) -> tuple[F64, F64]:
+        """Values and gradients from the anchors' and the change since, in bfloat16 products."""
+        n_lanes, k, width = thetas.shape
+        batch = _batch(lanes)
+        anchors = [lane.anchor for lane in lanes if lane.anchor]
+        moves = (thetas - [anchor.theta for anchor in anchors]).reshape(-1, width)
+        weights, offsets = moves[:, :-1].astype(np.float32), moves[:, -1:].astype(np.float32)
+
+        def work(block: FastBlock) -> tuple[F64, F64]:
+            flat = block.logits(weights) + offsets
+            logits = flat.reshape(n_lanes, k, -1)
+            for own, anchor in zip(logits, anchors, strict=True):
+                own += anchor.logits[:, block.rows]
+            loss, residuals = self.loss.residuals(logits, batch, block.rows)
+            for own, anchor in zip(residuals, anchors, strict=True):
+                own -= anchor.residuals[:, block.rows]
+            flat = residuals.reshape(n_lanes * k, -1)
+            sums = flat.sum(axis=1, dtype=np.float64)[:, None]
+            return loss, np.concatenate([block.gradient(flat), sums], axis=1)
+
+        parts = self.design.workers.map(work, self.fast)
+        loss = np.sum([part[0] for part in parts], axis=0)
+        change: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
+        gradients = np.stack([anchor.gradient for anchor in anchors])
+        return loss, change.reshape(thetas.shape) + gradients
 
     def _logits(self, thetas: F64) -> F32:
         n_lanes, k, width = thetas.shape
@@ -128,12 +179,11 @@ class Problem:
         seconds = [
             self.loss.curvature(logits[i : i + 1], _batch([lane])) for i, lane in enumerate(lanes)
         ]
-        generator = np.random.default_rng(options.random_state)
-        uniform = generator.random(design.n_samples, dtype=np.float32)
+        rank = min(options.hessian_rank, design.n_features)
+        affordable = max(1, options.max_block_bytes // (4 * rank))
+        sample = RowSample(min(options.hessian_rows, affordable), rank, options.random_state)
         columns = [row for _, rows in seconds for row in rows]
-        grams = design.workers.map(
-            lambda row: WeightedGram.of(design, *thin(row, options.hessian_rows, uniform)), columns
-        )
+        grams = sample.grams(design, self.spectrum, columns)
         k = self.loss.n_columns
         return [
             Curvature(basis, tuple(grams[i * k : i * k + k]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .blocks import Curvature
 from .lane import Lane
 from .options import F64
-from .precondition import Curvature
 from .problem import Problem
 
 # A grid point joins once its predecessor is this near its own optimum (relative objective).
@@ -23,6 +23,8 @@ REUSE_RATIO = 9.0
 # One against the rest, a class is held to the tolerance of at least this share of the classes'
 # mean objective: what is left of an easy class' own objective is all but nothing.
 SHARE = 0.1
+# New blocks that help no more than this are the last ones.
+RECOVER_PASSES = 30
 # How far a start is extrapolated along the path (linearly in log C).
 EXTRAPOLATION = 0.8
 
@@ -88,6 +90,7 @@ class Schedule:
         self.finished: dict[tuple[int, int, int], Lane] = {}
         self.n_passes = 0
         block_bytes = 4 * problem.loss.n_columns * problem.design.n_features**2
+        self._tolerances = problem.options.tolerances(len(problem.fold_totals))
         self._may_block = block_bytes <= problem.options.max_block_bytes
 
     def run(self) -> None:
@@ -124,7 +127,10 @@ class Schedule:
         C, index = chain.pending.pop(0)
         gram = problem.gram_preconditioner(C, chain.fold)
         pairs = problem.options.memory_pairs
-        lane = Lane(C, chain.fold, chain.positive, start, gram, pairs)
+        rounding = problem.rounding(C, chain.fold)
+        lane = Lane(C, chain.fold, chain.positive, start, gram, pairs, rounding)
+        if chain.launched:
+            lane.anchor = chain.launched[-1].anchor
         chain.launched = [*chain.launched[-1:], lane]
         chain.active.append((lane, index))
 
@@ -132,19 +138,25 @@ class Schedule:
         return self._may_block and self.problem.strength(lane.C, lane.fold) > GRAM_STRENGTH
 
     def _retire(self) -> None:
-        tol, max_iter = self.problem.options.tol, self.problem.options.max_iter
+        max_iter = self.problem.options.max_iter
         for chain in self.chains:
             chain.objectives |= {lane.C: lane.objective for lane, _ in chain.active}
         scales = self._scales()
         for chain in self.chains:
             for lane, index in list(chain.active):
-                goal = LAUNCH if index is None else tol
-                scale = scales[lane.fold, lane.C] * SHARE
-                lane.settle(goal * max(lane.objective, scale))
-                if lane.converged or lane.n_passes >= max_iter:
-                    chain.active.remove((lane, index))
-                    if index is not None:
-                        self.finished[chain.fold, chain.positive, index] = lane
+                goal = LAUNCH if index is None else self._tolerances[lane.fold]
+                lane.settle(goal, scales[lane.fold, lane.C] * SHARE)
+                if index is not None or not lane.finished:
+                    lane.check_anchor()
+                if lane.n_passes < max_iter and (not lane.finished or self._may_recover(lane)):
+                    continue
+                chain.active.remove((lane, index))
+                if index is not None:
+                    self.finished[chain.fold, chain.positive, index] = lane
+
+    def _may_recover(self, lane: Lane) -> bool:
+        """Whether a lane that is stuck short of its goal gets new blocks, where it stands."""
+        return lane.stuck and lane.since_built >= RECOVER_PASSES and self._needs_blocks(lane)
 
     def _scales(self) -> dict[tuple[int, float], float]:
         """Mean objective over the classes of each active fold and C."""
@@ -158,7 +170,10 @@ class Schedule:
         lanes = [lane for chain in self.chains for lane, _ in chain.active]
         patience = self.problem.loss.patience
         stale = [
-            lane for lane in lanes if lane.since_built >= patience and self._needs_blocks(lane)
+            lane
+            for lane in lanes
+            if (lane.since_built >= patience and self._needs_blocks(lane))
+            or self._may_recover(lane)
         ]
         if stale:
             found = self.problem.curvatures(stale, [lane.theta for lane in stale])

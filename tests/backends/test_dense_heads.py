@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SUITE = Path(__file__).parents[1] / "classifiers" / "heads" / "test_dense_stack.py"
-CHOSEN = "own_layers or does_not_run or silences or diverges"
+CHOSEN = "own_layers or does_not_run or silences or diverges or smaller_program"
 
 
 @pytest.mark.backends

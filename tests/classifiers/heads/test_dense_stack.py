@@ -25,6 +25,8 @@ GRID = [
 ]
 PLAN = Plan(Preset((7, 5)), lr=0.01, weight_decay=0.02, epochs=1, patience=1, seed=3)
 
+WITH_DROPOUT = replace(PLAN, shape=Preset((6,), 0.5, dropout_first=True))
+
 
 def make_program(plans, batch_size=32):
     import_keras()
@@ -88,6 +90,37 @@ def test_a_model_that_does_not_run_stays_as_it_is(digits):
     after = program.layers()
     np.testing.assert_array_equal(before[0][0][0], after[0][0][0])
     assert not np.array_equal(before[1][0][0], after[1][0][0])
+
+
+def test_a_smaller_program_learns_on_as_the_larger_would(digits):
+    plans = [PLAN, replace(PLAN, lr=0.1), replace(PLAN, shape=Preset()), WITH_DROPOUT]
+    program = make_program(plans)
+    for start in (0, 32, 64):
+        program.step(digits.X[start : start + 32] / 16, digits.y[start : start + 32], None)
+    smaller = program.only([1, 3])
+    for start in (96, 128):
+        for each in (program, smaller):
+            each.step(digits.X[start : start + 32] / 16, digits.y[start : start + 32], None)
+    expected = program.layers()
+    for layers, place in zip(smaller.layers(), (1, 3), strict=True):
+        for (kernel, bias), (own_kernel, own_bias) in zip(layers, expected[place], strict=True):
+            np.testing.assert_allclose(kernel, own_kernel, atol=1e-5)
+            np.testing.assert_allclose(bias, own_bias, atol=1e-5)
+
+
+def test_large_hidden_layers_multiply_in_bfloat16_within_its_rounding(digits, monkeypatch):
+    make_program([PLAN])
+    from featx.classifiers.heads import dense_stack
+
+    monkeypatch.setattr(dense_stack, "FAST_SIZE", 1)
+    for is_fast, bound in ((False, 1e-5), (True, 0.05)):
+        monkeypatch.setattr(dense_stack, "multiplies_bfloat16", lambda answer=is_fast: answer)
+        program = make_program([PLAN], len(digits.X_test))
+        found = np.asarray(program.model.predict_on_batch(digits.X_test / 16))[:, 0]
+        difference = np.abs(found - forward(digits.X_test / 16, program.layers()[0])).max()
+        assert difference < bound
+    if dense_stack.keras.backend.backend() == "tensorflow":
+        assert difference > 1e-5
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from sklearn.base import clone
 from featx.cache.errors import ConfigError
 from featx.classifiers.heads.centroid import CentroidHead
 from featx.classifiers.heads.dense import DenseHead
+from featx.classifiers.heads.knn import KNNHead
 from featx.classifiers.heads.linear import LinearSVMHead, LogisticHead
 from featx.classifiers.heads.ridge import RidgeHead
 from featx.classifiers.heads.svm import RBFSVMHead
-from featx.classifiers.heads.together import families, fit_many
+from featx.classifiers.heads.together import families, fit_many, predict_many
 
 EXACT = [
     RBFSVMHead(1.0),
@@ -22,6 +23,8 @@ EXACT = [
     RidgeHead(1.0),
     RidgeHead(100.0),
     DenseHead("softmax", epochs=2),
+    KNNHead(3),
+    KNNHead(15, weights="uniform"),
 ]
 CLOSE = [LogisticHead(1e-3), LogisticHead(1e-1), LinearSVMHead(1e-4), LinearSVMHead(1e-2)]
 
@@ -29,7 +32,7 @@ CLOSE = [LogisticHead(1e-3), LogisticHead(1e-1), LinearSVMHead(1e-4), LinearSVMH
 def test_families_share_all_but_their_shared_parameters():
     heads = [*EXACT, RidgeHead(1.0, class_weight="balanced"), *CLOSE]
     sizes = [len(group) for group in families(heads)]
-    assert sizes == [3, 1, 2, 1, 1, 2, 2]
+    assert sizes == [3, 1, 2, 1, 2, 1, 2, 2]
 
 
 def test_a_generator_that_moves_on_is_not_shared():
@@ -44,12 +47,25 @@ def test_fitted_together_equals_fitted_alone(n_classes, digits):
     X, y = digits.X[rows][:500], digits.y[rows][:500]
     weight = np.random.default_rng(0).integers(1, 3, len(y))
     together = fit_many([clone(head) for head in EXACT], X, y, weight)
-    for head, found in zip(EXACT, together, strict=True):
+    predicted = predict_many(together, digits.X_test)
+    for head, found, probabilities in zip(EXACT, together, predicted, strict=True):
         alone = clone(head).fit(X, y, weight)
         assert found.get_params() == alone.get_params()
-        np.testing.assert_array_equal(
-            found.predict_proba(digits.X_test), alone.predict_proba(digits.X_test)
-        )
+        expected = alone.predict_proba(digits.X_test)
+        np.testing.assert_array_equal(found.predict_proba(digits.X_test), expected)
+        np.testing.assert_array_equal(probabilities, expected)
+
+
+def test_neighbours_found_together_are_counted_in_one_copy(digits):
+    first, second = fit_many([KNNHead(3), KNNHead(15)], digits.X, digits.y)
+    assert first.samples_ is second.samples_
+    empty = predict_many([first, second], digits.X_test[:0])
+    assert [found.shape for found in empty] == [(0, 10), (0, 10)]
+
+
+def test_too_many_neighbours_are_refused_whichever_head_asks(digits):
+    with pytest.raises(ConfigError, match="not 41"):
+        fit_many([KNNHead(3), KNNHead(41)], digits.X[:40], digits.y[:40])
 
 
 def test_linear_heads_fitted_together_are_close_to_fitted_alone(digits):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from featx.classifiers.solver import Scaling, SolverOptions, solve_path
+from featx.classifiers.solver import Scaling, SolverOptions, fast, solve_path
 
 from .conftest import make_data, objective
 
@@ -184,6 +184,51 @@ def test_thinned_hessians_do_not_move_the_optimum():
     thinned = solve_path(X, y, [1.0], options=SolverOptions(hessian_rows=300))
     plain = solve_path(X, y, [1.0])
     np.testing.assert_allclose(thinned.objective, plain.objective, rtol=1e-5)
+
+
+@pytest.mark.skipif(not fast.multiplies_bfloat16(), reason="no fast bfloat16 on this processor")
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
+def test_changes_in_bfloat16_reach_the_same_optimum(loss, monkeypatch):
+    X, y = make_data(n=3000, d=40)
+    weights = np.random.default_rng(0).uniform(0.5, 2, (2, len(X)))
+    options = SolverOptions(tol=1e-7, hessian_rank=10)
+    exact = solve_path(X, y, GRID, loss, weights, options=options)
+    monkeypatch.setattr(fast, "MIN_SIZE", 1)
+    monkeypatch.setattr(fast, "BLOCK_ROWS", 700)
+    found = solve_path(X, y, GRID, loss, weights, options=options)
+    assert found.converged.all()
+    assert not np.array_equal(found.coef, exact.coef)
+    np.testing.assert_allclose(found.objective, exact.objective, rtol=1e-5)
+    for fold, weight in enumerate(weights):
+        coef, intercept = found.coef[fold, 2], found.intercept[fold, 2]
+        mine = objective(X, y, coef, intercept, GRID[2], loss, weight)
+        assert mine == pytest.approx(found.objective[fold, 2], rel=1e-5)
+
+
+def test_each_fold_has_its_own_tolerance(data):
+    X, y = data
+    weights = np.ones((2, len(X)))
+    rough = solve_path(X, y, [1.0], sample_weight=weights, options=SolverOptions(tol=(1e-7, 1e-2)))
+    assert rough.n_iter[0, 0] > rough.n_iter[1, 0]
+    assert rough.objective[0, 0] < rough.objective[1, 0] < rough.objective[0, 0] * 1.02
+    with pytest.raises(ValueError, match="3 numbers for 2 folds"):
+        solve_path(X, y, [1.0], sample_weight=weights, options=SolverOptions(tol=(1e-3,) * 3))
+
+
+@pytest.mark.parametrize("extreme", [1e6, 1e8])
+def test_weights_that_float32_cannot_weigh_up_are_told(extreme, data):
+    X, y = data
+    weights = np.where(y == 0, extreme, 1)
+    result = solve_path(X, y, [1.0], sample_weight=weights)
+    assert not result.converged.any()
+    assert solve_path(X, y, [1.0], sample_weight=1 / weights).converged.all()
+
+
+def test_one_weight_above_all_others_ends(data):
+    X, y = data
+    weights = np.where(np.arange(len(X)) == 5, 1e8, 1)
+    result = solve_path(X, y, [1.0], "squared_hinge", weights)
+    assert np.isfinite(result.coef).all()
 
 
 @settings(max_examples=15, deadline=None)
