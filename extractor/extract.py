@@ -14,7 +14,8 @@ from ..cache import BadImage, FeatureStore, Manifest, RunRecord
 from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
 from .coverage import Coverage
 from .decode import strict_images
-from .engines.choose import idle_gpu
+from .engines.choose import AUTO, idle_gpu
+from .engines.model_cache import model_folder
 from .groups import group_plans
 from .hardware import n_usable_cores
 from .options import Observer, RunOptions, Silence
@@ -261,7 +262,15 @@ class _Extraction:
             for lane in self.lanes
             if lane.pool.halved
         ]
-        return (*dict.fromkeys(idle), *smaller)
+        return (*dict.fromkeys(idle), *self._refusals(), *smaller)
+
+    def _refusals(self) -> list[str]:
+        """Say why Keras runs what OpenVINO was to run."""
+        if self.options.engine != AUTO:
+            return []
+        in_keras = [lane for lane in self.lanes if lane.engine_name.startswith("keras")]
+        reasons = [model_folder(lane.group.network).refusal() for lane in in_keras]
+        return [f"Keras computes, which is slower: {reason}" for reason in reasons if reason]
 
     def _bottleneck(self) -> str:
         engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]
