@@ -91,7 +91,7 @@ class _Extraction:
             self.failed = {bytes.fromhex(b.digest): b.reason for b in quarantine if b.digest}
         self.unreadable: dict[int, str] = {}
         shards = [self.store.open_set(plan.spec) for plan in self.plans]
-        self.coverage = Coverage(shards, self.groups, self.failed)
+        self.coverage = Coverage(shards, self.groups, self.failed, len(self.survey.listing))
         self.lanes: list[Lane] = []
         self.n_written = [0 for _ in self.plans]
         self.work_seconds = 0.0
@@ -109,7 +109,8 @@ class _Extraction:
         names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
         self.observer.begin(len(todo), f"{names}: extracting")
         start = time.perf_counter()
-        writer = ShardWriter(self.store, [plan.spec for plan in self.plans], self._save_progress)
+        specs = [plan.spec for plan in self.plans]
+        writer = ShardWriter(self.store, specs, self._save_progress, n_samples)
         pipeline = Pipeline(self.lanes, self.coverage, writer)
         geometries = tuple(group.geometry for group in self.groups)
         reader = Reader(self.source, geometries, self.coverage.claim)

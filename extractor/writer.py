@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..cache import FeatureBatch, FeatureSpec, FeatureStore
-from .options import SHARD_BYTES, SHARD_SECONDS
+from .options import SAMPLE_BYTES, SHARD_BYTES, SHARD_SECONDS
 
 WAITING = 8
 END = None
@@ -24,6 +24,8 @@ class ShardWriter:
         The sets of the run.
     save_progress : callable
         Called before each shard.
+    n_samples : int
+        Of the source, whose names and digests are saved then.
 
     Attributes
     ----------
@@ -34,10 +36,14 @@ class ShardWriter:
     """
 
     def __init__(
-        self, store: FeatureStore, specs: Sequence[FeatureSpec], save_progress: Callable[[], None]
+        self,
+        store: FeatureStore,
+        specs: Sequence[FeatureSpec],
+        save_progress: Callable[[], None],
+        n_samples: int,
     ) -> None:
         self._store, self._specs, self._save_progress = store, specs, save_progress
-        self._shard_bytes = SHARD_BYTES // len(specs)
+        self._shard_bytes = max(SHARD_BYTES, n_samples * SAMPLE_BYTES) // len(specs)
         self._rows: list[list[FeatureBatch]] = [[] for _ in specs]
         self._queue: queue.Queue[tuple[int, FeatureBatch] | None] = queue.Queue(WAITING)
         self._error: BaseException | None = None

@@ -123,6 +123,7 @@ def test_a_failing_engine_keeps_what_was_computed(photos, tmp_path, fake, monkey
 
 def test_a_full_disk_ends_the_run_with_what_was_written(photos, tmp_path, fake, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_BYTES", 1)
+    monkeypatch.setattr(writer, "SAMPLE_BYTES", 0)
     write, left = FeatureStore.write_rows, [2]
 
     def full(self, spec, batches):
