@@ -116,7 +116,7 @@ def scale_to_one(patch):
 
 
 def forget_transparency(patch):
-    patch.setattr(decoding, "_to_rgb", lambda image, _: image.convert("RGB"))
+    patch.setattr(decoding, "_without_alpha", lambda image, _: image.convert("RGB"))
 
 
 def cut_deep_values(patch):
