@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import ShardSet, has_digest
+from .claims import Claims
 from .groups import Group
 
 
@@ -22,16 +22,21 @@ class Coverage:
     groups : sequence of Group
     failed : dict of bytes to str
         Digests of images that cannot be read, with the reason; shared with the caller.
+    n_images : int
+        How many images there can be.
     """
 
     def __init__(
-        self, shards: Sequence[ShardSet], groups: Sequence[Group], failed: dict[bytes, str]
+        self,
+        shards: Sequence[ShardSet],
+        groups: Sequence[Group],
+        failed: dict[bytes, str],
+        n_images: int,
     ) -> None:
         self._shards = shards
         self._groups = groups
         self._failed = failed
-        self._claimed: set[bytes] = set()
-        self._lock = threading.Lock()
+        self._claims = Claims(n_images)
 
     def todo(self, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the places of images that must be read: unknown ones, and those some set lacks.
@@ -59,13 +64,7 @@ class Coverage:
             for number, group in enumerate(self._groups)
             if any(self.lacks(member, digest) for member in group.members)
         )
-        if not lacking:
-            return ()
-        with self._lock:
-            if digest in self._claimed:
-                return ()
-            self._claimed.add(digest)
-        return lacking
+        return lacking if lacking and self._claims.add(digest) else ()
 
     def lacks(self, member: int, digest: bytes) -> bool:
         """Tell whether a set had no row of an image when the run began."""

@@ -13,9 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..cache.errors import ImageError
 from .geometry import Geometry
+from .jpeg import jpeg_pixels
 from .sources import Raw
 
 Size = tuple[int, int]
+Opened = Image.Image | NDArray[np.uint8]
+"""An upright image: Pillow's, or RGB pixels ``(h, w, 3)``."""
+
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 """TIFF 6.0's tag for the meaning of a grey value, and the value by which 0 is white."""
@@ -40,10 +44,10 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         The bytes are no image, are cut short, or stand for more pixels than Pillow's limit.
     """
     try:
-        opened: dict[Size, Image.Image] = {}
+        opened: dict[Size, Opened] = {}
         images = [_open(raw, geometry, opened) for geometry in geometries]
         pairs = zip(images, geometries, strict=True)
-        return tuple(_pixels(_to_rgb(image, g.background), g) for image, g in pairs)
+        return tuple(g.apply(_to_rgb(image, g.background)) for image, g in pairs)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -66,7 +70,7 @@ def strict_images() -> Iterator[None]:
         yield
 
 
-def _open(raw: Raw, geometry: Geometry, opened: dict[Size, Image.Image]) -> Image.Image:
+def _open(raw: Raw, geometry: Geometry, opened: dict[Size, Opened]) -> Opened:
     """Return the image for one geometry; decode it where ``opened`` has none of that scale.
 
     A geometry's pixels must not hang on which others are asked for beside it: only those for which
@@ -84,7 +88,8 @@ def _open(raw: Raw, geometry: Geometry, opened: dict[Size, Image.Image]) -> Imag
         image.draft(None, geometry.draft_size())
     scale = image.size
     if scale not in opened:
-        opened[scale] = _upright(image)
+        pixels = jpeg_pixels(raw, image)
+        opened[scale] = _upright(image) if pixels is None else pixels
     return opened[scale]
 
 
@@ -100,7 +105,13 @@ def _is_deep_negative(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
-def _to_rgb(image: Image.Image, background: str) -> Image.Image:
+def _to_rgb(image: Opened, background: str) -> NDArray[np.uint8]:
+    if isinstance(image, Image.Image):
+        return np.asarray(_without_alpha(image, background), np.uint8)
+    return image
+
+
+def _without_alpha(image: Image.Image, background: str) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in DEEP_MODES:
@@ -123,10 +134,6 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     elif image.mode != "I" or values.max(initial=0) > 255:
         values = values / 257.0
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-
-
-def _pixels(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
-    return np.asarray(geometry.apply(image), dtype=np.uint8)
 
 
 def _kind(raw: Raw) -> str:

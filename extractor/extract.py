@@ -14,7 +14,8 @@ from ..cache import BadImage, FeatureStore, Manifest, RunRecord
 from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
 from .coverage import Coverage
 from .decode import strict_images
-from .engines.choose import idle_gpu
+from .engines.choose import AUTO, idle_gpu
+from .engines.model_cache import model_folder
 from .groups import group_plans
 from .hardware import n_usable_cores
 from .options import Observer, RunOptions, Silence
@@ -90,7 +91,7 @@ class _Extraction:
             self.failed = {bytes.fromhex(b.digest): b.reason for b in quarantine if b.digest}
         self.unreadable: dict[int, str] = {}
         shards = [self.store.open_set(plan.spec) for plan in self.plans]
-        self.coverage = Coverage(shards, self.groups, self.failed)
+        self.coverage = Coverage(shards, self.groups, self.failed, len(self.survey.listing))
         self.lanes: list[Lane] = []
         self.n_written = [0 for _ in self.plans]
         self.work_seconds = 0.0
@@ -108,7 +109,8 @@ class _Extraction:
         names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
         self.observer.begin(len(todo), f"{names}: extracting")
         start = time.perf_counter()
-        writer = ShardWriter(self.store, [plan.spec for plan in self.plans], self._save_progress)
+        specs = [plan.spec for plan in self.plans]
+        writer = ShardWriter(self.store, specs, self._save_progress, n_samples)
         pipeline = Pipeline(self.lanes, self.coverage, writer)
         geometries = tuple(group.geometry for group in self.groups)
         reader = Reader(self.source, geometries, self.coverage.claim)
@@ -261,7 +263,15 @@ class _Extraction:
             for lane in self.lanes
             if lane.pool.halved
         ]
-        return (*dict.fromkeys(idle), *smaller)
+        return (*dict.fromkeys(idle), *self._refusals(), *smaller)
+
+    def _refusals(self) -> list[str]:
+        """Say why Keras runs what OpenVINO was to run."""
+        if self.options.engine != AUTO:
+            return []
+        in_keras = [lane for lane in self.lanes if lane.engine_name.startswith("keras")]
+        reasons = [model_folder(lane.group.network).refusal() for lane in in_keras]
+        return [f"Keras computes, which is slower: {reason}" for reason in reasons if reason]
 
     def _bottleneck(self) -> str:
         engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]

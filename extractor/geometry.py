@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageColor
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
 
 from ..cache.errors import ConfigError
+from .resample import resize
 
-FILTER = Image.Resampling.BICUBIC
 CROP_FRACTION = 0.875
 DRAFT_MARGIN = 2.0
 
@@ -34,15 +36,15 @@ class Geometry:
     resize: str = "squash"
     background: str = "#ffffff"
 
-    def apply(self, image: Image.Image) -> Image.Image:
-        """Return ``image`` (RGB) in this geometry."""
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``."""
         if self.resize == "squash":
-            return image.resize((self.width, self.height), FILTER)
+            return resize(pixels, (self.width, self.height))
         if self.resize == "crop":
-            box = self._crop_box(image.width, image.height)
-            return image.resize((self.width, self.height), FILTER, box=box)
+            box = self._crop_box(pixels.shape[1], pixels.shape[0])
+            return resize(pixels, (self.width, self.height), box)
         if self.resize == "pad":
-            return self._pad(image)
+            return self._pad(pixels)
         raise ConfigError(f"unknown resize rule {self.resize!r}")
 
     def draft_size(self) -> tuple[int, int]:
@@ -56,12 +58,14 @@ class Geometry:
         half_w, half_h = scale * self.width / 2, scale * self.height / 2
         return (width / 2 - half_w, height / 2 - half_h, width / 2 + half_w, height / 2 + half_h)
 
-    def _pad(self, image: Image.Image) -> Image.Image:
-        scale = min(self.width / image.width, self.height / image.height)
-        inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        canvas = Image.new("RGB", (self.width, self.height), self.background)
-        corner = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
-        canvas.paste(image.resize(inner, FILTER), corner)
+    def _pad(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = pixels.shape[:2]
+        scale = min(self.width / width, self.height / height)
+        inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = (self.width - inner_w) // 2, (self.height - inner_h) // 2
+        canvas = np.empty((self.height, self.width, 3), np.uint8)
+        canvas[:] = ImageColor.getrgb(self.background)[:3]
+        canvas[top : top + inner_h, left : left + inner_w] = resize(pixels, (inner_w, inner_h))
         return canvas
 
 

@@ -11,8 +11,12 @@ from .drift import MAX_DRIFT
 from .engines.choose import AUTO, ENGINES
 from .hardware import n_usable_cores
 
-SHARD_BYTES = 8 << 20
+SHARD_BYTES = 4 << 20
 """Small enough that the rows that wait do not show in the memory of a run."""
+
+SAMPLE_BYTES = 40
+"""Bytes of a shard for each sample: with every shard the names and digests of all samples are saved
+anew, about 90 bytes each, so shards must grow with the source."""
 
 SHARD_SECONDS = 120.0
 

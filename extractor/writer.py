@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..cache import FeatureBatch, FeatureSpec, FeatureStore
-from .options import SHARD_BYTES, SHARD_SECONDS
+from .options import SAMPLE_BYTES, SHARD_BYTES, SHARD_SECONDS
 
 WAITING = 4
 # Batches on their way besides: up to three in the engine, and one in the hands of the thread.
@@ -20,8 +20,9 @@ class ShardWriter:
     """Collects rows and writes them as shards when there are enough, or enough time has passed.
 
     A shard is written early enough that it and all batches still on their way make no more than
-    ``SHARD_BYTES``, so that this is what a kill can cost. (Where eight batches are larger than half
-    of that, it is twice those eight.)
+    ``SHARD_BYTES``, or ``SAMPLE_BYTES`` for each sample of the source where that is more, so that
+    this is what a kill can cost. (Where eight batches are larger than half of that, it is twice
+    those eight.)
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ class ShardWriter:
         The sets of the run.
     save_progress : callable
         Called before each shard.
+    n_samples : int
+        Of the source, whose names and digests are saved then.
 
     Attributes
     ----------
@@ -40,10 +43,14 @@ class ShardWriter:
     """
 
     def __init__(
-        self, store: FeatureStore, specs: Sequence[FeatureSpec], save_progress: Callable[[], None]
+        self,
+        store: FeatureStore,
+        specs: Sequence[FeatureSpec],
+        save_progress: Callable[[], None],
+        n_samples: int,
     ) -> None:
         self._store, self._specs, self._save_progress = store, specs, save_progress
-        self._shard_bytes = SHARD_BYTES // len(specs)
+        self._shard_bytes = max(SHARD_BYTES, n_samples * SAMPLE_BYTES) // len(specs)
         self._rows: list[list[FeatureBatch]] = [[] for _ in specs]
         self._queue: queue.Queue[tuple[int, FeatureBatch] | None] = queue.Queue(WAITING)
         self._error: BaseException | None = None

@@ -19,8 +19,8 @@ from typing import Any
 
 from ...cache import errors
 from ...cache.errors import ConversionError, FeatxError
-from .base import Network
-from .model_cache import MODEL, ModelFolder
+from .base import MEMORY_WORDS, Network
+from .model_cache import MODEL, REFUSAL, ModelFolder
 
 FAILURE = "failure.json"
 SHOWN_LINES = 3
@@ -34,10 +34,13 @@ def convert(network: Network, folder: ModelFolder) -> None:
     UnknownBackboneError, WeightsMismatchError
         As when the backbone is built in this process.
     ConversionError
-        OpenVINO cannot convert the network.
+        OpenVINO cannot convert the network; that stays on record, and later calls raise it at once.
     CacheWriteError
         The model cannot be written.
     """
+    refusal = folder.refusal()
+    if refusal:
+        raise ConversionError(f"{refusal} (found by an earlier run: {folder.note_path(REFUSAL)})")
     with folder.filling() as partial:
         command = [sys.executable, "-W", "ignore", "-m", __name__, str(partial)]
         # The pickle goes through a pipe to our own process; nothing is read from a file.
@@ -49,7 +52,10 @@ def convert(network: Network, folder: ModelFolder) -> None:
             check=False,
         )
         if done.returncode:
-            raise _failure(network, partial, done.stderr)
+            error = _failure(network, partial, done.stderr)
+            if _is_final(error, done.returncode):
+                folder.write_refusal(str(error))
+            raise error
         (partial / FAILURE).unlink(missing_ok=True)
 
 
@@ -62,6 +68,13 @@ def _environment() -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "-1",
         "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
     }
+
+
+def _is_final(error: FeatxError, returncode: int) -> bool:
+    """Tell whether another try would fail as well: not where the process was killed."""
+    text = str(error).lower()
+    short = "memoryerror" in text or any(word in text for word in MEMORY_WORDS)
+    return isinstance(error, ConversionError) and returncode > 0 and not short
 
 
 def _failure(network: Network, partial: Path, stderr: bytes) -> FeatxError:

@@ -27,6 +27,7 @@ CONVERSION = 1
 """Counts up when the conversion changes, so that older results are not used."""
 
 MODEL = "model.xml"
+REFUSAL = "refusal"
 LIBRARIES = ("openvino", "keras", "tensorflow")
 
 
@@ -71,10 +72,18 @@ class ModelFolder:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def refusal(self) -> str:
+        """Return why this network could not be converted in an earlier run; empty if it could."""
+        return str((self.read_note(REFUSAL) or {}).get("reason", ""))
+
+    def write_refusal(self, reason: str) -> None:
+        """Keep on record that this network cannot be converted with these libraries."""
+        self.write_note(REFUSAL, {"reason": reason})
+
     def read_note(self, name: str) -> dict[str, Any] | None:
         """Return a note that was kept with the model, or None."""
         try:
-            note = json.loads(self._note(name).read_text(encoding="utf-8"))
+            note = json.loads(self.note_path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return note if isinstance(note, dict) else None
@@ -82,9 +91,10 @@ class ModelFolder:
     def write_note(self, name: str, note: dict[str, Any]) -> None:
         """Keep a note with the model; a folder that cannot be written only costs time later."""
         with suppress(CacheWriteError):
-            write_text(self._note(name), json.dumps(note, indent=1) + "\n")
+            write_text(self.note_path(name), json.dumps(note, indent=1) + "\n")
 
-    def _note(self, name: str) -> Path:
+    def note_path(self, name: str) -> Path:
+        """Return where a note lies, or would lie."""
         # Beside the models: a folder must not be there before its model is.
         return self.path.parent.parent / "notes" / self.path.name / f"{name}.json"
 

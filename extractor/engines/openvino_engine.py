@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from .rounding import diffuse_to_bfloat16
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 COMPILED = "compiled"
+FIRST_USE = threading.Lock()
 
 
 class OpenVinoEngine:
@@ -65,7 +67,8 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     import openvino
 
     core = openvino.Core()
-    _use_once(core)
+    with FIRST_USE:
+        _use_once(core)
     core.set_property({"CACHE_DIR": str(folder.path / COMPILED)})
     model = core.read_model(folder.model)
     if precision == "bfloat16":

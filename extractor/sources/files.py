@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...cache.errors import SourceFormatError, SourceNotFoundError
 
@@ -221,6 +224,14 @@ def locate(place: str | Path) -> tuple[Files, str | None]:
     if path.exists():
         return LocalFiles(path.parent), path.name
     raise _nothing(str(place))
+
+
+def read_stamps(files: Files, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the stamps of many files, ``(n, 3)``; zeros where one cannot be looked at."""
+    stamps = np.zeros((len(names), len(NO_STAMP)), np.int64)
+    for row, name in enumerate(names):
+        stamps[row] = files.stamp(name)
+    return stamps
 
 
 def buffered(files: Files, name: str) -> io.BytesIO:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
 from ...cache.errors import SourceFormatError
 from .base import source_name
-from .files import Files
+from .files import Files, read_stamps
 from .labels import SPLIT_NAMES, split_code
 
 NOT_IMAGES = frozenset(
@@ -43,7 +43,7 @@ class FolderSource:
         self.location = files.location
         self.name = source_name(self.location.rsplit("/", 1)[-1], self.location)
         self.left_out: dict[str, int] = {}
-        self._paths = self._find()
+        self._paths = StringColumn.from_strings(self._find())
         if not self._paths:
             others = ", ".join(f"{n} {suffix}" for suffix, n in self.left_out.items()) or "nothing"
             raise SourceFormatError(
@@ -82,12 +82,11 @@ class FolderSource:
         for place, name in enumerate(class_names):
             order[codes[name]] = place
         labels[labels >= 0] = order[labels[labels >= 0]]
-        ids = StringColumn.from_strings(self._paths)
-        return Listing(ids, labels, splits, None, tuple(class_names))
+        return Listing(self._paths, labels, splits, None, tuple(class_names))
 
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamp of each file; zeros where a file cannot be looked at."""
-        return np.array([self._files.stamp(path) for path in self._paths], np.int64)
+        return read_stamps(self._files, self._paths)
 
     def read(self, index: int) -> bytes:
         """Return the bytes of one file; raises OSError where it cannot be read."""

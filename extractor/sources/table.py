@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
 from ...cache.errors import SourceFormatError
 from .base import source_name
-from .files import NO_STAMP, Files
+from .files import Files, read_stamps
 from .labels import encode_labels, encode_splits
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".csv.gz")
@@ -56,13 +56,12 @@ class TableSource:
         table = _read_table(files, name, self.location)
         chosen = _choose_columns(table.column_names, self.location)
         self._columns = {role: _texts(table[column]) for role, column in chosen.items()}
-        self._paths = [path or "" for path in self._columns.pop("path")]
-        if not self._paths:
+        paths = [path or "" for path in self._columns.pop("path")]
+        if not paths:
             raise SourceFormatError(f"{self.location} has no rows")
-        if not all(self._paths):
-            raise SourceFormatError(
-                f"{self.location}: row {self._paths.index('') + 1} names no image"
-            )
+        if not all(paths):
+            raise SourceFormatError(f"{self.location}: row {paths.index('') + 1} names no image")
+        self._paths = StringColumn.from_strings(paths)
 
     def listing(self) -> Listing:
         """Return the paths as ids, with what the other columns say of them."""
@@ -77,13 +76,11 @@ class TableSource:
         groups = None
         if "group" in self._columns:
             groups = StringColumn.from_strings(text or "" for text in self._columns["group"])
-        ids = StringColumn.from_strings(self._paths)
-        return Listing(ids, labels, splits, groups, class_names)
+        return Listing(self._paths, labels, splits, groups, class_names)
 
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamp of each file; zeros where a file cannot be looked at."""
-        stamps = [self._files.stamp(path) if path else NO_STAMP for path in self._paths]
-        return np.array(stamps, np.int64)
+        return read_stamps(self._files, self._paths)
 
     def read(self, index: int) -> bytes:
         """Return the bytes of one file; raises OSError where it cannot be read."""

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
 from featx.extractor import decode as decoding
-from featx.extractor import geometry
+from featx.extractor import resample
 from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
 from featx.extractor.backbones.preprocess import Preprocess
 from featx.extractor.engines import run_rows
@@ -38,6 +38,11 @@ def shrunk_checks_become_grey():
     checks = np.indices((256, 256)).sum(0) % 2 * 255
     (pixels,) = decoding.decode(checks.astype(np.uint8), [Geometry(32, 32)])
     assert np.abs(pixels.astype(int) - 127).max() <= 8
+
+
+def resize_to_the_nearest(patch):
+    patch.setattr(resample, "IS_COMPILED", False)
+    patch.setattr(resample, "FILTER", Image.Resampling.NEAREST)
 
 
 def encoded(image, format_="PNG", **options):
@@ -111,7 +116,7 @@ def scale_to_one(patch):
 
 
 def forget_transparency(patch):
-    patch.setattr(decoding, "_to_rgb", lambda image, _: image.convert("RGB"))
+    patch.setattr(decoding, "_without_alpha", lambda image, _: image.convert("RGB"))
 
 
 def cut_deep_values(patch):
@@ -142,7 +147,7 @@ GUARDS = {
     "range": (preprocessing_is_the_publishers, scale_to_one),
     "nearest": (
         shrunk_checks_become_grey,
-        lambda patch: patch.setattr(geometry, "FILTER", Image.Resampling.NEAREST),
+        resize_to_the_nearest,
     ),
     "exif": (
         turned_photograph_stands_upright,

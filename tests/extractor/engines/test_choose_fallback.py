@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from featx.cache import FeatureStore
 from featx.cache.errors import ConversionError
 from featx.extractor import FeatureOptions, RunOptions, extract_features
+from featx.extractor.engines import convert
+from featx.extractor.engines.model_cache import model_folder
+from tests_engines import network
 
 
 @pytest.fixture
@@ -38,3 +42,38 @@ def test_auto_falls_back_to_keras_and_openvino_says_why(
         with pytest.raises(ConversionError, match="--engine keras"):
             run = RunOptions(engine="openvino")
             extract_features(photos, options, cache=tmp_path / "d", run=run)
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_a_refusal_is_remembered_and_told(
+    augmenting: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = FeatureOptions(backbone=str(augmenting), preprocess="tf", precision="float32")
+    first = extract_features(photos, options, cache=tmp_path / "c")
+    assert any("OpenVINO cannot convert" in warning for warning in first.warnings)
+    monkeypatch.setattr(convert.subprocess, "run", _no_process)
+    again = extract_features(photos, options, cache=tmp_path / "d")
+    assert again.record.engine == first.record.engine and again.warnings == first.warnings
+    with pytest.raises(ConversionError, match="found by an earlier run"):
+        extract_features(photos, options, cache=tmp_path / "e", run=RunOptions(engine="openvino"))
+    asked = RunOptions(engine="keras")
+    assert not extract_features(photos, options, cache=tmp_path / "f", run=asked).warnings
+
+
+@pytest.mark.parametrize(
+    ("stderr", "returncode"),
+    [(b"", -9), (b"MemoryError: Unable to allocate", 1), (b"std::bad_alloc", 1)],
+)
+def test_a_conversion_that_was_cut_short_is_tried_again(
+    stderr: bytes, returncode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = network(weights="random:7")
+    done = subprocess.CompletedProcess([], returncode, b"", stderr)
+    monkeypatch.setattr(convert.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(ConversionError):
+        convert.convert(one, model_folder(one))
+    assert not model_folder(one).refusal()
+
+
+def _no_process(*_: object, **__: object) -> None:
+    raise AssertionError("the network is converted again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ pytest.importorskip("openvino")
 from featx.extractor.engines.keras_engine import KerasEngine
 from featx.extractor.engines.openvino_engine import OpenVinoEngine
 
+STARTS = 8
 TAPS = (
     Tap("conv_pw_13_relu", "avg"),
     Tap("conv1_relu", "max"),
@@ -74,13 +76,41 @@ def test_a_second_start_loads_neither_keras_nor_tensorflow():
         "print(*{'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))\n"
     )
     path = {"PYTHONPATH": ":".join(sys.path)}
-    import os
 
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **path}
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "" and done.stderr.strip() == ""
+
+
+def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
+    # OpenVINO's Python layer, first used by two threads at once, can wait for ever: without the
+    # warm-up 2 of 12 processes did.
+    OpenVinoEngine(network(TAPS[0]), "float32", 4)
+    code = (
+        "import threading\n"
+        "import openvino\n"
+        "from tests_engines import network, pixels\n"
+        "from featx.extractor.engines import Tap\n"
+        "from featx.extractor.engines.openvino_engine import OpenVinoEngine\n"
+        "one = network(Tap('conv_pw_13_relu', 'avg'))\n"
+        "gate = threading.Barrier(2)\n"
+        "def start():\n"
+        "    gate.wait()\n"
+        "    engine = OpenVinoEngine(one, 'float32', 4)\n"
+        "    assert engine.run(pixels(4))[0].shape == (4, 1024)\n"
+        "    print('done', end=' ')\n"
+        "threads = [threading.Thread(target=start) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    for _ in range(STARTS):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60
+        )
+        assert done.stdout.split() == ["done", "done"], done.stderr
 
 
 def test_errors_of_the_converting_process_are_those_of_this_one():
