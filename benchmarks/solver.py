@@ -21,6 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# Before featx: two libraries bring an oneTBB of their own, and this one takes no older version.
+try:
+    from sklearnex.linear_model import LogisticRegression as IntelRegression
+except ImportError:
+    IntelRegression = None
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
@@ -132,9 +138,7 @@ def peer_svm(X: np.ndarray, y: np.ndarray, C: float) -> tuple[Any, Any]:
 
 
 def peer_intel(X: np.ndarray, y: np.ndarray, C: float) -> tuple[Any, Any] | None:
-    try:
-        from sklearnex.linear_model import LogisticRegression as IntelRegression
-    except ImportError:
+    if IntelRegression is None:
         return None
     model = IntelRegression(C=C, tol=1e-4, max_iter=20_000).fit(X, y)
     return model.coef_, model.intercept_
