@@ -15,6 +15,8 @@ from .options import F32, F64
 from .precondition import GramSpectrum, with_intercept
 
 CHUNK = 2048
+# Each thread holds four arrays of so many whole rows while it turns them.
+TURNED_ROWS = 512
 # Second derivatives below this are rounding; a column with no larger one has no curvature.
 NEGLIGIBLE = 1e-6
 
@@ -196,7 +198,7 @@ def rotated_sums(
         own, tail = weights[:, span], z[:, rank:]
         return own @ z, own @ (tail * tail)
 
-    parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // CHUNK)))
+    parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // TURNED_ROWS)))
     first: F64 = np.sum([part[0] for part in parts], axis=0, dtype=np.float64)
     squares: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
     return lead, first, squares

@@ -36,8 +36,10 @@ class FastProduct:
     def into(self, left: F32, out: F32) -> None:
         """Write ``left (m, d) @ right (d, r)`` to ``out``."""
         request = self._requests.get()
-        out[:] = _infer(request, left)
-        self._requests.put(request)
+        try:
+            out[:] = _infer(request, left)
+        finally:
+            self._requests.put(request)
 
 
 @dataclass(frozen=True)
