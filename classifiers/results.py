@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,6 @@ class ResultStore:
     store: FeatureStore
     features: FeatureSet
     scheme: dict[str, Any]
-    is_writable: bool = field(default=True, init=False)
 
     def get(self, head: str, params: dict[str, Any]) -> Measured | None:
         """Return a stored result, or None."""
@@ -62,10 +62,8 @@ class ResultStore:
 
     def put(self, head: str, params: dict[str, Any], result: Measured) -> None:
         """Store a result; a cache that cannot be written to only loses the memory of it."""
-        try:
+        with suppress(CacheWriteError):
             write_text(self._path(head, params), json.dumps(asdict(result), indent=1) + "\n")
-        except CacheWriteError:
-            self.is_writable = False
 
     def _path(self, head: str, params: dict[str, Any]) -> Path:
         manifest, spec = self.features.manifest, self.features.spec

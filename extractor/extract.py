@@ -94,7 +94,6 @@ class _Extraction:
         self.coverage = Coverage(shards, self.groups, self.failed, len(self.survey.listing))
         self.lanes: list[Lane] = []
         self.n_written = [0 for _ in self.plans]
-        self.work_seconds = 0.0
         self._lock = threading.Lock()
 
     def work(self) -> None:
@@ -108,7 +107,6 @@ class _Extraction:
         self.lanes = [Lane(group, self.options, n_samples) for group in self.groups]
         names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
         self.observer.begin(len(todo), f"{names}: extracting")
-        start = time.perf_counter()
         specs = [plan.spec for plan in self.plans]
         writer = ShardWriter(self.store, specs, self._save_progress, n_samples)
         pipeline = Pipeline(self.lanes, self.coverage, writer)
@@ -128,16 +126,15 @@ class _Extraction:
         finally:
             items.close()  # type: ignore[attr-defined]
             pipeline.close()
-            self._close(writer, time.perf_counter() - start)
+            self._close(writer)
 
-    def _close(self, writer: ShardWriter, seconds: float) -> None:
+    def _close(self, writer: ShardWriter) -> None:
         try:
             writer.close()
         finally:
             self.n_written = writer.n_written
             self.stages.write = writer.seconds
             self.stages.infer = sum(lane.pool.busy_seconds for lane in self.lanes)
-            self.work_seconds = seconds
 
     def _absorb(self, item: Item, pipeline: Pipeline) -> None:
         self.stages.read += item.read_seconds

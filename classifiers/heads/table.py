@@ -14,8 +14,6 @@ from ...cache.suggest import did_you_mean
 if TYPE_CHECKING:
     from .base import Head
 
-DEFAULT_HEAD = "logreg"
-
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRecord:

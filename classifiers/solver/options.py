@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 LossName = Literal["logistic", "squared_hinge"]
-LOSSES: tuple[LossName, ...] = ("logistic", "squared_hinge")
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
