@@ -29,7 +29,8 @@ class Workers:
 
     NumPy lets go of the interpreter lock inside products and ufuncs, so a thread per core that
     walks its own row blocks keeps logits, losses and gradients in its own cache; BLAS' inner
-    threads would leave the losses between the products on one core.
+    threads would leave the losses between the products on one core. They stay off from ``with``
+    to its end: woken by one small product outside the pool, they spin on the cores it works on.
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
@@ -42,10 +43,10 @@ class Workers:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Apply ``function`` to every item; results keep the items' order."""
-        with self._blas.limit(limits=1, user_api="blas"):
-            return list(self._pool.map(function, items))
+        return list(self._pool.map(function, items))
 
     def __enter__(self) -> Self:
+        self._limit = self._blas.limit(limits=1, user_api="blas")
         return self
 
     def __exit__(
@@ -55,6 +56,7 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown()
+        self._limit.restore_original_limits()
 
 
 @dataclass(frozen=True)
