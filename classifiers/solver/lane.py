@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .options import F32, F64
+from .pairs import CurvaturePairs
 from .precondition import Preconditioner
 
 ARMIJO = 1e-4
@@ -19,8 +20,8 @@ MAX_IDLE = 6
 # if rounding hides no more than that.
 RESOLVED = 1e-5
 # Products in bfloat16 err by about 4e-3 of the move away from the anchor: once the predicted
-# decrease is this small a share of what it was at the anchor, a new one is due.
-ANCHOR_SHARE = 1e-4
+# decrease is this small a share of what was gained since the anchor, a new one is due.
+ANCHOR_SHARE = 5e-3
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,26 @@ class Anchor:
     ----------
     theta : float64 (k, d + 1)
     logits, residuals : float32 (k, n_samples)
+    value : float
+        The data term without C.
     gradient : float64 (k, d + 1)
-        Of the data term without C.
+        Its gradient.
     """
 
     theta: F64
     logits: F32
     residuals: F32
+    value: float
     gradient: F64
+
+    def objective(self, C: float) -> float:
+        """The objective here under any C."""
+        return C * self.value + 0.5 * float(np.vdot(self.theta[:, :-1], self.theta[:, :-1]))
 
 
 @dataclass(eq=False)
 class Lane:
-    """L-BFGS (Nocedal & Wright, *Numerical Optimization*, alg. 7.4) on ``theta (k, d + 1)``.
+    """L-BFGS on ``theta (k, d + 1)``.
 
     The preconditioner takes the place of the scaled identity, so the pairs only correct what it
     misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing
@@ -72,13 +80,16 @@ class Lane:
     wants_exact: bool = field(init=False, default=False)
     is_exact: bool = field(init=False, default=True)
     _confirming: bool = field(init=False, default=False)
-    _farthest: float = field(init=False, default=0.0)
     _direction: F64 = field(init=False)
     _slope: float = field(init=False, default=0.0)
     _step: float = field(init=False, default=1.0)
     _backtracks: int = field(init=False, default=0)
     _idle: int = field(init=False, default=0)
-    _pairs: list[tuple[F64, F64, float]] = field(init=False, default_factory=list)
+    _pairs: CurvaturePairs = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start without any curvature pairs."""
+        self._pairs = CurvaturePairs(self.memory_pairs)
 
     @property
     def started(self) -> bool:
@@ -108,12 +119,12 @@ class Lane:
 
     def check_anchor(self) -> None:
         """Ask for a new anchor where the present one has become too coarse."""
-        self._farthest = self.decrement if self.is_exact else max(self._farthest, self.decrement)
-        if self.started and not self.is_exact:
-            coarse = self.decrement < ANCHOR_SHARE * self._farthest
-            is_there = self.anchor is not None and self.anchor.theta is self.theta
-            if ((coarse or self._backtracks) and not is_there) or self.finished:
-                self.confirm()
+        if self.anchor is None or not self.started or self.is_exact:
+            return
+        gained = self.anchor.objective(self.C) / abs(self.objective) - 1
+        coarse = self.decrement < ANCHOR_SHARE * gained or bool(self._backtracks)
+        if (coarse and self.anchor.theta is not self.theta) or self.finished:
+            self.confirm()
 
     def rebuild(self, precondition: Preconditioner) -> None:
         """Go on from the same point with another preconditioner."""
@@ -143,7 +154,7 @@ class Lane:
 
     def aim(self) -> None:
         """Set the direction and the full-step trial from the current point."""
-        self._direction = -self._apply_inverse(self.gradient)
+        self._direction = -self._pairs.apply(self.gradient, self.precondition)
         self._slope = float(np.vdot(self.gradient, self._direction))
         if self._slope >= 0 and self._pairs:
             self._pairs.clear()
@@ -158,18 +169,12 @@ class Lane:
 
     def _accept(self, objective: float, gradient: F64) -> None:
         if self.started:
-            self._remember(self.trial - self.theta, gradient - self.gradient)
+            self._pairs.add(self.trial - self.theta, gradient - self.gradient)
             gains = self.objective - objective > NOISE * abs(objective)
             self._idle = 0 if gains else self._idle + 1
             self.stalled = self._idle >= MAX_IDLE
         self.theta, self.objective, self.gradient = self.trial, objective, gradient
         self.aim()
-
-    def _remember(self, move: F64, change: F64) -> None:
-        product = float(np.vdot(move, change))
-        if product > 1e-10 * float(np.linalg.norm(move) * np.linalg.norm(change)):
-            self._pairs.append((move, change, 1.0 / product))
-            del self._pairs[: -self.memory_pairs]
 
     def _shorten(self, objective: float) -> None:
         self._backtracks += 1
@@ -182,15 +187,3 @@ class Lane:
         self._step = float(np.clip(best, 0.1 * self._step, 0.5 * self._step))
         self.trial = self.theta + self._step * self._direction
         return None
-
-    def _apply_inverse(self, gradient: F64) -> F64:
-        q = gradient.copy()
-        alphas = []
-        for move, change, rho in reversed(self._pairs):
-            alpha = rho * float(np.vdot(move, q))
-            alphas.append(alpha)
-            q -= alpha * change
-        q = self.precondition(q)
-        for (move, change, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
-            q += (alpha - rho * float(np.vdot(change, q))) * move
-        return q

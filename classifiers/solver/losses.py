@@ -63,9 +63,12 @@ class Loss(Protocol):
     temper : float
         Logits shrink by this before second derivatives are taken: a start that is not yet
         optimal is often too sure of itself, and a Hessian too flat costs more than one too steep.
-    patience : int
-        Passes before blocks are built anew where a lane stands; few where they are the whole
-        Hessian.
+    reuse_ratio : float
+        Second derivatives serve grid points up to this multiple of the C they were taken at.
+        Those of a smaller C see more samples near the border than there will be: too much
+        curvature where a loss is smooth costs a few passes, too little costs many.
+    hessian_rank : int
+        Leading eigen-directions in which Hessian blocks are dense unless the options say another.
     rounding : float
         What float32 may hide of one sample's loss however small the loss is; 0 where the error
         shrinks with the loss.
@@ -74,7 +77,8 @@ class Loss(Protocol):
     n_columns: int
     curvature_at_zero: float
     temper: float
-    patience: int
+    reuse_ratio: float
+    hessian_rank: int
     rounding: float
 
     def residuals(self, logits: F32, batch: Batch, rows: slice) -> tuple[F64, F32]:
@@ -99,7 +103,8 @@ class Softmax:
     """
 
     temper = 0.85
-    patience = 1000
+    reuse_ratio = 30.0
+    hessian_rank = 200
     # The logarithm of a sum that is nearly 1.
     rounding = float(np.finfo(np.float32).eps) / 2
 
@@ -146,7 +151,8 @@ class Sigmoid:
     n_columns = 1
     curvature_at_zero = 0.25
     temper = 0.85
-    patience = 1000
+    reuse_ratio = 30.0
+    hessian_rank = 200
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
@@ -186,7 +192,8 @@ class SquaredHinge:
     n_columns = 1
     curvature_at_zero = 2.0
     temper = 1.0
-    patience = 1000
+    reuse_ratio = 9.0
+    hessian_rank = 400
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:

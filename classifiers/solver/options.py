@@ -25,7 +25,8 @@ class SolverOptions:
         For all folds, or for each. A grid point has converged once its predicted remaining
         decrease of the objective, ``½ gᵀ M g`` under the current inverse-Hessian model ``M``
         (half the squared Newton decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1),
-        is at most ``tol · objective``. It is thus a relative error of the objective.
+        is at most ``tol · objective``. It is thus about a relative error of the objective: as
+        ``M`` only approximates, the true one may be 20 times as large for the largest C.
     max_iter : int >= 1
         Most passes over X that one grid point may take part in.
     fit_intercept : bool
@@ -36,9 +37,9 @@ class SolverOptions:
         Rows of X that are in work at once in each thread.
     hessian_rows : int >= 1
         Most rows that weighted Gram blocks are built from; more are thinned by importance.
-    hessian_rank : int >= 1
+    hessian_rank : int >= 1 or None
         Leading eigen-directions of the features' covariance in which the blocks are dense; in
-        the others they are diagonal.
+        the others they are diagonal. None: 200 for the logistic loss, 400 for the squared hinge.
     max_block_bytes : int >= 0
         Most memory for the Hessian blocks of one grid point, above which the shared Gram matrix
         alone preconditions, and for the rows that blocks are built from.
@@ -56,8 +57,8 @@ class SolverOptions:
     fit_intercept: bool = True
     memory_pairs: int = 60
     block_rows: int = 1024
-    hessian_rows: int = 20_000
-    hessian_rank: int = 400
+    hessian_rows: int = 40_000
+    hessian_rank: int | None = None
     max_block_bytes: int = 1 << 30
     max_fast_bytes: int = 1 << 32
     n_threads: int | None = None
@@ -67,11 +68,13 @@ class SolverOptions:
         """Refuse values that no solve could use."""
         if not all(tol > 0 for tol in np.atleast_1d(self.tol)):
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
-        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows", "hessian_rank"):
+        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
-        if self.n_threads is not None and self.n_threads < 1:
-            raise ValueError(f"n_threads must be at least 1 or None, got {self.n_threads!r}")
+        for name in ("hessian_rank", "n_threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or None, got {value!r}")
 
     def tolerances(self, n_folds: int) -> tuple[float, ...]:
         """Return the tolerance of each fold.

@@ -60,12 +60,14 @@ class Problem:
         return GramPreconditioner(self.spectrum, strength, self.options.fit_intercept)
 
     def evaluate(self, lanes: Sequence[Lane]) -> None:
-        """Tell every lane its objective and gradient at its trial: one pass over X."""
-        exact = [lane for lane in lanes if lane.wants_exact or lane.anchor is None or not self.fast]
-        near = [lane for lane in lanes if lane not in exact]
-        for group, is_exact in ((exact, True), (near, False)):
-            for start in range(0, len(group), LANES_AT_ONCE):
-                self._evaluate(group[start : start + LANES_AT_ONCE], is_exact)
+        """Tell every lane its objective and gradient at its trial: one pass over X.
+
+        If one of them asks for float32, all get it, and with it a nearer anchor: a float32 pass
+        costs hardly more with their columns too, and they have no other pass to make.
+        """
+        exact = not self.fast or any(lane.wants_exact or lane.anchor is None for lane in lanes)
+        for start in range(0, len(lanes), LANES_AT_ONCE):
+            self._evaluate(lanes[start : start + LANES_AT_ONCE], exact)
 
     def _evaluate(self, lanes: Sequence[Lane], exact: bool) -> None:
         trials = np.stack([lane.trial for lane in lanes])
@@ -132,7 +134,9 @@ class Problem:
         gradients = self.design.fold_out(products, sums).reshape(thetas.shape)
         if self.fast:
             for i, lane in enumerate(lanes):
-                lane.anchor = Anchor(lane.trial, kept[0, i], kept[1, i], gradients[i])
+                lane.anchor = Anchor(
+                    lane.trial, kept[0, i], kept[1, i], float(loss[i]), gradients[i]
+                )
         return loss, gradients
 
     def _change(self, lanes: Sequence[Lane], thetas: F64) -> tuple[F64, F64]:
@@ -179,7 +183,7 @@ class Problem:
         seconds = [
             self.loss.curvature(logits[i : i + 1], _batch([lane])) for i, lane in enumerate(lanes)
         ]
-        rank = min(options.hessian_rank, design.n_features)
+        rank = min(options.hessian_rank or self.loss.hessian_rank, design.n_features)
         affordable = max(1, options.max_block_bytes // (4 * rank))
         sample = RowSample(min(options.hessian_rows, affordable), rank, options.random_state)
         columns = [row for _, rows in seconds for row in rows]

@@ -15,11 +15,9 @@ from .problem import Problem
 # A grid point joins once its predecessor is this near its own optimum (relative objective).
 LAUNCH = 1e-3
 # Below this strength of the data term the Gram matrix alone is as good as weighted blocks.
-GRAM_STRENGTH = 1.0
+GRAM_STRENGTH = 3.0
 # Largest step between neighbours; helper points that nobody asked for fill wider gaps.
 MAX_RATIO = 10.0
-# Second derivatives serve grid points up to this multiple of the C they were taken at.
-REUSE_RATIO = 9.0
 # One against the rest, a class is held to the tolerance of at least this share of the classes'
 # mean objective: what is left of an easy class' own objective is all but nothing.
 SHARE = 0.1
@@ -76,9 +74,9 @@ class Chain:
         newest = self.launched[-1]
         return self.launched[0].theta if len(self.launched) == 2 else newest.trial
 
-    def has_curvature(self, C: float) -> bool:
+    def has_curvature(self, C: float, reuse_ratio: float) -> bool:
         """Whether the last second derivatives were taken near enough to serve ``C``."""
-        return self.curvature is not None and REUSE_RATIO * self.curvature[0] >= C
+        return self.curvature is not None and reuse_ratio * self.curvature[0] >= C
 
 
 class Schedule:
@@ -111,7 +109,8 @@ class Schedule:
 
     def _precondition(self, chains: Sequence[Chain]) -> None:
         """Give the newest lanes blocks, from the chain's last second derivatives if they serve."""
-        stale = [chain for chain in chains if not chain.has_curvature(chain.launched[-1].C)]
+        reuse = self.problem.loss.reuse_ratio
+        stale = [chain for chain in chains if not chain.has_curvature(chain.launched[-1].C, reuse)]
         lanes = [chain.launched[-1] for chain in stale]
         found = self.problem.curvatures(lanes, [chain.origin() for chain in stale])
         for chain, curvature in zip(stale, found, strict=True):
@@ -168,13 +167,7 @@ class Schedule:
 
     def _refresh(self) -> None:
         lanes = [lane for chain in self.chains for lane, _ in chain.active]
-        patience = self.problem.loss.patience
-        stale = [
-            lane
-            for lane in lanes
-            if (lane.since_built >= patience and self._needs_blocks(lane))
-            or self._may_recover(lane)
-        ]
+        stale = [lane for lane in lanes if self._may_recover(lane)]
         if stale:
             found = self.problem.curvatures(stale, [lane.theta for lane in stale])
             for lane, blocks in zip(stale, self.problem.factor(stale, found), strict=True):

@@ -1,0 +1,67 @@
+"""Curvature pairs against the two loops they stand for."""
+
+import numpy as np
+import pytest
+
+from featx.classifiers.solver.pairs import CurvaturePairs
+
+SHAPE = (3, 7)
+
+
+def two_loops(pairs, gradient, precondition):
+    """L-BFGS as its textbook writes it (Nocedal & Wright, alg. 7.4)."""
+    q = gradient.copy()
+    alphas = []
+    for move, change in reversed(pairs):
+        alphas.append(np.vdot(move, q) / np.vdot(move, change))
+        q -= alphas[-1] * change
+    q = precondition(q)
+    for (move, change), alpha in zip(pairs, reversed(alphas), strict=True):
+        q += (alpha - np.vdot(change, q) / np.vdot(move, change)) * move
+    return q
+
+
+@pytest.fixture
+def made():
+    """Moves, their changes under a positive definite Hessian, and a preconditioner."""
+    rng = np.random.default_rng(0)
+    size = SHAPE[0] * SHAPE[1]
+    root = rng.normal(size=(size, size))
+    hessian = root @ root.T / size + np.eye(size)
+    diagonal = hessian.diagonal().reshape(SHAPE)
+    moves = rng.normal(size=(30, *SHAPE))
+    changes = (moves.reshape(30, size) @ hessian).reshape(moves.shape)
+    return list(zip(moves, changes, strict=True)), lambda g: g / diagonal
+
+
+@pytest.mark.parametrize("n_added", [0, 1, 5, 8, 9, 12, 13, 30])
+def test_matrices_do_what_two_loops_do(made, n_added):
+    known, precondition = made
+    pairs = CurvaturePairs(capacity=12)
+    for move, change in known[:n_added]:
+        pairs.add(move, change)
+    assert len(pairs) == min(n_added, 12)
+    gradient = np.random.default_rng(1).normal(size=SHAPE)
+    expected = two_loops(known[max(0, n_added - 12) : n_added], gradient, precondition)
+    np.testing.assert_allclose(pairs.apply(gradient, precondition), expected, rtol=1e-9)
+
+
+def test_the_newest_change_maps_to_its_move(made):
+    known, precondition = made
+    pairs = CurvaturePairs(capacity=5)
+    for move, change in known:
+        pairs.add(move, change)
+    np.testing.assert_allclose(pairs.apply(known[-1][1], precondition), known[-1][0], rtol=1e-9)
+
+
+def test_pairs_without_curvature_are_left_out_and_cleared_ones_forgotten(made):
+    known, precondition = made
+    move, change = known[0]
+    pairs = CurvaturePairs(capacity=5)
+    pairs.add(move, -change)
+    pairs.add(move, np.zeros_like(change))
+    assert len(pairs) == 0
+    pairs.add(move, change)
+    pairs.clear()
+    assert len(pairs) == 0
+    np.testing.assert_array_equal(pairs.apply(change, precondition), precondition(change))
