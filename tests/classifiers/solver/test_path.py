@@ -210,7 +210,7 @@ def test_each_fold_has_its_own_tolerance(data):
     weights = np.ones((2, len(X)))
     rough = solve_path(X, y, [1.0], sample_weight=weights, options=SolverOptions(tol=(1e-7, 1e-2)))
     assert rough.n_iter[0, 0] > rough.n_iter[1, 0]
-    assert rough.objective[0, 0] < rough.objective[1, 0] < rough.objective[0, 0] * 1.02
+    assert rough.objective[0, 0] < rough.objective[1, 0] < rough.objective[0, 0] * 1.05
     with pytest.raises(ValueError, match="3 numbers for 2 folds"):
         solve_path(X, y, [1.0], sample_weight=weights, options=SolverOptions(tol=(1e-3,) * 3))
 
