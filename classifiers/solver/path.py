@@ -26,7 +26,7 @@ from .options import F64, LossName, PathResult, SolverOptions
 from .precondition import GramSpectrum
 from .problem import Problem
 from .reduce import RowSpace
-from .schedule import GRAM_STRENGTH, Chain, Schedule, ladder
+from .schedule import FIRST_STRENGTH, Chain, Schedule, ladder
 
 GRAM_ROWS_PER_FEATURE = 24
 
@@ -161,7 +161,7 @@ def _chains(problem: Problem, positives: list[int], grid: F64) -> list[Chain]:
     spread = max(float(problem.spectrum.values.mean()), 1e-12)
     chains = []
     for fold in range(len(problem.fold_totals)):
-        first = GRAM_STRENGTH / (problem.strength(1.0, fold) * max(spread, 1e-3))
+        first = FIRST_STRENGTH / (problem.strength(1.0, fold) * max(spread, 1e-3))
         rungs = ladder(points, first)
         chains += [Chain(fold, positive, list(rungs)) for positive in positives]
     return chains

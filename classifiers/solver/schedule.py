@@ -14,7 +14,9 @@ from .problem import Problem
 
 # A grid point joins once its predecessor is this near its own optimum (relative objective).
 LAUNCH = 1e-3
-# Below this strength of the data term the Gram matrix alone is as good as weighted blocks.
+# Helper points start at this strength of the data term, which is solved from zero.
+FIRST_STRENGTH = 1.0
+# Below this strength the Gram matrix alone is as good as weighted blocks.
 GRAM_STRENGTH = 3.0
 # Largest step between neighbours; helper points that nobody asked for fill wider gaps.
 MAX_RATIO = 10.0
