@@ -4,11 +4,11 @@
 
 Features are standardised on the training rows; the last 10,000 rows are for testing. Without
 ``--features`` it makes nonnegative, correlated features of its own. Peers run at their standard
-tolerance with as many iterations as they need. ``--points 4`` thins the path to every fourth C,
-for ours and for the peer. ``--parts`` chooses among ``single`` (one logistic regression), ``path``
-(twelve of them), ``svm`` (twelve linear SVMs), ``rbf`` (the RBF SVM) and ``sweep`` (the command
-``featx sweep`` with its default grid against one fit of scikit-learn's at each of
-``--sweep-peers``); what is done is written to ``--out`` after each part.
+tolerance, or ``--peer-tol``, with as many iterations as they need. ``--points 4`` thins the path
+to every fourth C, for ours and for the peer. ``--parts`` chooses among ``single`` (one logistic
+regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs), ``rbf`` (the RBF SVM) and
+``sweep`` (the command ``featx sweep`` with its default grid against one fit of scikit-learn's at
+each of ``--sweep-peers``); what is done is written to ``--out`` after each part.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--points", type=int, default=1)
+    parser.add_argument("--peer-tol", type=float, default=1e-4)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sweep-peers", nargs="+", type=float, default=[1e-3, 1e-2, 1.0])
     parser.add_argument(
@@ -125,22 +126,22 @@ def labels(X: np.ndarray, fit: tuple[Any, Any]) -> np.ndarray:
     return np.asarray((X @ fit[0].T + fit[1]).argmax(axis=1))
 
 
-def peer_logistic(X: np.ndarray, y: np.ndarray, C: float) -> tuple[Any, Any]:
-    model = LogisticRegression(C=C, tol=1e-4, max_iter=20_000).fit(X, y)
+def peer_logistic(X: np.ndarray, y: np.ndarray, C: float, tol: float) -> tuple[Any, Any]:
+    model = LogisticRegression(C=C, tol=tol, max_iter=20_000).fit(X, y)
     return model.coef_, model.intercept_
 
 
-def peer_svm(X: np.ndarray, y: np.ndarray, C: float) -> tuple[Any, Any]:
+def peer_svm(X: np.ndarray, y: np.ndarray, C: float, tol: float) -> tuple[Any, Any]:
     # A large intercept_scaling comes near to an intercept without penalty, but slows the solver
     # down; 1 is scikit-learn's default and its fastest.
-    model = LinearSVC(C=C, dual=False, tol=1e-4, max_iter=20_000).fit(X, y)
+    model = LinearSVC(C=C, dual=False, tol=tol, max_iter=20_000).fit(X, y)
     return model.coef_, model.intercept_
 
 
-def peer_intel(X: np.ndarray, y: np.ndarray, C: float) -> tuple[Any, Any] | None:
+def peer_intel(X: np.ndarray, y: np.ndarray, C: float, tol: float) -> tuple[Any, Any] | None:
     if IntelRegression is None:
         return None
-    model = IntelRegression(C=C, tol=1e-4, max_iter=20_000).fit(X, y)
+    model = IntelRegression(C=C, tol=tol, max_iter=20_000).fit(X, y)
     return model.coef_, model.intercept_
 
 
@@ -155,8 +156,8 @@ def single(
     rounds = []
     for _ in range(args.repeats):
         mine, result = timed(lambda: ours(X, y, C, "logistic"))
-        sklearn, peer = timed(lambda: peer_logistic(X, y, C))
-        intel, other = timed(lambda: peer_intel(X, y, C))
+        sklearn, peer = timed(lambda: peer_logistic(X, y, C, args.peer_tol))
+        intel, other = timed(lambda: peer_intel(X, y, C, args.peer_tol))
         rounds.append((mine, sklearn, intel) if other is not None else (mine, sklearn))
     seconds = np.array(rounds)
     ratios = np.median(seconds[:, 1:] / seconds[:, :1], axis=0).tolist()
@@ -199,7 +200,7 @@ def path(
     mine, points = [seconds], []
     print(f"{loss} path of {len(grid)}: featx {seconds:.2f} s", flush=True)
     for i, C in enumerate(grid):
-        seconds, fit = timed(lambda C=C: peer(X, y, C))
+        seconds, fit = timed(lambda C=C: peer(X, y, C, args.peer_tol))
         point = compare(X, y, test, (result.coef[i], result.intercept[i]), fit, C, loss)
         points.append({"C": float(C), "peer_seconds": seconds, **point})
         print(f"  {points[-1]}", flush=True)
