@@ -13,9 +13,10 @@ from .arrays import ArrayRule
 from .base import Head
 from .blocks import Floats, Ints, iter_blocks
 from .calibrate import calibration_folds, fit_temperature
-from .machine import Machine
+from .machine import Machine, logits_together
+from .products import is_large
 from .rules import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
-from .svm_problem import Limits, Solution, Sorted, Task
+from .svm_problem import Limits, Solution, Sorted, Task, machines
 from .svm_solve import solve_tasks
 from .training import Training
 
@@ -105,10 +106,12 @@ class RBFSVMHead(Head):
         )
 
     def _decide(self, block: Floats) -> Floats:
-        return self._machine.astype(block.dtype).logits(block)
+        machine = self._machine.astype(block.dtype)
+        return machine.logits(machine.kernel(block))
 
     def _vote(self, block: Floats) -> Floats:
-        return self._machine.astype(block.dtype).decide(block)
+        machine = self._machine.astype(block.dtype)
+        return machine.decide(machine.kernel(block))
 
     def _decision_width(self) -> int:
         n_classes = len(self.n_support_)
@@ -157,11 +160,14 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     ]
     solutions = solve_tasks(samples, tasks, Limits(first.tol, first.max_iter))
     step = 1 + len(held_out)
-    for i, head in enumerate(heads):
-        own = solutions[i * step : (i + 1) * step]
-        gamma = tasks[i * step].gamma
-        temperature = _calibrate(samples, own[1:], held_out, gamma)
-        head._set_solution(own[0], own[0].machine(samples, gamma), temperature)
+    whole, folds = solutions[::step], [solutions[i::step] for i in range(1, step)]
+    for gamma in sorted({task.gamma for task in tasks}):
+        places = [i for i in range(len(heads)) if tasks[i * step].gamma == gamma]
+        own = [[fold[i] for i in places] for fold in folds]
+        temperatures = _calibrate(samples, own, held_out, gamma) if own else [1.0] * len(places)
+        for i, temperature in zip(places, temperatures, strict=True):
+            (machine,) = machines(samples, [whole[i]], gamma)
+            heads[i]._set_solution(whole[i], machine, temperature)
 
 
 def _fold_numbers(y: Ints) -> Ints:
@@ -189,19 +195,33 @@ def _gamma(head: RBFSVMHead, variance: float, n_features: int) -> float:
 
 def _calibrate(
     samples: Sorted,
-    solutions: Sequence[Solution],
+    folds: Sequence[Sequence[Solution]],
     held_out: Sequence[NDArray[np.bool_]],
     gamma: float,
-) -> float:
-    """Fit the temperature to what each fold's machine says of the samples it did not see."""
-    decisions, rows = [], []
-    for solution, mask in zip(solutions, held_out, strict=True):
-        machine, chosen = solution.machine(samples, gamma), np.flatnonzero(mask)
-        width = len(machine.vectors)
-        for _, block in iter_blocks(samples.X[chosen], samples.X.dtype, width):
-            decisions.append(machine.logits(block))
-        rows.append(chosen)
-    if not rows:
-        return 1.0
-    order = np.concatenate(rows)
-    return fit_temperature(np.concatenate(decisions), samples.y[order], samples.weight[order])
+) -> list[float]:
+    """Fit each head's temperature to what its machines say of the samples they did not see.
+
+    Parameters
+    ----------
+    samples : Sorted
+    folds : sequence of sequence of Solution
+        Of each fold, those of all heads.
+    held_out : sequence of ndarray of bool
+        The samples that each fold leaves out.
+    gamma : float
+    """
+    decisions: list[list[Floats]] = [[] for _ in folds[0]]
+    for solutions, mask in zip(folds, held_out, strict=True):
+        X = samples.X[mask]
+        if is_large(len(X), samples.X):
+            found = logits_together(machines(samples, solutions, gamma), X, roughly=True)
+        else:
+            found = [
+                logits_together(machines(samples, [solution], gamma), X)[0]
+                for solution in solutions
+            ]
+        for own, logits in zip(decisions, found, strict=True):
+            own.append(logits)
+    order = np.concatenate([np.flatnonzero(mask) for mask in held_out])
+    y, weight = samples.y[order], samples.weight[order]
+    return [fit_temperature(np.concatenate(own), y, weight) for own in decisions]
