@@ -16,6 +16,7 @@ from keras import ops
 
 from ..solver.fast import multiplies_bfloat16
 from .blocks import Floats
+from .dense_fused import Rates, adamw_step
 from .dense_plan import Layers, Plan
 
 T = TypeVar("T")
@@ -31,10 +32,15 @@ class Place:
     axis: int
     ndim: int
 
+    @property
+    def n_models(self) -> int:
+        """How many models stand there."""
+        return self.models.stop - self.models.start
+
     def spread(self, values: Any) -> Any:
         """Shape one number per model so that it multiplies the variable model by model."""
         shape = [1] * self.ndim
-        shape[self.axis] = self.models.stop - self.models.start
+        shape[self.axis] = self.n_models
         return ops.reshape(values[self.models], shape)
 
 
@@ -43,8 +49,9 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     The first kernel is ``(n_features, m, h)``: its product with a batch is one wide matrix product
     for all models, which is why they share what dropout does to the features. The other kernels
-    are ``(m, h, k)``, the biases ``(m, h)``. Large hidden layers are multiplied in bfloat16 if
-    asked for; weights, sums and the last layer stay in float32.
+    are ``(m, h, k)``, the biases ``(m, h)``. A large kernel is a variable for each model, so that
+    each has one learning rate. Large hidden layers are multiplied in bfloat16 if asked for;
+    weights, sums and the last layer stay in float32.
 
     Parameters
     ----------
@@ -69,60 +76,86 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Add the weights; each model starts as it would alone."""
-        m, n_inputs = self.models.stop - self.models.start, int(input_shape[-1])
-        self.kernels, self.biases = [], []
+        n_inputs = int(input_shape[-1])
+        self.kernels: list[list[Any]] = []
+        self.biases = []
         self.draws = [
             keras.random.SeedGenerator(self.seed + i) if rates.any() else None
             for i, rates in enumerate(self.rates)
         ]
         for i, width in enumerate(self.widths):
-            start = np.expand_dims(glorot_uniform(n_inputs, width, self.seed, i), 0 if i else 1)
-            values = np.repeat(start, m, 0 if i else 1)
-            self.kernels.append(self._add(values, f"kernel_{i}", 0 if i else 1))
-            self.biases.append(self._add(np.zeros((m, width), np.float32), f"bias_{i}", 0))
+            axis = _model_axis(i)
+            start = np.expand_dims(glorot_uniform(n_inputs, width, self.seed, i), axis)
+            places = [slice(i, i + 1) for i in range(self.models.start, self.models.stop)]
+            places = places if start.size >= FAST_SIZE else [self.models]
+            self.kernels.append(
+                [self._add(start, f"kernel_{i}", Place(p, axis, 3)) for p in places]
+            )
+            zeros = np.zeros((1, width), np.float32)
+            self.biases.append(self._add(zeros, f"bias_{i}", Place(self.models, 0, 2)))
             n_inputs = width
 
-    def _add(self, values: Floats, name: str, axis: int) -> Any:
-        self.places.append(Place(self.models, axis, values.ndim))
-        weight = self.add_weight(values.shape, "zeros", "float32", name=name)
+    def _add(self, start: Floats, name: str, place: Place) -> Any:
+        """Add a variable in which each model of ``place`` starts with the same values."""
+        self.places.append(place)
+        values = np.repeat(start, place.n_models, place.axis)
+        weight = self.add_weight(
+            values.shape, "zeros", "float32", name=f"{name}_{len(self.places)}"
+        )
         weight.assign(values)
         return weight
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return logits ``(n, m, n_classes)`` of features ``(n, n_features)``."""
         values = self._drop(inputs, 0) if training else inputs
-        d, m, width = self.kernels[0].shape
-        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)), 0)
+        m, width = self.models.stop - self.models.start, self.widths[0]
+        values = self._product(values, 0)
         values = ops.reshape(values, (-1, m, width)) + self.biases[0]
         if len(self.kernels) == 1:
             return values
         values = ops.transpose(values, (1, 0, 2))
-        for i, kernel in enumerate(self.kernels[1:], 1):
+        for i, bias in enumerate(self.biases[1:], 1):
             values = ops.relu(values)
             values = self._drop(values, i) if training else values
-            values = self._product(values, kernel, i) + ops.expand_dims(self.biases[i], 1)
+            values = self._product(values, i) + ops.expand_dims(bias, 1)
         return ops.transpose(values, (1, 0, 2))
 
-    def _product(self, values: Any, kernel: Any, position: int) -> Any:
+    def _product(self, values: Any, position: int) -> Any:
         """Multiply; the size of one model's kernel decides how, so that company changes nothing."""
-        size = math.prod(kernel.shape) // (self.models.stop - self.models.start)
-        if position + 1 == len(self.kernels) or size < FAST_SIZE or not self.is_fast:
-            return ops.matmul(values, kernel)
-        half = ops.matmul(ops.cast(values, "bfloat16"), ops.cast(kernel, "bfloat16"))
-        return ops.cast(half, "float32")
+        parts = self.kernels[position]
+        is_last, size = position + 1 == len(self.kernels), math.prod(parts[0].shape)
+        is_fast = self.is_fast and not is_last and size >= FAST_SIZE and len(parts) == self.n_models
+        if is_fast:
+            values = ops.cast(values, "bfloat16")
+            parts = [ops.cast(part, "bfloat16") for part in parts]
+        kernel = ops.concatenate(parts, _model_axis(position)) if len(parts) > 1 else parts[0]
+        if not position:
+            kernel = ops.reshape(kernel, (kernel.shape[0], -1))
+        values = ops.matmul(values, kernel)
+        return ops.cast(values, "float32") if is_fast else values
+
+    @property
+    def n_models(self) -> int:
+        """How many models there are."""
+        return self.models.stop - self.models.start
 
     def _drop(self, values: Any, position: int) -> Any:
         """Silence units: one draw serves all models, each compares it with its own rate."""
         if self.draws[position] is None:
             return values
-        rates = self.rates[position]
-        rates = ops.convert_to_tensor(rates[:1] if position == 0 else rates[:, None, None])
+        rates = np.unique(self.rates[position][:1] if position == 0 else self.rates[position])
+        if len(rates) > 1:
+            rates = self.rates[position][:, None, None]
         draw = keras.random.uniform(ops.shape(values)[-2:], seed=self.draws[position])
-        return ops.where(draw >= rates, values / (1 - rates), 0.0)
+        kept = ops.cast(draw >= ops.convert_to_tensor(rates), "float32")
+        return values * (kept * ops.convert_to_tensor(1 / (1 - rates)))
 
     def layers_of_models(self) -> list[Layers]:
         """Return each model's kernels and biases as arrays of its own."""
-        kernels = [kernel.numpy() for kernel in self.kernels]
+        kernels = [
+            np.concatenate([part.numpy() for part in parts], _model_axis(i))
+            for i, parts in enumerate(self.kernels)
+        ]
         biases = [bias.numpy() for bias in self.biases]
         first = np.ascontiguousarray(kernels[0].transpose(1, 0, 2))
         return [
@@ -161,7 +194,13 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Shrink, then step, both by each model's own rate."""
-        place = self._places[self._get_variable_index(variable)]
+        index = self._get_variable_index(variable)
+        place = self._places[index]
+        if place.n_models == 1 and math.prod(variable.shape) >= FAST_SIZE and is_tensorflow():
+            own = place.models.start
+            rates = Rates(self.rates[own], float(self._decays[own]), float(self._rates[own]))
+            adamw_step(self, variable, self.moments(index), gradient, rates)
+            return
         rates = place.spread(ops.convert_to_tensor(self.rates))
         if self._decays[place.models].any():
             shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
@@ -218,8 +257,7 @@ class Program:
         for i, plan in enumerate(plans):
             groups.setdefault(plan.architecture, []).append(i)
         self._order = [i for members in groups.values() for i in members]
-        is_tensorflow = keras.backend.backend() == "tensorflow"
-        is_fast = is_tensorflow and multiplies_bfloat16()
+        is_fast = is_tensorflow() and multiplies_bfloat16()
         inputs = keras.Input((n_features,), batch_size=batch_size, dtype="float32")
         self._stacks, first = [], 0
         for members in groups.values():
@@ -238,7 +276,7 @@ class Program:
             optimizer=self._optimizer,
             loss=sum_of_losses,
             weighted_metrics=[self._losses],
-            jit_compile=False if is_tensorflow else "auto",
+            jit_compile=False if is_tensorflow() else "auto",
         )
 
     def only(self, kept: Sequence[int]) -> Program:
@@ -297,6 +335,16 @@ class Program:
 
 def _place(pair: tuple[int, Any]) -> int:
     return pair[0]
+
+
+def _model_axis(position: int) -> int:
+    """Return the axis of the models in the kernel of a layer."""
+    return 0 if position else 1
+
+
+def is_tensorflow() -> bool:
+    """Say whether Keras runs on TensorFlow."""
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 def losses_of_models(y_true: Any, logits: Any) -> Any:
