@@ -115,6 +115,34 @@ def logits_together(machines: Sequence[Machine], X: Floats, roughly: bool = Fals
     return [np.concatenate(part) for part in parts]
 
 
+def union(machines: Sequence[Machine], rows: Sequence[Ints]) -> list[Machine]:
+    """Return the machines with all their vectors in one array: what is another's counts 0.
+
+    Parameters
+    ----------
+    machines : sequence of Machine
+        Of one gamma.
+    rows : sequence of ndarray of int64
+        Which training sample each vector is, in an order that all share, grouped by class.
+    """
+    kept = np.unique(np.concatenate(rows))
+    n_classes, vectors = len(machines[0].counts), machines[0].vectors
+    common = np.empty((len(kept), vectors.shape[1]), vectors.dtype)
+    labels = np.empty(len(kept), np.int64)
+    duals = []
+    for machine, own in zip(machines, rows, strict=True):
+        places = np.searchsorted(kept, own)
+        common[places] = machine.vectors
+        labels[places] = np.repeat(np.arange(n_classes), machine.counts)
+        duals.append(np.zeros((n_classes - 1, len(kept)), vectors.dtype))
+        duals[-1][:, places] = machine.dual
+    counts = np.bincount(labels, minlength=n_classes)
+    return [
+        Machine(common, counts, dual, machine.intercept, machine.gamma)
+        for dual, machine in zip(duals, machines, strict=True)
+    ]
+
+
 def pairs(n_classes: int) -> Iterator[tuple[int, int]]:
     """Iterate over the pairs of classes in libsvm's order."""
     for i in range(n_classes):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...cache.errors import ModelFileError
 from .arrays import ArrayRule
 from .base import Head
-from .blocks import Floats, Ints, iter_blocks
-from .calibrate import calibration_folds, fit_temperature
-from .machine import Machine, logits_together
+from .blocks import Floats, Ints, compute_dtype, iter_blocks
+from .calibrate import calibration_folds, fit_temperature, probabilities
+from .machine import Machine, logits_together, union
 from .products import is_large
 from .rules import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
 from .svm_problem import Limits, Solution, Sorted, Task, machines
@@ -77,6 +77,7 @@ class RBFSVMHead(Head):
     dual_coef_: Floats
     intercept_: Floats
     gamma_: float
+    _support_rows: Ints
 
     def __init__(
         self,
@@ -121,6 +122,27 @@ class RBFSVMHead(Head):
         """Return scikit-learn's "ovr" decision values, ``(n,)`` for two classes."""
         decision = self._decision(X, self._vote)
         return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Compute the kernels of a large matrix once for all heads of one gamma."""
+        first, X = heads[0], heads[0]._input(X)
+        rows = [getattr(head, "_support_rows", None) for head in heads]
+        is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(heads) > 1
+        if not (is_one_kernel and all(r is not None for r in rows)) or not is_large(
+            X.shape[0], first.support_vectors_
+        ):
+            return [head._probabilities(X) for head in heads]
+        found = union([head._machine.astype(compute_dtype(X.dtype)) for head in heads], rows)
+
+        def decide(block: Floats) -> Floats:
+            kernel = found[0].kernel(block)
+            return np.concatenate([machine.logits(kernel) for machine in found], axis=1)
+
+        logits = np.split(first._decision(X, decide), len(heads), axis=1)
+        return [
+            probabilities(own, head.temperature_) for own, head in zip(logits, heads, strict=True)
+        ]
 
     def _set_solution(self, solution: Solution, machine: Machine, temperature: float) -> None:
         self.support_vectors_, self.n_support_ = machine.vectors, machine.counts
@@ -167,6 +189,7 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
         temperatures = _calibrate(samples, own, held_out, gamma) if own else [1.0] * len(places)
         for i, temperature in zip(places, temperatures, strict=True):
             (machine,) = machines(samples, [whole[i]], gamma)
+            heads[i]._support_rows = whole[i].support()
             heads[i]._set_solution(whole[i], machine, temperature)
 
 

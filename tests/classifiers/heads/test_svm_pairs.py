@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from featx.classifiers.heads import machine, products, svm_pairs, svm_solve
+from featx.classifiers.heads import machine, products, svm, svm_pairs, svm_solve
 from featx.classifiers.heads.products import FastProduct, nearest_bfloat16
 from featx.classifiers.heads.svm import RBFSVMHead
-from featx.classifiers.heads.together import fit_many
+from featx.classifiers.heads.together import fit_many, predict_many
 from featx.classifiers.solver.fast import multiplies_bfloat16
 
 compiled = pytest.mark.skipif(not svm_pairs.IS_COMPILED, reason="the compiled part is missing")
@@ -97,33 +97,21 @@ def test_large_training_sets_give_the_same_machines(digits, monkeypatch):
         assert np.abs(difference).max() < 2e-3
 
 
-def test_machines_of_one_kernel_decide_as_alone(digits):
-    heads = fit_many([RBFSVMHead(1.0), RBFSVMHead(5.0)], digits.X, digits.y)
-    alone = [head._machine for head in heads]
-    union = [replace_vectors(own, alone) for own in alone]
-    X = heads[0]._scaled(digits.X_test)
-    for own, found in zip(alone, machine.logits_together(union, X), strict=True):
-        np.testing.assert_allclose(found, own.logits(own.kernel(X)), atol=1e-4)
-
-
-def replace_vectors(own, machines):
-    """Give a machine the vectors of all: those that are not its own count 0."""
-    n_classes = len(own.counts)
-    parts, duals = [[] for _ in range(n_classes)], [[] for _ in range(n_classes)]
-    for each in machines:
-        label = np.repeat(np.arange(n_classes), each.counts)
-        for c in range(n_classes):
-            parts[c].append(each.vectors[label == c])
-            dual = each.dual[:, label == c]
-            duals[c].append(dual if each is own else np.zeros_like(dual))
-    counts = np.array([sum(map(len, part)) for part in parts])
-    vectors = np.concatenate([x for part in parts for x in part])
-    dual = np.concatenate([x for part in duals for x in part], axis=1)
-    return machine.Machine(vectors, counts, dual, own.intercept, own.gamma)
+def test_heads_of_one_kernel_predict_as_alone(digits, monkeypatch):
+    heads = fit_many([RBFSVMHead(1.0), RBFSVMHead(50.0), RBFSVMHead(2.0)], digits.X, digits.y)
+    alone = [head.predict_proba(digits.X_test) for head in heads]
+    calls = []
+    kernel = machine.Machine.kernel
+    monkeypatch.setattr(svm, "is_large", lambda n_rows, right: True)
+    monkeypatch.setattr(
+        machine.Machine, "kernel", lambda own, *args: calls.append(own) or kernel(own, *args)
+    )
+    for found, expected in zip(predict_many(heads, digits.X_test), alone, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(calls) == 1
 
 
 def test_support_vectors_of_a_head_are_its_own(digits):
-    heads = fit_many([RBFSVMHead(1.0), RBFSVMHead(50.0)], digits.X, digits.y)
-    for head in heads:
+    for head in fit_many([RBFSVMHead(1.0), RBFSVMHead(50.0)], digits.X, digits.y):
         assert head.dual_coef_.any(axis=0).all()
         assert len(head.support_vectors_) == head.n_support_.sum()
