@@ -13,7 +13,7 @@ from typing import Any
 
 # Weights decay every so many steps at once, as long as they shrink by less than this by then.
 MOST_STEPS = 64
-MOST_SHRINKING = 2.0**-14
+MOST_SHRINKING = 2.0**-17
 
 
 @dataclass(frozen=True)
