@@ -1,4 +1,4 @@
-"""A step of AdamW in one pass over the weights, by TensorFlow's own kernel.
+"""A step of AdamW in one pass over the weights, compiled by TensorFlow.
 
 Keras writes Adam as a dozen operations, each of which reads and writes whole arrays. This is the
 one place where a dense head calls TensorFlow itself; other backends compile Keras' operations into
@@ -7,78 +7,60 @@ one pass.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
-
-# Weights decay every so many steps at once, as long as they shrink by less than this by then.
-MOST_STEPS = 64
-MOST_SHRINKING = 2.0**-17
-
-
-@dataclass(frozen=True)
-class Rates:
-    """One model's rates.
-
-    Attributes
-    ----------
-    rate : tf.Tensor
-        Learning rate; 0 for a model that has stopped.
-    decay : float
-        Weight decay.
-    planned : float
-        Learning rate of a model that has not.
-    """
-
-    rate: Any
-    decay: float
-    planned: float
-
-    @property
-    def n_steps(self) -> int:
-        """After how many steps the weights decay."""
-        return max(1, min(MOST_STEPS, int(MOST_SHRINKING / (self.decay * self.planned))))
 
 
 def adamw_step(
-    optimizer: Any, variable: Any, moments: Sequence[Any], gradient: Any, rates: Rates
+    optimizer: Any,
+    variable: Any,
+    state: Sequence[Any],
+    gradient: Any,
+    rates: tuple[Any, Any],
 ) -> None:
     """Update one variable and its moments.
-
-    A decay of a ten-millionth a step, as AdamW's usual parameters make it, is less than float32 can
-    tell from none: several steps' decay at once is the exacter way.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Adam
         Has the parameters of Adam and the number of steps so far.
     variable : tf.Variable
-    moments : sequence of keras.Variable
-        The means of the gradients and of their squares.
+        What the network multiplies with, of bfloat16 or float32.
+    state : sequence of keras.Variable
+        The weights in float32 (the variable itself if that is their format), and the means of the
+        gradients and of their squares.
     gradient : tf.Tensor
-    rates : Rates
+        Of the variable's format.
+    rates : tuple of tf.Tensor
+        The learning rate, and what the weights shrink by.
     """
     import tensorflow as tf
 
-    iterations = tf.convert_to_tensor(optimizer.iterations.value)
-    step = tf.cast(iterations + 1, tf.float32)
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=moments[0].value.handle,
-        v=moments[1].value.handle,
-        beta1_power=tf.pow(optimizer.beta_1, step),
-        beta2_power=tf.pow(optimizer.beta_2, step),
-        lr=rates.rate,
-        beta1=optimizer.beta_1,
-        beta2=optimizer.beta_2,
-        epsilon=optimizer.epsilon,
-        grad=gradient,
-    )
-    if not rates.decay:
-        return
-    n_steps = rates.n_steps
-    tf.cond(
-        tf.equal((iterations + 1) % n_steps, 0),
-        lambda: variable.assign(variable * (1 - rates.rate * (rates.decay * n_steps))),
-        lambda: tf.convert_to_tensor(variable),
-    )
+    rate, shrink = rates
+    step = tf.cast(tf.convert_to_tensor(optimizer.iterations.value) + 1, tf.float32)
+    corrected = tf.sqrt(1 - tf.pow(optimizer.beta_2, step)) / (1 - tf.pow(optimizer.beta_1, step))
+    betas = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+    arrays = [array.value for array in state]
+    _compiled(*betas)(variable, *arrays, gradient, rate * corrected, shrink)
+
+
+@cache
+def _compiled(beta_1: float, beta_2: float, epsilon: float) -> Callable[..., None]:
+    import tensorflow as tf
+
+    def step(
+        variable: Any, weights: Any, mean: Any, square: Any, gradient: Any, rate: Any, shrink: Any
+    ) -> None:
+        gradient = tf.cast(gradient, tf.float32)
+        new_mean = mean + (gradient - mean) * (1 - beta_1)
+        new_square = square + (gradient * gradient - square) * (1 - beta_2)
+        new = weights * shrink - new_mean * rate / (tf.sqrt(new_square) + epsilon)
+        mean.assign(new_mean)
+        square.assign(new_square)
+        weights.assign(new)
+        if variable.dtype != weights.dtype:
+            variable.assign(tf.cast(new, variable.dtype))
+
+    compiled: Callable[..., None] = tf.function(step, jit_compile=True)
+    return compiled

@@ -16,7 +16,7 @@ from keras import ops
 
 from ..solver.fast import multiplies_bfloat16
 from .blocks import Floats
-from .dense_fused import Rates, adamw_step
+from .dense_fused import adamw_step
 from .dense_plan import Layers, Plan
 
 T = TypeVar("T")
@@ -32,15 +32,10 @@ class Place:
     axis: int
     ndim: int
 
-    @property
-    def n_models(self) -> int:
-        """How many models stand there."""
-        return self.models.stop - self.models.start
-
     def spread(self, values: Any) -> Any:
         """Shape one number per model so that it multiplies the variable model by model."""
         shape = [1] * self.ndim
-        shape[self.axis] = self.n_models
+        shape[self.axis] = self.models.stop - self.models.start
         return ops.reshape(values[self.models], shape)
 
 
@@ -49,9 +44,9 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     The first kernel is ``(n_features, m, h)``: its product with a batch is one wide matrix product
     for all models, which is why they share what dropout does to the features. The other kernels
-    are ``(m, h, k)``, the biases ``(m, h)``. A large kernel is a variable for each model, so that
-    each has one learning rate. Large hidden layers are multiplied in bfloat16 if asked for;
-    weights, sums and the last layer stay in float32.
+    are ``(m, h, k)``, the biases ``(m, h)``. Large hidden layers are multiplied in bfloat16 if
+    asked for: their variables here are of that format, and the optimiser holds the weights that it
+    learns in float32; sums and the last layer are in float32 too.
 
     Parameters
     ----------
@@ -77,67 +72,50 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Add the weights; each model starts as it would alone."""
         n_inputs = int(input_shape[-1])
-        self.kernels: list[list[Any]] = []
-        self.biases = []
+        self.kernels, self.biases = [], []
         self.draws = [
             keras.random.SeedGenerator(self.seed + i) if rates.any() else None
             for i, rates in enumerate(self.rates)
         ]
         for i, width in enumerate(self.widths):
-            axis = _model_axis(i)
-            start = np.expand_dims(glorot_uniform(n_inputs, width, self.seed, i), axis)
-            places = [slice(i, i + 1) for i in range(self.models.start, self.models.stop)]
-            places = places if start.size >= FAST_SIZE else [self.models]
-            self.kernels.append(
-                [self._add(start, f"kernel_{i}", Place(p, axis, 3)) for p in places]
-            )
-            zeros = np.zeros((1, width), np.float32)
-            self.biases.append(self._add(zeros, f"bias_{i}", Place(self.models, 0, 2)))
+            axis = 0 if i else 1
+            start = glorot_uniform(n_inputs, width, self.seed, i)
+            dtype = "bfloat16" if self._multiplies_fast(i, start.size) else "float32"
+            self.kernels.append(self._add(start, f"kernel_{i}", axis, dtype))
+            self.biases.append(self._add(np.zeros(width, np.float32), f"bias_{i}", 0, "float32"))
             n_inputs = width
 
-    def _add(self, start: Floats, name: str, place: Place) -> Any:
-        """Add a variable in which each model of ``place`` starts with the same values."""
-        self.places.append(place)
-        values = np.repeat(start, place.n_models, place.axis)
-        weight = self.add_weight(
-            values.shape, "zeros", "float32", name=f"{name}_{len(self.places)}"
-        )
+    def _multiplies_fast(self, position: int, size: int) -> bool:
+        """Say how a layer is multiplied: by one model's size, so that company changes nothing."""
+        return self.is_fast and position + 1 < len(self.widths) and size >= FAST_SIZE
+
+    def _add(self, start: Floats, name: str, axis: int, dtype: str) -> Any:
+        """Add a variable in which each model starts with the same values."""
+        n_models = self.models.stop - self.models.start
+        values = np.repeat(np.expand_dims(start, axis), n_models, axis)
+        self.places.append(Place(self.models, axis, values.ndim))
+        weight = self.add_weight(values.shape, "zeros", dtype, name=name)
         weight.assign(values)
         return weight
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return logits ``(n, m, n_classes)`` of features ``(n, n_features)``."""
         values = self._drop(inputs, 0) if training else inputs
-        m, width = self.models.stop - self.models.start, self.widths[0]
-        values = self._product(values, 0)
+        d, m, width = self.kernels[0].shape
+        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)))
         values = ops.reshape(values, (-1, m, width)) + self.biases[0]
         if len(self.kernels) == 1:
             return values
         values = ops.transpose(values, (1, 0, 2))
-        for i, bias in enumerate(self.biases[1:], 1):
+        for i, kernel in enumerate(self.kernels[1:], 1):
             values = ops.relu(values)
             values = self._drop(values, i) if training else values
-            values = self._product(values, i) + ops.expand_dims(bias, 1)
+            values = self._product(values, kernel) + ops.expand_dims(self.biases[i], 1)
         return ops.transpose(values, (1, 0, 2))
 
-    def _product(self, values: Any, position: int) -> Any:
-        """Multiply; the size of one model's kernel decides how, so that company changes nothing."""
-        parts = self.kernels[position]
-        is_last, size = position + 1 == len(self.kernels), math.prod(parts[0].shape)
-        is_fast = self.is_fast and not is_last and size >= FAST_SIZE and len(parts) == self.n_models
-        if is_fast:
-            values = ops.cast(values, "bfloat16")
-            parts = [ops.cast(part, "bfloat16") for part in parts]
-        kernel = ops.concatenate(parts, _model_axis(position)) if len(parts) > 1 else parts[0]
-        if not position:
-            kernel = ops.reshape(kernel, (kernel.shape[0], -1))
-        values = ops.matmul(values, kernel)
-        return ops.cast(values, "float32") if is_fast else values
-
-    @property
-    def n_models(self) -> int:
-        """How many models there are."""
-        return self.models.stop - self.models.start
+    def _product(self, values: Any, kernel: Any) -> Any:
+        product = ops.matmul(ops.cast(values, kernel.dtype), kernel)
+        return ops.cast(product, "float32")
 
     def _drop(self, values: Any, position: int) -> Any:
         """Silence units: one draw serves all models, each compares it with its own rate."""
@@ -149,19 +127,6 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         draw = keras.random.uniform(ops.shape(values)[-2:], seed=self.draws[position])
         kept = ops.cast(draw >= ops.convert_to_tensor(rates), "float32")
         return values * (kept * ops.convert_to_tensor(1 / (1 - rates)))
-
-    def layers_of_models(self) -> list[Layers]:
-        """Return each model's kernels and biases as arrays of its own."""
-        kernels = [
-            np.concatenate([part.numpy() for part in parts], _model_axis(i))
-            for i, parts in enumerate(self.kernels)
-        ]
-        biases = [bias.numpy() for bias in self.biases]
-        first = np.ascontiguousarray(kernels[0].transpose(1, 0, 2))
-        return [
-            [(k[i].copy(), b[i].copy()) for k, b in zip([first, *kernels[1:]], biases, strict=True)]
-            for i in range(len(first))
-        ]
 
 
 class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
@@ -184,9 +149,25 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         self.rates = self.add_variable((len(plans),), name="rates", dtype="float32")
         self.rates.assign(self._rates)
 
-    def moments(self, index: int) -> list[Any]:
-        """Return Adam's two moments of a variable, by its place among the trainable ones."""
-        return [self._momentums[index], self._velocities[index]]
+    def build(self, variables: Sequence[Any]) -> None:
+        """Add Adam's moments, and exact weights behind variables of bfloat16."""
+        super().build(variables)
+        self._exact: dict[int, list[Any]] = {}
+        for index, variable in enumerate(variables):
+            if variable.dtype == "bfloat16":
+                names = [f"{kind}_{index}" for kind in ("exact", "mean", "square")]
+                self._exact[index] = [
+                    self.add_variable(variable.shape, dtype="float32", name=n) for n in names
+                ]
+                self._exact[index][0].assign(ops.cast(variable, "float32"))
+        self._variables_in_order = list(variables)
+
+    def state(self, index: int) -> list[Any]:
+        """Return a variable's weights and Adam's two moments, by its place among the trainable."""
+        if index in self._exact:
+            return self._exact[index]
+        weights = self._variables_in_order[index]
+        return [weights, self._momentums[index], self._velocities[index]]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning: a rate of 0 leaves the others as they are."""
@@ -196,12 +177,13 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         """Shrink, then step, both by each model's own rate."""
         index = self._get_variable_index(variable)
         place = self._places[index]
-        if place.n_models == 1 and math.prod(variable.shape) >= FAST_SIZE and is_tensorflow():
-            own = place.models.start
-            rates = Rates(self.rates[own], float(self._decays[own]), float(self._rates[own]))
-            adamw_step(self, variable, self.moments(index), gradient, rates)
-            return
         rates = place.spread(ops.convert_to_tensor(self.rates))
+        if is_tensorflow() and math.prod(variable.shape) >= FAST_SIZE * (
+            place.models.stop - place.models.start
+        ):
+            shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
+            adamw_step(self, variable, self.state(index), gradient, (rates, shrink))
+            return
         if self._decays[place.models].any():
             shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
             self.assign(variable, variable * shrink)
@@ -286,9 +268,11 @@ class Program:
         variables = smaller.model.trainable_variables
         for index, (place, variable) in enumerate(zip(smaller._places, variables, strict=True)):
             parts = [next(states[kept[i]]) for i in smaller._order[place.models]]
-            targets = (variable, *smaller._optimizer.moments(index))
+            targets = smaller._optimizer.state(index)
             for target, values in zip(targets, zip(*parts, strict=True), strict=True):
                 target.assign(np.stack(values, place.axis))
+            if targets[0] is not variable:
+                variable.assign(ops.cast(targets[0], variable.dtype))
         smaller._optimizer.iterations.assign(ops.convert_to_numpy(self._optimizer.iterations))
         draws = {stack.architecture: stack.draws for stack in self._stacks}
         for stack in smaller._stacks:
@@ -300,10 +284,8 @@ class Program:
     def _states(self) -> list[list[list[Floats]]]:
         """Return each model's weights, each with its moments, in the plans' order."""
         states: list[list[list[Floats]]] = [[] for _ in self._plans]
-        variables = self.model.trainable_variables
-        for index, (place, variable) in enumerate(zip(self._places, variables, strict=True)):
-            arrays = (variable, *self._optimizer.moments(index))
-            values = [ops.convert_to_numpy(array) for array in arrays]
+        for index, place in enumerate(self._places):
+            values = [ops.convert_to_numpy(array) for array in self._optimizer.state(index)]
             for local, number in enumerate(self._order[place.models]):
                 states[number].append([np.take(v, local, place.axis) for v in values])
         return states
@@ -323,7 +305,12 @@ class Program:
 
     def layers(self) -> list[Layers]:
         """Return each model's kernels and biases."""
-        return self._in_order([x for stack in self._stacks for x in stack.layers_of_models()])
+        arrays: list[list[Floats]] = [[] for _ in self._plans]
+        for index, place in enumerate(self._places):
+            values = ops.convert_to_numpy(self._optimizer.state(index)[0])
+            for local, number in enumerate(self._order[place.models]):
+                arrays[number].append(np.take(values, local, place.axis))
+        return [list(zip(own[::2], own[1::2], strict=True)) for own in arrays]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning."""
@@ -335,11 +322,6 @@ class Program:
 
 def _place(pair: tuple[int, Any]) -> int:
     return pair[0]
-
-
-def _model_axis(position: int) -> int:
-    """Return the axis of the models in the kernel of a layer."""
-    return 0 if position else 1
 
 
 def is_tensorflow() -> bool:

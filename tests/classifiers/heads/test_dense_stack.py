@@ -30,7 +30,7 @@ WITH_DROPOUT = replace(PLAN, shape=Preset((6,), 0.5, dropout_first=True))
 
 @pytest.fixture(params=["small", "large"])
 def layer_size(request, monkeypatch):
-    """Whether layers count as large: then each model's kernels are stepped in one pass."""
+    """Whether layers count as large: then they are stepped in one pass."""
     import_keras()
     from featx.classifiers.heads import dense_stack
 
@@ -214,10 +214,3 @@ def test_a_large_grid_is_trained_in_several_programs(digits, monkeypatch):
     monkeypatch.setattr(dense, "PROGRAM_BYTES", 2 * 4 * 65 * 10)
     for head, found in zip(expected, fit_many(heads, digits.X, digits.y), strict=True):
         np.testing.assert_allclose(head.kernel_0_, found.kernel_0_, atol=1e-4)
-
-
-@pytest.mark.parametrize(("decay", "n_steps"), [(1e-7, 64), (1e-6, 7), (1e-3, 1), (1.0, 1)])
-def test_weights_decay_before_they_have_shrunk_by_much(decay, n_steps):
-    from featx.classifiers.heads.dense_fused import Rates
-
-    assert Rates(None, decay / 0.1, 0.1).n_steps == n_steps
