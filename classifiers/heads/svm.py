@@ -127,11 +127,9 @@ class RBFSVMHead(Head):
     def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         """Compute the kernels of a large matrix once for all heads of one gamma."""
         first, X = heads[0], heads[0]._input(X)
-        rows = [getattr(head, "_support_rows", None) for head in heads]
-        is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(heads) > 1
-        if not (is_one_kernel and all(r is not None for r in rows)) or not is_large(
-            X.shape[0], first.support_vectors_
-        ):
+        rows = [head._support_rows for head in heads if hasattr(head, "_support_rows")]
+        is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(rows) == len(heads) > 1
+        if not is_one_kernel or not is_large(X.shape[0], first.support_vectors_):
             return [head._probabilities(X) for head in heads]
         found = union([head._machine.astype(compute_dtype(X.dtype)) for head in heads], rows)
 

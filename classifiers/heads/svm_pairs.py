@@ -28,7 +28,8 @@ else:
 
 EXP_BYTES = 1 << 20
 NO_LIMIT = -2
-Kernels = tuple[NDArray[np.float32], ...]
+F32 = NDArray[np.float32]
+Kernels = tuple[F32, F32, F32, F32]
 
 
 class PairTrainer:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import Ints
+from .distances import squared_norms
 from .gram import ClassBlocks, Workspace, rbf_matrix
 from .machine import pairs
 from .svm_pairs import IS_COMPILED, PairTrainer
@@ -52,7 +53,7 @@ def solve_tasks(samples: Sorted, tasks: Sequence[Task], limits: Limits) -> list[
         groups = [tuple(range(n_classes))]
     solutions = [Solution(n_classes, n_samples) for _ in tasks]
     trainer: PairTrainer | _Trainer
-    if IS_COMPILED and len(groups[0]) == 2:
+    if IS_COMPILED and len(groups[0]) == 2 and _is_bounded(samples):
         trainer = PairTrainer(samples, tasks, limits)
     else:
         trainer = _Trainer(samples, tasks, limits, ClassBlocks(samples.X, counts))
@@ -63,6 +64,11 @@ def solve_tasks(samples: Sorted, tasks: Sequence[Task], limits: Limits) -> list[
             for i, group in found:
                 solutions[i].add(group)
     return solutions
+
+
+def _is_bounded(samples: Sorted) -> bool:
+    """Say whether squared distances are numbers of float32: the compiled code knows no others."""
+    return bool(squared_norms(samples.X).max() < np.finfo(np.float32).max / 8)
 
 
 def _n_threads(groups: Sequence[tuple[int, ...]], counts: Ints) -> int:

@@ -49,6 +49,19 @@ def test_too_few_steps_are_reported(digits, monkeypatch):
 
 
 @compiled
+@pytest.mark.parametrize(("size", "expected"), [(1.0, True), (1e18, True), (1e20, False)])
+def test_features_beyond_float32_are_left_to_libsvm(digits, monkeypatch, size, expected):
+    monkeypatch.setattr(svm_solve, "WHOLE_BYTES", 0)
+    used = []
+    trainer = svm_solve.PairTrainer
+    monkeypatch.setattr(svm_solve, "PairTrainer", lambda *args: used.append(True) or trainer(*args))
+    X = digits.X[:60].astype(np.float64)
+    X[0, 0] = size
+    RBFSVMHead(standardize=False).fit(X, digits.y[:60])
+    assert bool(used) == expected
+
+
+@compiled
 def test_the_compiled_part_checks_its_buffers():
     from featx.classifiers.heads import _smo
 
