@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,11 +43,17 @@ class ResultStore:
     features : FeatureSet
     scheme : dict
         How validation is done; results of another scheme are other results.
+
+    Attributes
+    ----------
+    refusal : str
+        Why a result could not be stored; empty while all could.
     """
 
     store: FeatureStore
     features: FeatureSet
     scheme: dict[str, Any]
+    refusal: str = field(default="", init=False)
 
     def get(self, head: str, params: dict[str, Any]) -> Measured | None:
         """Return a stored result, or None."""
@@ -62,8 +67,13 @@ class ResultStore:
 
     def put(self, head: str, params: dict[str, Any], result: Measured) -> None:
         """Store a result; a cache that cannot be written to only loses the memory of it."""
-        with suppress(CacheWriteError):
-            write_text(self._path(head, params), json.dumps(asdict(result), indent=1) + "\n")
+        path = self._path(head, params)
+        try:
+            write_text(path, json.dumps(asdict(result), indent=1) + "\n")
+        except CacheWriteError as error:
+            cause = error.__cause__
+            reason = getattr(cause, "strerror", None) or cause
+            self.refusal = self.refusal or f"cannot write to {path.parent}: {reason}"
 
     def _path(self, head: str, params: dict[str, Any]) -> Path:
         manifest, spec = self.features.manifest, self.features.spec

@@ -91,13 +91,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class SweepReport:
-    """The leaderboard, best first, and the winner measured once on the test split."""
+    """The leaderboard, best first, and the winner measured once on the test split.
+
+    ``not_kept`` says why results are not kept for a repeated sweep; it is empty where they are.
+    """
 
     options: SweepOptions
     candidates: tuple[Candidate, ...]
     winner: Model
     test: Scores | None
     seconds: float
+    not_kept: str = ""
 
 
 class SweepObserver(Protocol):
@@ -159,7 +163,8 @@ def sweep(
     board.sort(key=lambda row: -row[0].value(options.metric))
     winner, test = board[0][1].winner(board[0][0], command)
     candidates = tuple(candidate for candidate, _ in board)
-    return SweepReport(options, candidates, winner, test, time.perf_counter() - start)
+    not_kept = next((j.results.refusal for _, j in board if j.results.refusal), "")
+    return SweepReport(options, candidates, winner, test, time.perf_counter() - start, not_kept)
 
 
 @dataclass

@@ -81,6 +81,8 @@ def sweep(
             observer=progress,
             command=typed_command(),
         )
+    if report.not_kept:
+        notes().print(f"A repeated sweep will measure anew: {report.not_kept}")
     if csv_file:
         _write_csv(csv_file, report)
     answer(as_json, _data(report, out), lambda console: _draw(console, report, out))

@@ -41,7 +41,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     A subclass names its parameters' rules and its arrays, learns in ``_fit`` and answers in
     ``_decide``; scaling, checks, blocks and storing are done here. Everything that prediction needs
-    is in NumPy arrays: prediction calls nothing but NumPy, in blocks of rows.
+    is in NumPy arrays: prediction calls nothing but NumPy, in blocks of rows. (Large searches for
+    neighbours may let OpenVINO choose the candidates.)
 
     Attributes
     ----------

@@ -219,13 +219,15 @@ class DenseHead(Head):
         watched: Training | None,
         generator: np.random.Generator,
     ) -> list[Trained]:
-        from .dense_batches import Batches
+        from .dense_batches import Batches, scaled_rows
         from .dense_train import evaluate, train
 
+        seen = None if watched is None else scaled_rows(watched.X, self._scaled)
+
         def measure(networks: Sequence[Layers]) -> list[tuple[float, float] | None]:
-            if watched is None:
+            if watched is None or seen is None:
                 return [None] * len(networks)
-            return [*evaluate(networks, watched, self._scaled)]
+            return [*evaluate(networks, replace(watched, X=seen[0]), seen[1])]
 
         batches = Batches(data, int(self.batch_size), self._scaled)
         return train(plans, batches, data.n_classes, measure, generator)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, row_slices
 from .training import Training
 
+Scaling = Callable[[Floats], Floats]
 Batch = tuple[Floats, Ints, NDArray[np.float32] | None]
 
 GATHER_BYTES = 1 << 29
@@ -35,14 +36,9 @@ class Batches:
         Turns a block of features into what the network sees.
     """
 
-    def __init__(self, data: Training, batch_size: int, scaled: Callable[[Floats], Floats]) -> None:
+    def __init__(self, data: Training, batch_size: int, scaled: Scaling) -> None:
         n_samples, n_features = data.X.shape
-        self._X, self._scaled = data.X, scaled
-        if isinstance(data.X, np.ndarray) and n_samples * n_features * 4 <= GATHER_BYTES:
-            self._X = np.empty((n_samples, n_features), np.float32)
-            for rows, block in iter_blocks(data.X, np.dtype(np.float32)):
-                self._X[rows] = scaled(block)
-            self._scaled = _unchanged
+        self._X, self._scaled = scaled_rows(data.X, scaled)
         self._y = data.y
         weights = data.weight
         self._weight = None if weights is None else (weights / weights.mean()).astype(np.float32)
@@ -89,6 +85,19 @@ class Batches:
         row_bytes = self.n_features * int(self._X.dtype.itemsize)
         n_batches = free_bytes(self._X) // (WINDOW_SHARE * row_bytes * self.size)
         return max(1, n_batches) * self.size
+
+
+def scaled_rows(X: Any, scaled: Scaling) -> tuple[Any, Scaling]:
+    """Return rows as the network sees them, once for all epochs, if they fit; else as they are.
+
+    What is left to do to a block of them comes second.
+    """
+    if not isinstance(X, np.ndarray) or X.size * 4 > GATHER_BYTES:
+        return X, scaled
+    result = np.empty(X.shape, np.float32)
+    for rows, block in iter_blocks(X, np.dtype(np.float32)):
+        result[rows] = scaled(block)
+    return result, _unchanged
 
 
 def _unchanged(block: Floats) -> Floats:

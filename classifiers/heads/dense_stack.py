@@ -16,6 +16,7 @@ from keras import ops
 
 from ..solver.fast import multiplies_bfloat16
 from .blocks import Floats
+from .dense_fused import adamw_step
 from .dense_plan import Layers, Plan
 
 T = TypeVar("T")
@@ -44,7 +45,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
     The first kernel is ``(n_features, m, h)``: its product with a batch is one wide matrix product
     for all models, which is why they share what dropout does to the features. The other kernels
     are ``(m, h, k)``, the biases ``(m, h)``. Large hidden layers are multiplied in bfloat16 if
-    asked for; weights, sums and the last layer stay in float32.
+    asked for: their variables here are of that format, and the optimiser holds the weights that it
+    learns in float32; sums and the last layer are in float32 too.
 
     Parameters
     ----------
@@ -69,22 +71,30 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Add the weights; each model starts as it would alone."""
-        m, n_inputs = self.models.stop - self.models.start, int(input_shape[-1])
+        n_inputs = int(input_shape[-1])
         self.kernels, self.biases = [], []
         self.draws = [
             keras.random.SeedGenerator(self.seed + i) if rates.any() else None
             for i, rates in enumerate(self.rates)
         ]
         for i, width in enumerate(self.widths):
-            start = np.expand_dims(glorot_uniform(n_inputs, width, self.seed, i), 0 if i else 1)
-            values = np.repeat(start, m, 0 if i else 1)
-            self.kernels.append(self._add(values, f"kernel_{i}", 0 if i else 1))
-            self.biases.append(self._add(np.zeros((m, width), np.float32), f"bias_{i}", 0))
+            axis = 0 if i else 1
+            start = glorot_uniform(n_inputs, width, self.seed, i)
+            dtype = "bfloat16" if self._multiplies_fast(i, start.size) else "float32"
+            self.kernels.append(self._add(start, f"kernel_{i}", axis, dtype))
+            self.biases.append(self._add(np.zeros(width, np.float32), f"bias_{i}", 0, "float32"))
             n_inputs = width
 
-    def _add(self, values: Floats, name: str, axis: int) -> Any:
+    def _multiplies_fast(self, position: int, size: int) -> bool:
+        """Say how a layer is multiplied: by one model's size, so that company changes nothing."""
+        return self.is_fast and position + 1 < len(self.widths) and size >= FAST_SIZE
+
+    def _add(self, start: Floats, name: str, axis: int, dtype: str) -> Any:
+        """Add a variable in which each model starts with the same values."""
+        n_models = self.models.stop - self.models.start
+        values = np.repeat(np.expand_dims(start, axis), n_models, axis)
         self.places.append(Place(self.models, axis, values.ndim))
-        weight = self.add_weight(values.shape, "zeros", "float32", name=name)
+        weight = self.add_weight(values.shape, "zeros", dtype, name=name)
         weight.assign(values)
         return weight
 
@@ -92,7 +102,7 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         """Return logits ``(n, m, n_classes)`` of features ``(n, n_features)``."""
         values = self._drop(inputs, 0) if training else inputs
         d, m, width = self.kernels[0].shape
-        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)), 0)
+        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)))
         values = ops.reshape(values, (-1, m, width)) + self.biases[0]
         if len(self.kernels) == 1:
             return values
@@ -100,35 +110,23 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         for i, kernel in enumerate(self.kernels[1:], 1):
             values = ops.relu(values)
             values = self._drop(values, i) if training else values
-            values = self._product(values, kernel, i) + ops.expand_dims(self.biases[i], 1)
+            values = self._product(values, kernel) + ops.expand_dims(self.biases[i], 1)
         return ops.transpose(values, (1, 0, 2))
 
-    def _product(self, values: Any, kernel: Any, position: int) -> Any:
-        """Multiply; the size of one model's kernel decides how, so that company changes nothing."""
-        size = math.prod(kernel.shape) // (self.models.stop - self.models.start)
-        if position + 1 == len(self.kernels) or size < FAST_SIZE or not self.is_fast:
-            return ops.matmul(values, kernel)
-        half = ops.matmul(ops.cast(values, "bfloat16"), ops.cast(kernel, "bfloat16"))
-        return ops.cast(half, "float32")
+    def _product(self, values: Any, kernel: Any) -> Any:
+        product = ops.matmul(ops.cast(values, kernel.dtype), kernel)
+        return ops.cast(product, "float32")
 
     def _drop(self, values: Any, position: int) -> Any:
         """Silence units: one draw serves all models, each compares it with its own rate."""
         if self.draws[position] is None:
             return values
-        rates = self.rates[position]
-        rates = ops.convert_to_tensor(rates[:1] if position == 0 else rates[:, None, None])
+        rates = np.unique(self.rates[position][:1] if position == 0 else self.rates[position])
+        if len(rates) > 1:
+            rates = self.rates[position][:, None, None]
         draw = keras.random.uniform(ops.shape(values)[-2:], seed=self.draws[position])
-        return ops.where(draw >= rates, values / (1 - rates), 0.0)
-
-    def layers_of_models(self) -> list[Layers]:
-        """Return each model's kernels and biases as arrays of its own."""
-        kernels = [kernel.numpy() for kernel in self.kernels]
-        biases = [bias.numpy() for bias in self.biases]
-        first = np.ascontiguousarray(kernels[0].transpose(1, 0, 2))
-        return [
-            [(k[i].copy(), b[i].copy()) for k, b in zip([first, *kernels[1:]], biases, strict=True)]
-            for i in range(len(first))
-        ]
+        kept = ops.cast(draw >= ops.convert_to_tensor(rates), "float32")
+        return values * (kept * ops.convert_to_tensor(1 / (1 - rates)))
 
 
 class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
@@ -151,9 +149,25 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         self.rates = self.add_variable((len(plans),), name="rates", dtype="float32")
         self.rates.assign(self._rates)
 
-    def moments(self, index: int) -> list[Any]:
-        """Return Adam's two moments of a variable, by its place among the trainable ones."""
-        return [self._momentums[index], self._velocities[index]]
+    def build(self, variables: Sequence[Any]) -> None:
+        """Add Adam's moments, and exact weights behind variables of bfloat16."""
+        super().build(variables)
+        self._exact: dict[int, list[Any]] = {}
+        for index, variable in enumerate(variables):
+            if variable.dtype == "bfloat16":
+                names = [f"{kind}_{index}" for kind in ("exact", "mean", "square")]
+                self._exact[index] = [
+                    self.add_variable(variable.shape, dtype="float32", name=n) for n in names
+                ]
+                self._exact[index][0].assign(ops.cast(variable, "float32"))
+        self._variables_in_order = list(variables)
+
+    def state(self, index: int) -> list[Any]:
+        """Return a variable's weights and Adam's two moments, by its place among the trainable."""
+        if index in self._exact:
+            return self._exact[index]
+        weights = self._variables_in_order[index]
+        return [weights, self._momentums[index], self._velocities[index]]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning: a rate of 0 leaves the others as they are."""
@@ -161,8 +175,15 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Shrink, then step, both by each model's own rate."""
-        place = self._places[self._get_variable_index(variable)]
+        index = self._get_variable_index(variable)
+        place = self._places[index]
         rates = place.spread(ops.convert_to_tensor(self.rates))
+        if is_tensorflow() and math.prod(variable.shape) >= FAST_SIZE * (
+            place.models.stop - place.models.start
+        ):
+            shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
+            adamw_step(self, variable, self.state(index), gradient, (rates, shrink))
+            return
         if self._decays[place.models].any():
             shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
             self.assign(variable, variable * shrink)
@@ -218,8 +239,7 @@ class Program:
         for i, plan in enumerate(plans):
             groups.setdefault(plan.architecture, []).append(i)
         self._order = [i for members in groups.values() for i in members]
-        is_tensorflow = keras.backend.backend() == "tensorflow"
-        is_fast = is_tensorflow and multiplies_bfloat16()
+        is_fast = is_tensorflow() and multiplies_bfloat16()
         inputs = keras.Input((n_features,), batch_size=batch_size, dtype="float32")
         self._stacks, first = [], 0
         for members in groups.values():
@@ -238,7 +258,7 @@ class Program:
             optimizer=self._optimizer,
             loss=sum_of_losses,
             weighted_metrics=[self._losses],
-            jit_compile=False if is_tensorflow else "auto",
+            jit_compile=False if is_tensorflow() else "auto",
         )
 
     def only(self, kept: Sequence[int]) -> Program:
@@ -248,9 +268,11 @@ class Program:
         variables = smaller.model.trainable_variables
         for index, (place, variable) in enumerate(zip(smaller._places, variables, strict=True)):
             parts = [next(states[kept[i]]) for i in smaller._order[place.models]]
-            targets = (variable, *smaller._optimizer.moments(index))
+            targets = smaller._optimizer.state(index)
             for target, values in zip(targets, zip(*parts, strict=True), strict=True):
                 target.assign(np.stack(values, place.axis))
+            if targets[0] is not variable:
+                variable.assign(ops.cast(targets[0], variable.dtype))
         smaller._optimizer.iterations.assign(ops.convert_to_numpy(self._optimizer.iterations))
         draws = {stack.architecture: stack.draws for stack in self._stacks}
         for stack in smaller._stacks:
@@ -262,10 +284,8 @@ class Program:
     def _states(self) -> list[list[list[Floats]]]:
         """Return each model's weights, each with its moments, in the plans' order."""
         states: list[list[list[Floats]]] = [[] for _ in self._plans]
-        variables = self.model.trainable_variables
-        for index, (place, variable) in enumerate(zip(self._places, variables, strict=True)):
-            arrays = (variable, *self._optimizer.moments(index))
-            values = [ops.convert_to_numpy(array) for array in arrays]
+        for index, place in enumerate(self._places):
+            values = [ops.convert_to_numpy(array) for array in self._optimizer.state(index)]
             for local, number in enumerate(self._order[place.models]):
                 states[number].append([np.take(v, local, place.axis) for v in values])
         return states
@@ -285,7 +305,12 @@ class Program:
 
     def layers(self) -> list[Layers]:
         """Return each model's kernels and biases."""
-        return self._in_order([x for stack in self._stacks for x in stack.layers_of_models()])
+        arrays: list[list[Floats]] = [[] for _ in self._plans]
+        for index, place in enumerate(self._places):
+            values = ops.convert_to_numpy(self._optimizer.state(index)[0])
+            for local, number in enumerate(self._order[place.models]):
+                arrays[number].append(np.take(values, local, place.axis))
+        return [list(zip(own[::2], own[1::2], strict=True)) for own in arrays]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning."""
@@ -297,6 +322,11 @@ class Program:
 
 def _place(pair: tuple[int, Any]) -> int:
     return pair[0]
+
+
+def is_tensorflow() -> bool:
+    """Say whether Keras runs on TensorFlow."""
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 def losses_of_models(y_true: Any, logits: Any) -> Any:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .blocks import Floats
+from .blocks import Floats, block_rows, row_slices
+from .products import FastProduct
+
+# What one pass writes, the next finds in the processor's cache.
+CACHED_BYTES = 1 << 19
 
 
 def squared_norms(X: Floats) -> Floats:
@@ -13,7 +17,13 @@ def squared_norms(X: Floats) -> Floats:
     return norms
 
 
-def squared_distances(X: Floats, Y: Floats, y_norms: Floats | None = None) -> Floats:
+def squared_distances(
+    X: Floats,
+    Y: Floats,
+    y_norms: Floats | None = None,
+    out: Floats | None = None,
+    product: FastProduct | None = None,
+) -> Floats:
     """Return the squared Euclidean distance of every pair of rows.
 
     ``|x|^2 + |y|^2 - 2 x.y``, with what rounding makes negative set to zero.
@@ -25,16 +35,26 @@ def squared_distances(X: Floats, Y: Floats, y_norms: Floats | None = None) -> Fl
         Of the same dtype.
     y_norms : ndarray, shape (m,), optional
         ``squared_norms(Y)``, if it is at hand.
+    out : ndarray, shape (n, m), optional
+        Of the same dtype; where the result is written.
+    product : FastProduct, optional
+        Of ``Y``: multiplies with it instead.
 
     Returns
     -------
     ndarray, shape (n, m)
     """
-    result: Floats = X @ Y.T
-    result *= -2
-    result += squared_norms(X)[:, None]
-    result += (squared_norms(Y) if y_norms is None else y_norms)[None, :]
-    np.maximum(result, 0, out=result)
+    if product is None:
+        result: Floats = np.matmul(X, Y.T, out=out)
+    else:
+        result = product.into(X, np.empty((len(X), len(Y)), X.dtype) if out is None else out)
+    x_norms, y_norms = squared_norms(X), squared_norms(Y) if y_norms is None else y_norms
+    for rows in row_slices(len(X), block_rows(len(Y), result.dtype.itemsize, CACHED_BYTES)):
+        part = result[rows]
+        part *= -2
+        part += x_norms[rows, None]
+        part += y_norms[None, :]
+        np.maximum(part, 0, out=part)
     return result
 
 

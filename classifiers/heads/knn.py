@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from ...cache.errors import ConfigError, ModelFileError
 from .arrays import ArrayRule
 from .base import Head
-from .blocks import Floats, Ints, block_rows, row_slices
-from .distances import normalised, squared_distances, squared_norms
+from .blocks import Floats, Ints, compute_dtype
+from .distances import normalised
+from .neighbours import Search
 from .rules import FLAG, one_of, whole
 from .training import Training
-
-GROUP = 64
 
 
 class KNNHead(Head):
@@ -89,21 +88,10 @@ class KNNHead(Head):
             head._take_scale(first)
             head.samples_, head.labels_, head.votes_ = samples, data.y, votes
 
-    def _decision_width(self) -> int:
-        return len(self.labels_)
-
     def _decide(self, block: Floats) -> Floats:
         """Return the votes of each class, ``(n, k)``, each row summing to 1."""
-        return self._count(*self._neighbours(block, self.n_neighbors))
-
-    def _neighbours(self, block: Floats, n_neighbors: int) -> tuple[NDArray[np.intp], Floats]:
-        """Return the nearest samples of each row and their distances, nearest first."""
         samples = self.samples_.astype(block.dtype, copy=False)
-        squared = squared_distances(block, samples, squared_norms(samples))
-        nearest = nearest_columns(squared, n_neighbors)
-        order = np.argsort(np.take_along_axis(squared, nearest, axis=1), axis=1, kind="stable")
-        nearest = np.take_along_axis(nearest, order, axis=1)
-        return nearest, exact_distances(block, samples, nearest)
+        return self._count(*Search(samples, len(block)).nearest(block, self.n_neighbors))
 
     def _count(self, nearest: NDArray[np.intp], distance: Floats) -> Floats:
         """Return each class's share of the votes of the first ``n_neighbors``."""
@@ -123,9 +111,11 @@ class KNNHead(Head):
     def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         """Look for neighbours once, as many as the greediest head wants."""
         first, most = heads[0], max(head.n_neighbors for head in heads)
+        X = first._input(X)
+        search = Search(first.samples_.astype(compute_dtype(X.dtype), copy=False), X.shape[0])
 
         def decide(block: Floats) -> Floats:
-            found = first._neighbours(block, most)
+            found = search.nearest(block, most)
             return np.concatenate([head._count(*found) for head in heads], axis=1)
 
         votes = first._decision(X, decide)
@@ -142,19 +132,6 @@ class KNNHead(Head):
             raise ModelFileError("the head's array 'labels' points outside its classes")
 
 
-def exact_distances(block: Floats, samples: Floats, nearest: NDArray[np.intp]) -> Floats:
-    """Return the distances of each row's neighbours, ``(n, n_neighbors)``, from differences.
-
-    ``|x|^2 + |s|^2 - 2 x.s`` finds the neighbours, but its rounding would make up a distance for
-    equal rows.
-    """
-    result = np.empty(nearest.shape, block.dtype)
-    for rows in row_slices(len(block), block_rows(nearest.shape[1] * block.shape[1])):
-        difference = samples[nearest[rows]] - block[rows, None, :]
-        result[rows] = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
-    return result
-
-
 def inverse_distances(distance: Floats) -> Floats:
     """Return the weight of each neighbour; where one is at distance zero, it alone counts."""
     exact = distance == 0
@@ -162,24 +139,3 @@ def inverse_distances(distance: Floats) -> Floats:
     rows = exact.any(axis=1)
     weight[rows] = exact[rows]
     return weight
-
-
-def nearest_columns(distance: Floats, n_neighbors: int) -> NDArray[np.intp]:
-    """Return the columns of each row's smallest values, ``(n, n_neighbors)``, in no order.
-
-    The k smallest values lie in the k groups of columns whose minima are smallest, so only those
-    groups are partitioned: for long rows, much less than the row.
-    """
-    n_rows, n_columns = distance.shape
-    n_groups = n_columns // GROUP
-    if n_groups < 4 * n_neighbors:
-        return np.argpartition(distance, n_neighbors - 1, axis=1)[:, :n_neighbors]
-    n_grouped = n_groups * GROUP
-    minima = distance[:, :n_grouped].reshape(n_rows, n_groups, GROUP).min(axis=2)
-    groups = np.argpartition(minima, n_neighbors - 1, axis=1)[:, :n_neighbors]
-    columns = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(n_rows, -1)
-    rest = np.broadcast_to(np.arange(n_grouped, n_columns), (n_rows, n_columns - n_grouped))
-    columns = np.concatenate((columns, rest), axis=1)
-    candidates = np.take_along_axis(distance, columns, axis=1)
-    best = np.argpartition(candidates, n_neighbors - 1, axis=1)[:, :n_neighbors]
-    return np.take_along_axis(columns, best, axis=1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .blocks import Floats, Ints
-from .distances import squared_distances, squared_norms
+from .blocks import Floats, Ints, block_rows, row_slices
+from .distances import CACHED_BYTES, squared_distances, squared_norms
+from .products import LEFT_ROWS, FastProduct, is_worth_compiling
 
 
 @dataclass(frozen=True)
@@ -45,40 +47,100 @@ class Machine:
             self.gamma,
         )
 
-    def pair_decisions(self, X: Floats) -> Floats:
+    @cached_property
+    def norms(self) -> Floats:
+        """The squared length of each support vector."""
+        return squared_norms(self.vectors)
+
+    def kernel(self, X: Floats, product: FastProduct | None = None) -> Floats:
+        """Return the kernel of each row with each support vector, ``(n, n_support)``."""
+        kernel = squared_distances(X, self.vectors, self.norms, product=product)
+        for rows in row_slices(len(X), block_rows(kernel.shape[1], 4, CACHED_BYTES)):
+            kernel[rows] *= -self.gamma
+            np.exp(kernel[rows], out=kernel[rows])
+        return kernel
+
+    def pair_decisions(self, kernel: Floats) -> Floats:
         """Return each pair's decision, ``(n, n_pairs)``; above zero speaks for the first class."""
-        kernel = squared_distances(X, self.vectors, squared_norms(self.vectors))
-        kernel *= -self.gamma
-        np.exp(kernel, out=kernel)
         stops = np.cumsum(self.counts)
         parts = [
             kernel[:, stop - count : stop] @ self.dual[:, stop - count : stop].T
             for stop, count in zip(stops.tolist(), self.counts.tolist(), strict=True)
         ]
-        result = np.empty((len(X), len(self.intercept)), X.dtype)
+        result = np.empty((len(kernel), len(self.intercept)), kernel.dtype)
         for column, (i, j) in enumerate(pairs(len(self.counts))):
             result[:, column] = parts[i][:, j - 1] + parts[j][:, i] + self.intercept[column]
         return result
 
-    def logits(self, X: Floats) -> Floats:
+    def logits(self, kernel: Floats) -> Floats:
         """Return what probabilities are the softmax of, up to a temperature.
 
         ``(n, 1)`` for two classes: the decision. For more, ``(n, n_classes)``: coupled pairs whose
         best class is that of ``decide``.
         """
         n_classes = len(self.counts)
-        decisions = self.pair_decisions(X)
+        decisions = self.pair_decisions(kernel)
         return -decisions if n_classes == 2 else couple_pairs(decisions, n_classes)
 
-    def decide(self, X: Floats) -> Floats:
+    def decide(self, kernel: Floats) -> Floats:
         """Return decision values: ``(n, 1)`` for two classes (above zero speaks for the second).
 
         For more, ``(n, n_classes)``: each class's votes plus a share below 1/3 of its summed
         confidence, as scikit-learn's ``decision_function_shape="ovr"`` defines it.
         """
         n_classes = len(self.counts)
-        decisions = self.pair_decisions(X)
+        decisions = self.pair_decisions(kernel)
         return -decisions if n_classes == 2 else votes_of_pairs(decisions, n_classes)
+
+
+def logits_together(machines: Sequence[Machine], X: Floats, roughly: bool = False) -> list[Floats]:
+    """Return the logits of machines that share their vectors and gamma; kernels are computed once.
+
+    Parameters
+    ----------
+    machines : sequence of Machine
+    X : ndarray, shape (n, n_features)
+    roughly : bool
+        Multiply in bfloat16 where that is faster: good enough to fit a temperature to.
+    """
+    first = machines[0]
+    is_fast = roughly and is_worth_compiling(len(X), first.vectors)
+    product = FastProduct(first.vectors, is_split=False) if is_fast else None
+    parts: list[list[Floats]] = [[] for _ in machines]
+    step = LEFT_ROWS if is_fast else block_rows(max(first.vectors.shape), X.dtype.itemsize)
+    for rows in row_slices(len(X), step):
+        kernel = first.kernel(X[rows], product)
+        for part, machine in zip(parts, machines, strict=True):
+            part.append(machine.logits(kernel))
+    return [np.concatenate(part) for part in parts]
+
+
+def union(machines: Sequence[Machine], rows: Sequence[Ints]) -> list[Machine]:
+    """Return the machines with all their vectors in one array: what is another's counts 0.
+
+    Parameters
+    ----------
+    machines : sequence of Machine
+        Of one gamma.
+    rows : sequence of ndarray of int64
+        Which training sample each vector is, in an order that all share, grouped by class.
+    """
+    kept = np.unique(np.concatenate(rows))
+    n_classes, vectors = len(machines[0].counts), machines[0].vectors
+    common = np.empty((len(kept), vectors.shape[1]), vectors.dtype)
+    labels = np.empty(len(kept), np.int64)
+    duals = []
+    for machine, own in zip(machines, rows, strict=True):
+        places = np.searchsorted(kept, own)
+        common[places] = machine.vectors
+        labels[places] = np.repeat(np.arange(n_classes), machine.counts)
+        duals.append(np.zeros((n_classes - 1, len(kept)), vectors.dtype))
+        duals[-1][:, places] = machine.dual
+    counts = np.bincount(labels, minlength=n_classes)
+    return [
+        Machine(common, counts, dual, machine.intercept, machine.gamma)
+        for dual, machine in zip(duals, machines, strict=True)
+    ]
 
 
 def pairs(n_classes: int) -> Iterator[tuple[int, int]]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ...cache.errors import ModelFileError
 from .arrays import ArrayRule
 from .base import Head
-from .blocks import Floats, Ints, iter_blocks
-from .calibrate import calibration_folds, fit_temperature
-from .machine import Machine
+from .blocks import Floats, Ints, compute_dtype, iter_blocks
+from .calibrate import calibration_folds, fit_temperature, probabilities
+from .machine import Machine, logits_together, union
+from .products import is_large
 from .rules import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
-from .svm_problem import Limits, Solution, Sorted, Task
+from .svm_problem import Limits, Solution, Sorted, Task, machines
 from .svm_solve import solve_tasks
 from .training import Training
 
@@ -76,6 +77,7 @@ class RBFSVMHead(Head):
     dual_coef_: Floats
     intercept_: Floats
     gamma_: float
+    _support_rows: Ints
 
     def __init__(
         self,
@@ -105,10 +107,12 @@ class RBFSVMHead(Head):
         )
 
     def _decide(self, block: Floats) -> Floats:
-        return self._machine.astype(block.dtype).logits(block)
+        machine = self._machine.astype(block.dtype)
+        return machine.logits(machine.kernel(block))
 
     def _vote(self, block: Floats) -> Floats:
-        return self._machine.astype(block.dtype).decide(block)
+        machine = self._machine.astype(block.dtype)
+        return machine.decide(machine.kernel(block))
 
     def _decision_width(self) -> int:
         n_classes = len(self.n_support_)
@@ -118,6 +122,25 @@ class RBFSVMHead(Head):
         """Return scikit-learn's "ovr" decision values, ``(n,)`` for two classes."""
         decision = self._decision(X, self._vote)
         return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Compute the kernels of a large matrix once for all heads of one gamma."""
+        first, X = heads[0], heads[0]._input(X)
+        rows = [head._support_rows for head in heads if hasattr(head, "_support_rows")]
+        is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(rows) == len(heads) > 1
+        if not is_one_kernel or not is_large(X.shape[0], first.support_vectors_):
+            return [head._probabilities(X) for head in heads]
+        found = union([head._machine.astype(compute_dtype(X.dtype)) for head in heads], rows)
+
+        def decide(block: Floats) -> Floats:
+            kernel = found[0].kernel(block)
+            return np.concatenate([machine.logits(kernel) for machine in found], axis=1)
+
+        logits = np.split(first._decision(X, decide), len(heads), axis=1)
+        return [
+            probabilities(own, head.temperature_) for own, head in zip(logits, heads, strict=True)
+        ]
 
     def _set_solution(self, solution: Solution, machine: Machine, temperature: float) -> None:
         self.support_vectors_, self.n_support_ = machine.vectors, machine.counts
@@ -157,11 +180,15 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     ]
     solutions = solve_tasks(samples, tasks, Limits(first.tol, first.max_iter))
     step = 1 + len(held_out)
-    for i, head in enumerate(heads):
-        own = solutions[i * step : (i + 1) * step]
-        gamma = tasks[i * step].gamma
-        temperature = _calibrate(samples, own[1:], held_out, gamma)
-        head._set_solution(own[0], own[0].machine(samples, gamma), temperature)
+    whole, folds = solutions[::step], [solutions[i::step] for i in range(1, step)]
+    for gamma in sorted({task.gamma for task in tasks}):
+        places = [i for i in range(len(heads)) if tasks[i * step].gamma == gamma]
+        own = [[fold[i] for i in places] for fold in folds]
+        temperatures = _calibrate(samples, own, held_out, gamma) if own else [1.0] * len(places)
+        for i, temperature in zip(places, temperatures, strict=True):
+            (machine,) = machines(samples, [whole[i]], gamma)
+            heads[i]._support_rows = whole[i].support()
+            heads[i]._set_solution(whole[i], machine, temperature)
 
 
 def _fold_numbers(y: Ints) -> Ints:
@@ -189,19 +216,33 @@ def _gamma(head: RBFSVMHead, variance: float, n_features: int) -> float:
 
 def _calibrate(
     samples: Sorted,
-    solutions: Sequence[Solution],
+    folds: Sequence[Sequence[Solution]],
     held_out: Sequence[NDArray[np.bool_]],
     gamma: float,
-) -> float:
-    """Fit the temperature to what each fold's machine says of the samples it did not see."""
-    decisions, rows = [], []
-    for solution, mask in zip(solutions, held_out, strict=True):
-        machine, chosen = solution.machine(samples, gamma), np.flatnonzero(mask)
-        width = len(machine.vectors)
-        for _, block in iter_blocks(samples.X[chosen], samples.X.dtype, width):
-            decisions.append(machine.logits(block))
-        rows.append(chosen)
-    if not rows:
-        return 1.0
-    order = np.concatenate(rows)
-    return fit_temperature(np.concatenate(decisions), samples.y[order], samples.weight[order])
+) -> list[float]:
+    """Fit each head's temperature to what its machines say of the samples they did not see.
+
+    Parameters
+    ----------
+    samples : Sorted
+    folds : sequence of sequence of Solution
+        Of each fold, those of all heads.
+    held_out : sequence of ndarray of bool
+        The samples that each fold leaves out.
+    gamma : float
+    """
+    decisions: list[list[Floats]] = [[] for _ in folds[0]]
+    for solutions, mask in zip(folds, held_out, strict=True):
+        X = samples.X[mask]
+        if is_large(len(X), samples.X):
+            found = logits_together(machines(samples, solutions, gamma), X, roughly=True)
+        else:
+            found = [
+                logits_together(machines(samples, [solution], gamma), X)[0]
+                for solution in solutions
+            ]
+        for own, logits in zip(decisions, found, strict=True):
+            own.append(logits)
+    order = np.concatenate([np.flatnonzero(mask) for mask in held_out])
+    y, weight = samples.y[order], samples.weight[order]
+    return [fit_temperature(np.concatenate(own), y, weight) for own in decisions]

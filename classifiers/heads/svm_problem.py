@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,14 +113,26 @@ class Solution:
         self.n_iter = max(self.n_iter, group.n_iter)
         self.converged = self.converged and group.converged
 
-    def machine(self, samples: Sorted, gamma: float) -> Machine:
-        """Keep the support vectors only, in the samples' float format."""
-        kept = np.flatnonzero(self.dual.any(axis=0))
-        dtype = samples.X.dtype
-        return Machine(
-            samples.X[kept],
-            np.bincount(samples.y[kept], minlength=self._n_classes),
-            np.ascontiguousarray(self.dual[:, kept], dtype),
-            self.intercept.astype(dtype),
+    def support(self) -> Ints:
+        """Return the support vectors' rows in ``Sorted.X``."""
+        return np.flatnonzero(self.dual.any(axis=0))
+
+
+def machines(samples: Sorted, solutions: Sequence[Solution], gamma: float) -> list[Machine]:
+    """Return a machine of each solution; all share the support vectors of any, in one array.
+
+    They are in the samples' float format.
+    """
+    kept = np.unique(np.concatenate([solution.support() for solution in solutions]))
+    vectors, dtype = samples.X[kept], samples.X.dtype
+    counts = np.bincount(samples.y[kept], minlength=len(solutions[0].dual) + 1)
+    return [
+        Machine(
+            vectors,
+            counts,
+            np.ascontiguousarray(solution.dual[:, kept], dtype),
+            solution.intercept.astype(dtype),
             gamma,
         )
+        for solution in solutions
+    ]

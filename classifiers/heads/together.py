@@ -37,8 +37,8 @@ def fit_many(
     Returns
     -------
     list of Head
-        ``heads``, each as by a fit of its own; linear heads within their tolerance, dense ones but
-        for rounding.
+        ``heads``, each as by a fit of its own; linear heads within their tolerance, dense ones and
+        the temperatures of SVMs on many samples but for rounding.
 
     Raises
     ------

@@ -108,6 +108,16 @@ def test_a_repeated_sweep_fits_nothing_and_an_extended_one_only_what_is_new(
     assert first.test is not None
 
 
+def test_results_that_cannot_be_kept_are_reported(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    features = blobs(store)
+    (tmp_path / "sweeps").write_text("a file where the folder of results would be")
+    report = sweep([features], SweepOptions(families=SMALL), store)
+    assert "sweeps" in report.not_kept and "directory" in report.not_kept
+    (tmp_path / "sweeps").unlink()
+    assert sweep([features], SweepOptions(families=SMALL), store).not_kept == ""
+
+
 def test_the_stored_winner_is_the_measured_one(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     features = blobs(store, noise=2.0)

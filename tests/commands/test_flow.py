@@ -140,6 +140,14 @@ def test_options_of_heads_reach_the_head(cli: Cli, photos: Path) -> None:
     assert cli("fit", "--head", "dense", "--hidden", "a").exit_code == 1
 
 
+def test_sweep_says_that_it_keeps_no_results(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    Path("featx-cache/sweeps").write_text("a file where the folder of results would be")
+    result = cli("sweep", "--heads", "centroid")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("A repeated sweep will measure anew") == 1
+
+
 def test_sweep_takes_folds_a_grid_and_a_table(cli: Cli, photos: Path) -> None:
     extracted(cli, photos)
     Path("grid.toml").write_text("[ridge]\nalpha = [1.0, 10.0]\n")

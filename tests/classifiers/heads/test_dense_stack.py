@@ -28,6 +28,17 @@ PLAN = Plan(Preset((7, 5)), lr=0.01, weight_decay=0.02, epochs=1, patience=1, se
 WITH_DROPOUT = replace(PLAN, shape=Preset((6,), 0.5, dropout_first=True))
 
 
+@pytest.fixture(params=["small", "large"])
+def layer_size(request, monkeypatch):
+    """Whether layers count as large: then they are stepped in one pass."""
+    import_keras()
+    from featx.classifiers.heads import dense_stack
+
+    if request.param == "large":
+        monkeypatch.setattr(dense_stack, "FAST_SIZE", 0)
+        monkeypatch.setattr(dense_stack, "multiplies_bfloat16", lambda: False)
+
+
 def make_program(plans, batch_size=32):
     import_keras()
     from featx.classifiers.heads.dense_stack import Program
@@ -54,9 +65,15 @@ def keras_twin(layers, plan):
     return model
 
 
+@pytest.mark.usefixtures("layer_size")
 @pytest.mark.parametrize("weighted", [False, True])
 def test_each_model_learns_as_with_keras_own_layers_and_optimizer(weighted, digits):
-    plans = [PLAN, replace(PLAN, lr=0.05, weight_decay=0.0), replace(PLAN, shape=Preset())]
+    plans = [
+        PLAN,
+        replace(PLAN, lr=0.05, weight_decay=0.0),
+        replace(PLAN, weight_decay=1e-4),
+        replace(PLAN, shape=Preset()),
+    ]
     program = make_program(plans)
     twins = [keras_twin(layers, plan) for layers, plan in zip(program.layers(), plans, strict=True)]
     losses = np.zeros(len(plans))
@@ -74,6 +91,7 @@ def test_each_model_learns_as_with_keras_own_layers_and_optimizer(weighted, digi
         np.testing.assert_allclose(forward(digits.X_test / 16, layers), expected, atol=2e-4)
 
 
+@pytest.mark.usefixtures("layer_size")
 def test_program_answers_as_numpy_does(digits):
     plans = [PLAN, replace(PLAN, seed=4)]
     program = make_program(plans, len(digits.X_test))
@@ -82,6 +100,7 @@ def test_program_answers_as_numpy_does(digits):
         np.testing.assert_allclose(forward(digits.X_test, layers), found[:, i], atol=1e-3)
 
 
+@pytest.mark.usefixtures("layer_size")
 def test_a_model_that_does_not_run_stays_as_it_is(digits):
     program = make_program([PLAN, replace(PLAN, lr=0.1)])
     program.keep_running([False, True])
@@ -92,6 +111,7 @@ def test_a_model_that_does_not_run_stays_as_it_is(digits):
     assert not np.array_equal(before[1][0][0], after[1][0][0])
 
 
+@pytest.mark.usefixtures("layer_size")
 def test_a_smaller_program_learns_on_as_the_larger_would(digits):
     plans = [PLAN, replace(PLAN, lr=0.1), replace(PLAN, shape=Preset()), WITH_DROPOUT]
     program = make_program(plans)

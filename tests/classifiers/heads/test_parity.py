@@ -14,8 +14,9 @@ from sklearn.svm import SVC, LinearSVC
 
 from featx.classifiers.heads import svm_solve
 from featx.classifiers.heads.centroid import CentroidHead
-from featx.classifiers.heads.knn import KNNHead, nearest_columns
+from featx.classifiers.heads.knn import KNNHead
 from featx.classifiers.heads.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.neighbours import nearest_columns
 from featx.classifiers.heads.ridge import RidgeHead
 from featx.classifiers.heads.svm import RBFSVMHead
 

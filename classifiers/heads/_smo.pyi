@@ -1,0 +1,12 @@
+from typing import Any
+
+def solve(
+    blocks: tuple[Any, Any, Any, Any],
+    sizes: tuple[int, int],
+    bound: Any,
+    alpha: Any,
+    tol: float,
+    max_iter: int,
+    /,
+) -> tuple[int, float]: ...
+def transpose(matrix: Any, out: Any, sizes: tuple[int, int], /) -> None: ...
