@@ -5,10 +5,11 @@
 Features are standardised on the training rows; the last 10,000 rows are for testing. Without
 ``--features`` it makes nonnegative, correlated features of its own. Peers run at their standard
 tolerance, or ``--peer-tol``, with as many iterations as they need. ``--points 4`` thins the path
-to every fourth C, for ours and for the peer. ``--parts`` chooses among ``single`` (one logistic
-regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs), ``rbf`` (the RBF SVM) and
-``sweep`` (the command ``featx sweep`` with its default grid against one fit of scikit-learn's at
-each of ``--sweep-peers``); what is done is written to ``--out`` after each part.
+to every fourth C and ``--largest-c`` ends it, for ours and for the peer. ``--parts`` chooses among
+``single`` (one logistic regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs),
+``rbf`` (the RBF SVM) and ``sweep`` (the command ``featx sweep`` with its default grid against one
+fit of scikit-learn's at each of ``--sweep-peers``); what is done is written to ``--out`` after each
+part.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--points", type=int, default=1)
+    parser.add_argument("--largest-c", type=float, default=1.0)
     parser.add_argument("--peer-tol", type=float, default=1e-4)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sweep-peers", nargs="+", type=float, default=[1e-3, 1e-2, 1.0])
@@ -77,6 +79,7 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if args.quick:
         args.rows, args.points, args.repeats = min(args.rows, 4000), 4, 1
+        args.largest_c = QUICK_C
     return args
 
 
@@ -194,8 +197,7 @@ def path(
     """The whole grid; ours before and after the peer's fits, the median counts."""
     peer = peer_logistic if loss == "logistic" else peer_svm
     grid = GRID[(len(GRID) - 1) % args.points :: args.points]
-    if args.quick:
-        grid = grid[grid <= QUICK_C]
+    grid = grid[grid <= args.largest_c]
     seconds, result = timed(lambda: ours(X, y, grid, loss))
     mine, points = [seconds], []
     print(f"{loss} path of {len(grid)}: featx {seconds:.2f} s", flush=True)
