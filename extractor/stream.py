@@ -56,12 +56,12 @@ class Reader:
     source : Source
     geometries : tuple of Geometry
     wanted : callable
-        Told the digest of an image, names the geometries, by number, that are needed.
+        Told an image's index and digest, names the geometries, by number, that are needed.
     """
 
     source: Source
     geometries: tuple[Geometry, ...]
-    wanted: Callable[[bytes], Sequence[int]]
+    wanted: Callable[[int, bytes], Sequence[int]]
 
     def __call__(self, index: int) -> Item:
         """Return the image at ``index``; a failure becomes the item's reason."""
@@ -72,7 +72,7 @@ class Reader:
         except OSError as error:
             return Item(index, b"", {}, f"cannot read: {error.strerror or error}")
         read = time.perf_counter()
-        needed = self.wanted(digest)
+        needed = self.wanted(index, digest)
         if not needed:
             return Item(index, digest, {}, "", read - start)
         try:
