@@ -268,7 +268,7 @@ class _Extraction:
     def _bottleneck(self) -> str:
         engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]
         n_images = max(self.n_written, default=0)
-        if not engines or not n_images:
+        if not engines or not n_images or not self.stages.are_telling:
             return ""
         n_parallel = max(engine.n_parallel for engine in engines)
         threads = (self.options.n_workers, n_parallel)
