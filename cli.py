@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from typing import Any
 
@@ -12,6 +14,7 @@ from .commands import cache, doctor, extract, fit, listing, model, score, sweep
 from .commands.config import default_map
 
 INTERRUPTED = 130
+GARBAGE_THRESHOLD = 50_000
 
 
 class FeatxGroup(TyperGroup):
@@ -72,4 +75,8 @@ app.command()(listing.sample)
 
 def main() -> None:
     """Run the command line."""
+    # What is imported stays: to look through it for garbage, when the process ends above all, takes
+    # longer than a sixth of a short command.
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    atexit.register(gc.freeze)
     sys.exit(app())

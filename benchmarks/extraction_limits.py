@@ -65,7 +65,8 @@ def several(bench: Bench) -> dict[str, float]:
     bench.featx(PAIR[0], "--backbone", PAIR[1], *weights)
     for _ in range(REPEATS):
         taken, report = bench.featx(PAIR[0], "--backbone", PAIR[1], *weights)
-        alone = sum(n_images / bench.engine(name, "bfloat16", 16) for name in PAIR)
+        batch = int(report["notes"]["batch_size"])
+        alone = sum(n_images / bench.engine(name, "bfloat16", batch) for name in PAIR)
         ratios.append((taken / alone, report["seconds"] / alone))
     command, run = (statistics.median(column) for column in zip(*ratios, strict=True))
     return {"command / inference alone": command, "run / inference alone": run}

@@ -16,7 +16,8 @@ class ImageProgress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = notes()
+        # A quiet one spares the command the time to load rich.
+        self._console: Any = None if quiet else notes()
         self._bar: Any = None
         self._task: Any = None
         self._total = self._done = 0

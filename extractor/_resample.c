@@ -23,7 +23,7 @@
 #define MAX_SIDE (1 << 20)
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define HAS_AVX2_CODE 1
+#define HAS_X86_CODE 1
 #include <immintrin.h>
 #endif
 
@@ -112,7 +112,7 @@ static void block_plain(const uint8_t *in, size_t stride, const int32_t *weights
     }
 }
 
-#ifdef HAS_AVX2_CODE
+#ifdef HAS_X86_CODE
 __attribute__((target("avx2"))) static inline __m256i widen(const uint8_t *bytes) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)bytes));
 }
@@ -136,16 +136,8 @@ __attribute__((target("avx2"))) static void block_avx2(const uint8_t *in, size_t
 }
 #endif
 
-static Block *best_block(void) {
-#ifdef HAS_AVX2_CODE
-    if (__builtin_cpu_supports("avx2")) return block_avx2;
-#endif
-    return block_plain;
-}
-
 /* One pass, in either direction: interleaved rows, read by column, are rows of sixteen bytes. */
-static void pass(const uint8_t *in, int n_blocks, const Taps *taps, uint8_t *out) {
-    Block *block = best_block();
+static void pass(Block *block, const uint8_t *in, int n_blocks, const Taps *taps, uint8_t *out) {
     size_t stride = (size_t)n_blocks * LANES;
     for (int row = 0; row < taps->n; row++)
         for (size_t place = 0; place < stride; place += LANES)
@@ -161,8 +153,8 @@ static void separate(const uint8_t *lanes, int n_rows, int width, uint8_t *rows,
             memcpy(rows + row * stride + 3 * x, lanes + (size_t)x * LANES + 4 * row, 3);
 }
 
-static int resize(const uint8_t *in, int width, int height, const Taps *x_taps, const Taps *y_taps,
-                  uint8_t *out) {
+static int resize_by_block(Block *block, const uint8_t *in, int width, int height,
+                           const Taps *x_taps, const Taps *y_taps, uint8_t *out) {
     int n_bytes = x_taps->n * 3, n_blocks = (n_bytes + LANES - 1) / LANES;
     size_t stride = (size_t)n_blocks * LANES;
     uint8_t *lanes = malloc((size_t)width * LANES);
@@ -175,10 +167,10 @@ static int resize(const uint8_t *in, int width, int height, const Taps *x_taps, 
     for (int row = begin; ok && row < end; row += ROWS) {
         int n_now = end - row < ROWS ? end - row : ROWS;
         interleave(in + (size_t)row * width * 3, n_now, width, lanes);
-        pass(lanes, 1, x_taps, narrow);
+        pass(block, lanes, 1, x_taps, narrow);
         separate(narrow, n_now, x_taps->n, between + row * stride, stride);
     }
-    if (ok) pass(between, n_blocks, y_taps, done);
+    if (ok) pass(block, between, n_blocks, y_taps, done);
     for (int row = 0; ok && row < y_taps->n; row++)
         memcpy(out + (size_t)row * n_bytes, done + row * stride, n_bytes);
     free(lanes);
@@ -186,6 +178,34 @@ static int resize(const uint8_t *in, int width, int height, const Taps *x_taps, 
     free(between);
     free(done);
     return ok;
+}
+
+static int resize_plain(const uint8_t *in, int width, int height, const Taps *x_taps,
+                        const Taps *y_taps, uint8_t *out) {
+    return resize_by_block(block_plain, in, width, height, x_taps, y_taps, out);
+}
+
+#ifdef HAS_X86_CODE
+static int resize_avx2(const uint8_t *in, int width, int height, const Taps *x_taps,
+                       const Taps *y_taps, uint8_t *out) {
+    return resize_by_block(block_avx2, in, width, height, x_taps, y_taps, out);
+}
+
+#include "_resample_vnni.h"
+#endif
+
+typedef int Resize(const uint8_t *in, int width, int height, const Taps *x_taps,
+                   const Taps *y_taps, uint8_t *out);
+
+/* What computes it: the fastest that the processor has, or one that a test asks for. */
+static Resize *find_units(const char *wanted) {
+#ifdef HAS_X86_CODE
+    int vnni = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
+    int avx2 = __builtin_cpu_supports("avx2");
+    if (vnni && (!*wanted || !strcmp(wanted, "vnni"))) return resize_vnni;
+    if (avx2 && (!*wanted || !strcmp(wanted, "avx2"))) return resize_avx2;
+#endif
+    return !*wanted || !strcmp(wanted, "plain") ? resize_plain : NULL;
 }
 
 static int fits(Py_buffer *in, Py_buffer *out, int width, int height, int to_width, int to_height,
@@ -202,10 +222,12 @@ static PyObject *resize_rgb(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer in, out;
     int width, height, to_width, to_height, done = 0;
     float box[4];
-    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)(ffff)", &in, &width, &height, &out, &to_width,
-                          &to_height, &box[0], &box[1], &box[2], &box[3]))
+    const char *wanted = "";
+    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)(ffff)|s", &in, &width, &height, &out, &to_width,
+                          &to_height, &box[0], &box[1], &box[2], &box[3], &wanted))
         return NULL;
-    int valid = fits(&in, &out, width, height, to_width, to_height, box);
+    Resize *resize = find_units(wanted);
+    int valid = resize && fits(&in, &out, width, height, to_width, to_height, box);
     if (valid) {
         Taps across_taps = {0}, down_taps = {0};
         Py_BEGIN_ALLOW_THREADS
@@ -218,14 +240,14 @@ static PyObject *resize_rgb(PyObject *Py_UNUSED(module), PyObject *args) {
     }
     PyBuffer_Release(&in);
     PyBuffer_Release(&out);
-    if (!valid) return PyErr_Format(PyExc_ValueError, "sizes, box and buffers do not fit");
+    if (!valid) return PyErr_Format(PyExc_ValueError, "sizes, box and buffers do not fit, or no such units");
     if (!done) return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
     {"resize_rgb", resize_rgb, METH_VARARGS,
-     "resize_rgb(pixels, (width, height), out, (width, height), (left, top, right, bottom))"},
+     "resize_rgb(pixels, (width, height), out, (width, height), (left, top, right, bottom), units='')"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -6,5 +6,6 @@ def resize_rgb(
     out: Any,
     out_size: tuple[int, int],
     box: tuple[float, float, float, float],
+    units: str = "",
     /,
 ) -> None: ...

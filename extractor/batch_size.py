@@ -14,7 +14,7 @@ from .hardware import this_machine
 
 ON_CPU = (8, 16, 32)
 ON_GPU = (32, 64, 128, 256)
-DEFAULT_ON_CPU, DEFAULT_ON_GPU = 16, 128
+DEFAULT_ON_CPU, DEFAULT_ON_GPU = 8, 128
 WORTH_MEASURING = 4000
 """Images below which the measurement would cost more than it gains."""
 

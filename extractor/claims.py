@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 import threading
+from array import array
 
 import numpy as np
 from numpy.typing import NDArray
 
-DIGEST_BYTES = 32
-BITS_A_DIGEST = 64
-"""Of the table that answers for nearly all new digests; one in 64 is looked for in all others."""
+NOBODY = -1
+MAX_LOAD = 0.8
+"""Of the table's places: with more of them taken, a search becomes long."""
 
 
 class Claims:
-    """A set of digests for several threads, at 40 bytes each; Python's own costs three times that.
+    """The digests that a run has taken on, for several threads: 5 to 10 bytes for each sample.
+
+    A hash table of places in ``digests``: the digests themselves are kept once.
 
     Parameters
     ----------
-    n_most : int
-        How many digests there can be.
+    digests : ndarray of uint8, shape (n_samples, 32)
+        Filled in as samples are claimed; a row that was claimed must stay as it is.
     """
 
-    def __init__(self, n_most: int) -> None:
-        # Memory that is never written costs nothing: the rows fill up as the run goes on.
-        self._digests: NDArray[np.uint8] = np.zeros((n_most, DIGEST_BYTES), np.uint8)
-        self._n = 0
-        n_bits = 1 << max(3, (n_most * BITS_A_DIGEST - 1).bit_length())
-        self._seen = bytearray(n_bits // 8)
-        self._mask = n_bits - 1
+    def __init__(self, digests: NDArray[np.uint8]) -> None:
+        self._digests = digests
+        n_places = 1 << int(len(digests) / MAX_LOAD).bit_length()
+        self._table = array("i", [NOBODY]) * n_places
         self._lock = threading.Lock()
 
-    def add(self, digest: bytes) -> bool:
-        """Take in ``digest``; returns False where it was there already."""
-        place = int.from_bytes(digest[:8], "little") & self._mask
-        byte, bit = place >> 3, 1 << (place & 7)
-        row = np.frombuffer(digest, np.uint8)
+    def add(self, index: int, digest: bytes) -> bool:
+        """Claim a digest for the sample at ``index``; returns False where it was claimed before."""
+        mask = len(self._table) - 1
+        place = int.from_bytes(digest[:8], "little") & mask
         with self._lock:
-            if self._seen[byte] & bit and self._holds(row):
-                return False
-            self._seen[byte] |= bit
-            self._digests[self._n] = row
-            self._n += 1
+            while (holder := self._table[place]) != NOBODY:
+                if self._digests[holder].tobytes() == digest:
+                    return False
+                place = (place + 1) & mask
+            self._digests[index] = np.frombuffer(digest, np.uint8)
+            self._table[place] = index
         return True
-
-    def _holds(self, row: NDArray[np.uint8]) -> bool:
-        words, wanted = self._digests[: self._n].view(np.uint64), row.view(np.uint64)
-        candidates = words[words[:, 0] == wanted[0]]
-        return bool((candidates == wanted).all(axis=1).any())

@@ -22,8 +22,8 @@ class Coverage:
     groups : sequence of Group
     failed : dict of bytes to str
         Digests of images that cannot be read, with the reason; shared with the caller.
-    n_images : int
-        How many images there can be.
+    digests : ndarray of uint8, shape (n_samples, 32)
+        Of the samples; those of images that are taken on are filled in.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Coverage:
         shards: Sequence[ShardSet],
         groups: Sequence[Group],
         failed: dict[bytes, str],
-        n_images: int,
+        digests: NDArray[np.uint8],
     ) -> None:
         self._shards = shards
         self._groups = groups
         self._failed = failed
-        self._claims = Claims(n_images)
+        self._claims = Claims(digests)
 
     def todo(self, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the places of images that must be read: unknown ones, and those some set lacks.
@@ -55,8 +55,8 @@ class Coverage:
             done[known] |= np.fromiter(failed, np.bool_)
         return np.flatnonzero(~(known & done))
 
-    def claim(self, digest: bytes) -> tuple[int, ...]:
-        """Take on an image; returns the groups that lack it. Of equal images only the first is."""
+    def claim(self, index: int, digest: bytes) -> tuple[int, ...]:
+        """Take on a sample; returns the groups that lack it. Of equal images only the first is."""
         if digest in self._failed:
             return ()
         lacking = tuple(
@@ -64,7 +64,7 @@ class Coverage:
             for number, group in enumerate(self._groups)
             if any(self.lacks(member, digest) for member in group.members)
         )
-        return lacking if lacking and self._claims.add(digest) else ()
+        return lacking if lacking and self._claims.add(index, digest) else ()
 
     def lacks(self, member: int, digest: bytes) -> bool:
         """Tell whether a set had no row of an image when the run began."""

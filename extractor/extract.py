@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..cache import BadImage, FeatureStore, Manifest, RunRecord
+from ..cache import BadImage, FeatureStore, RunRecord
 from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
+from ..cache.manifest import DIGEST_BYTES
 from .coverage import Coverage
 from .decode import strict_images
 from .engines.choose import AUTO, idle_gpu
@@ -28,6 +28,8 @@ from .sources import Source
 from .stream import WINDOW, Item, Reader, read_ahead
 from .survey import Survey, survey
 from .writer import ShardWriter
+
+NO_DIGEST = bytes(DIGEST_BYTES)
 
 
 def extract(
@@ -91,10 +93,9 @@ class _Extraction:
             self.failed = {bytes.fromhex(b.digest): b.reason for b in quarantine if b.digest}
         self.unreadable: dict[int, str] = {}
         shards = [self.store.open_set(plan.spec) for plan in self.plans]
-        self.coverage = Coverage(shards, self.groups, self.failed, len(self.survey.listing))
+        self.coverage = Coverage(shards, self.groups, self.failed, self.survey.digests)
         self.lanes: list[Lane] = []
         self.n_written = [0 for _ in self.plans]
-        self._lock = threading.Lock()
 
     def work(self) -> None:
         """Extract what is missing."""
@@ -139,11 +140,7 @@ class _Extraction:
     def _absorb(self, item: Item, pipeline: Pipeline) -> None:
         self.stages.read += item.read_seconds
         self.stages.decode += item.decode_seconds
-        with self._lock:
-            if item.digest:
-                self.survey.digests[item.index] = np.frombuffer(item.digest, np.uint8)
-            else:
-                self.survey.digests[item.index] = 0
+        self.survey.digests[item.index] = np.frombuffer(item.digest or NO_DIGEST, np.uint8)
         if item.reason and item.digest:
             self.failed[item.digest] = item.reason
         elif item.reason:
@@ -152,15 +149,13 @@ class _Extraction:
         self.observer.advance(1)
 
     def _save_progress(self) -> None:
-        self.store.write_progress(self._manifest())
-
-    def _manifest(self) -> Manifest:
-        with self._lock:
-            return self.survey.manifest(self.source)
+        # Digests change meanwhile. One that is half written names no row, so that a later run reads
+        # its image again: a copy for each shard would show in the memory of a run.
+        self.store.write_progress(self.survey.manifest(self.source))
 
     def finish(self) -> list[ExtractReport]:
         """Write the snapshot, the quarantine and the records; check the limit on bad images."""
-        manifest = self._manifest()
+        manifest = self.survey.manifest(self.source)
         bad = self._bad_images()
         name = self.source.name
         place = str(self.store.root / "quarantine" / f"{name}.jsonl")
@@ -273,7 +268,7 @@ class _Extraction:
     def _bottleneck(self) -> str:
         engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]
         n_images = max(self.n_written, default=0)
-        if not engines or not n_images:
+        if not engines or not n_images or not self.stages.are_telling:
             return ""
         n_parallel = max(engine.n_parallel for engine in engines)
         threads = (self.options.n_workers, n_parallel)

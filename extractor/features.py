@@ -105,7 +105,7 @@ def _groups(items: Iterator[Item], spans: Iterable[range], batch_size: int) -> I
 class _Missing:
     shards: ShardSet | None
 
-    def __call__(self, digest: bytes) -> tuple[int, ...]:
+    def __call__(self, _index: int, digest: bytes) -> tuple[int, ...]:
         if self.shards is None:
             return (0,)
         row = np.frombuffer(digest, np.uint8)[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
 DEVICES = Path("/dev")
+CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
+CGROUP_V1 = tuple(Path(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
 X86 = ("x86_64", "AMD64")
 UNKNOWN_MEMORY = 4 << 30
 
@@ -66,20 +69,37 @@ def this_machine() -> Hardware:
 
 def n_usable_cores() -> int:
     """Return how many cores this process may use, a container's quota counted in."""
-    from joblib import cpu_count
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, math.ceil(min(n_cores or 1, _quota())))
 
-    return int(cpu_count())
+
+def _quota() -> float:
+    """Return how many cores' time the container may take; infinite where nothing limits it."""
+    older = [word for name in CGROUP_V1 for word in _words(name)]
+    for words in (_words(CGROUP_V2), older):
+        try:
+            quota, period = map(float, words)
+        except ValueError:  # no such file, or `max`
+            continue
+        if quota > 0 and period > 0:
+            return quota / period
+    return math.inf
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
 
 
 def _processor() -> tuple[str, frozenset[str]]:
-    name, flags = platform.processor() or platform.machine(), frozenset[str]()
+    name = ""
     for line in _lines(CPUINFO):
         key, _, value = line.partition(":")
         if key.strip() == "model name":
             name = value.strip()
         elif key.strip() == "flags":
-            return name, frozenset(value.split())
-    return name, flags
+            return name or platform.machine(), frozenset(value.split())
+    # Python starts a program to find this out, so it comes last.
+    return name or platform.processor() or platform.machine(), frozenset()
 
 
 def _free_memory() -> int:

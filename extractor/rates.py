@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WORTH_JUDGING = 1.0
+"""Seconds of work below which what a run waits for at its start and end decides its rates."""
+
 INFERENCE, DECODE, READ, WRITE = "inference", "decode", "read", "write"
 
 
@@ -15,6 +18,11 @@ class StageSeconds:
     decode: float = 0.0
     infer: float = 0.0
     write: float = 0.0
+
+    @property
+    def are_telling(self) -> bool:
+        """Whether there was enough to do to judge the stages by."""
+        return self.read + self.decode + self.infer + self.write >= WORTH_JUDGING
 
 
 @dataclass(frozen=True)

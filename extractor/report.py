@@ -26,7 +26,8 @@ class ExtractReport:
     stages : StageSeconds
         Of the whole run, all sets together.
     bottleneck : str
-        One sentence: what held the run up, and what to change; empty where nothing was computed.
+        One sentence: what held the run up, and what to change; empty where too little was computed
+        to know.
     warnings : tuple of str
         What a person should not overlook.
     """

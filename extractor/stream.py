@@ -18,6 +18,7 @@ from .geometry import Geometry
 from .sources import Raw, Source, digest_of
 
 MAX_GROUP = 4096
+HANDFUL = 4
 WINDOW = 192
 """Images that may be decoded ahead of the engine."""
 
@@ -56,12 +57,12 @@ class Reader:
     source : Source
     geometries : tuple of Geometry
     wanted : callable
-        Told the digest of an image, names the geometries, by number, that are needed.
+        Told an image's index and digest, names the geometries, by number, that are needed.
     """
 
     source: Source
     geometries: tuple[Geometry, ...]
-    wanted: Callable[[bytes], Sequence[int]]
+    wanted: Callable[[int, bytes], Sequence[int]]
 
     def __call__(self, index: int) -> Item:
         """Return the image at ``index``; a failure becomes the item's reason."""
@@ -72,7 +73,7 @@ class Reader:
         except OSError as error:
             return Item(index, b"", {}, f"cannot read: {error.strerror or error}")
         read = time.perf_counter()
-        needed = self.wanted(digest)
+        needed = self.wanted(index, digest)
         if not needed:
             return Item(index, digest, {}, "", read - start)
         try:
@@ -91,16 +92,24 @@ class Reader:
 def read_ahead(
     reader: Callable[[int], Item], indices: Iterable[int], workers: int, window: int
 ) -> Iterator[Item]:
-    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window`` ahead."""
-    waiting: deque[Future[Item]] = deque()
+    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window`` ahead.
+
+    Indices travel in handfuls, so that fewer threads have to be woken.
+    """
+    waiting: deque[Future[list[Item]]] = deque()
     todo = iter(indices)
+    handfuls = iter(lambda: [int(i) for i in islice(todo, HANDFUL)], [])
     executor = ThreadPoolExecutor(workers, thread_name_prefix="featx-decode")
+
+    def read(handful: list[int]) -> list[Item]:
+        return [reader(index) for index in handful]
+
     try:
-        waiting.extend(executor.submit(reader, int(i)) for i in islice(todo, window))
+        n_ahead = max(1, window // HANDFUL)
+        waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, n_ahead))
         while waiting:
-            item = waiting.popleft().result()
-            waiting.extend(executor.submit(reader, int(i)) for i in islice(todo, 1))
-            yield item
+            yield from waiting.popleft().result()
+            waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, 1))
     finally:
         executor.shutdown(cancel_futures=True)
 

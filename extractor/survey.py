@@ -35,12 +35,12 @@ class Survey:
     started_ns: int
 
     def manifest(self, source: Source) -> Manifest:
-        """Return the manifest of ``source`` with the digests known by now."""
+        """Return the manifest of ``source``; it shares the digests, of which more become known."""
         return Manifest(
             source.name,
             source.location,
             self.listing,
-            self.digests.copy(),
+            self.digests,
             self.stamps,
             self.started_ns,
         )

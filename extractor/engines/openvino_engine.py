@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .base import Network
 from .convert import convert
 from .model_cache import ModelFolder, model_folder
+from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -64,10 +65,8 @@ class OpenVinoEngine:
 
 
 def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: int) -> Any:
-    import openvino
-
-    core = openvino.Core()
     with FIRST_USE:
+        core = import_openvino().Core()
         _use_once(core)
     core.set_property({"CACHE_DIR": str(folder.path / COMPILED)})
     model = core.read_model(folder.model)

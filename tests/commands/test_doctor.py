@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from featx.extractor import rates
 from tests_shared import CHEAP, Cli
 
 
@@ -24,7 +27,10 @@ def test_doctor_answers_in_json(cli: Cli, photos: Path) -> None:
     assert data["rates"]["decode"] > 0 and data["n_images"] == 24
 
 
-def test_several_backbones_and_layers_on_the_command_line(cli: Cli, photos: Path) -> None:
+def test_several_backbones_and_layers_on_the_command_line(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "WORTH_JUDGING", 0.0)
     layers = ("--layer", "conv_pw_5_relu", "--layer", "conv_pw_13_relu")
     result = cli("extract", photos, *CHEAP, *layers)
     assert result.exit_code == 0, result.output

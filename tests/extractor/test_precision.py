@@ -10,7 +10,7 @@ import pytest
 from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache import RunRecord
 from featx.cache.errors import ConfigError
-from featx.extractor import extract_features, open_source, precision
+from featx.extractor import extract_features, open_source, precision, rates
 from featx.extractor.engines import EngineChoice
 from featx.extractor.options import Silence
 from featx.extractor.plan import make_plan
@@ -109,7 +109,8 @@ def test_unknown_precision_lists_close_ones():
         make_plan(replace(OPTIONS, precision="bfloat6"))
 
 
-def test_a_real_run_records_why_and_a_second_one_keeps_it(photos, tmp_path):
+def test_a_real_run_records_why_and_a_second_one_keeps_it(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(rates, "WORTH_JUDGING", 0.0)
     first = extract_features(photos, OPTIONS, cache=tmp_path / "c")
     again = extract_features(photos, OPTIONS, cache=tmp_path / "c")
     assert first.record.notes["precision"] and first.bottleneck

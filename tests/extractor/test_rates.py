@@ -34,6 +34,11 @@ def test_rates_of_a_run_count_threads():
     assert found.write == float("inf") and "any number" not in found.sentence()
 
 
+def test_a_short_run_says_nothing_of_its_stages():
+    assert not StageSeconds(read=0.01, decode=0.1, infer=0.3, write=0.5).are_telling
+    assert StageSeconds(read=0.1, decode=0.3, infer=0.3, write=0.5).are_telling
+
+
 def test_best_batch_is_the_smallest_that_none_beats_clearly():
     assert best_batch({8: 100.0, 16: 102.0, 32: 101.0}) == 8
     assert best_batch({8: 100.0, 16: 120.0, 32: 121.0}) == 16

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from featx.extractor import resample
-from featx.extractor.resample import resize, resize_in_pillow
+from featx.extractor.resample import Box, resize, resize_in_pillow
 
 compiled = pytest.mark.skipif(not resample.IS_COMPILED, reason="no compiler at installation")
 sides = st.integers(1, 90)
+UNITS = ("vnni", "avx2", "plain")
 
 
 def noise(height: int, width: int, seed: int = 0, hard: bool = False) -> np.ndarray:
@@ -21,26 +22,44 @@ def noise(height: int, width: int, seed: int = 0, hard: bool = False) -> np.ndar
     return (values >> 7) * np.uint8(255) if hard else values
 
 
+def resize_in(units: str, pixels: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
+    """Resize with one kind of the processor's units, or skip the test where there are none."""
+    from featx.extractor import _resample
+
+    out = np.empty((size[1], size[0], 3), np.uint8)
+    try:
+        _resample.resize_rgb(pixels, pixels.shape[1::-1], out, size, box, units)
+    except ValueError:
+        if units in UNITS:
+            pytest.skip(f"this processor has no {units}")
+        raise
+    return out
+
+
 @compiled
+@pytest.mark.parametrize("units", UNITS)
 @settings(max_examples=150, deadline=None)
 @given(sides, sides, sides, sides, st.integers(0, 99), st.booleans(), st.data())
-def test_compiled_equals_pillow(height, width, to_height, to_width, seed, hard, data):
+def test_compiled_equals_pillow(units, height, width, to_height, to_width, seed, hard, data):
     pixels = noise(height, width, seed, hard)
     fractions = st.floats(0, 0.45)
     left, right = data.draw(fractions) * width, (1 - data.draw(fractions)) * width
     top, bottom = data.draw(fractions) * height, (1 - data.draw(fractions)) * height
     box = (left, top, right, bottom)
     size = (to_width, to_height)
-    np.testing.assert_array_equal(resize(pixels, size, box), resize_in_pillow(pixels, size, box))
+    found = resize_in(units, pixels, size, box)
+    np.testing.assert_array_equal(found, resize_in_pillow(pixels, size, box))
+    np.testing.assert_array_equal(found, resize(pixels, size, box))
 
 
 @compiled
+@pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("shape", [(375, 500), (500, 375), (224, 224), (1200, 1600), (9, 2000)])
 @pytest.mark.parametrize("side", [32, 224, 299, 600])
-def test_compiled_equals_pillow_at_the_sizes_of_photographs(shape, side):
-    pixels = noise(*shape, hard=True)
-    expected = resize_in_pillow(pixels, (side, side), (0, 0, shape[1], shape[0]))
-    np.testing.assert_array_equal(resize(pixels, (side, side)), expected)
+def test_compiled_equals_pillow_at_the_sizes_of_photographs(units, shape, side):
+    pixels, box = noise(*shape, hard=True), (0, 0, shape[1], shape[0])
+    expected = resize_in_pillow(pixels, (side, side), box)
+    np.testing.assert_array_equal(resize_in(units, pixels, (side, side), box), expected)
 
 
 @pytest.mark.parametrize("is_compiled", [pytest.param(True, marks=compiled), False])
@@ -85,5 +104,7 @@ def test_the_compiled_part_checks_its_buffers():
     for size, out_size in [((4, 5), (2, 2)), ((4, 4), (2, 3)), ((0, 4), (2, 2)), ((4, 4), (0, 2))]:
         with pytest.raises(ValueError, match="do not fit"):
             _resample.resize_rgb(pixels, size, out, out_size, box)
+    with pytest.raises(ValueError, match="no such units"):
+        _resample.resize_rgb(pixels, (4, 4), out, (2, 2), box, "abacus")
     with pytest.raises(TypeError):
         _resample.resize_rgb(pixels, (4, 4), bytes(12), (2, 2), box)
