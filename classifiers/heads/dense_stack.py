@@ -273,19 +273,19 @@ class Program:
                 target.assign(np.stack(values, place.axis))
             if targets[0] is not variable:
                 variable.assign(ops.cast(targets[0], variable.dtype))
-        smaller._optimizer.iterations.assign(ops.convert_to_numpy(self._optimizer.iterations))
+        smaller._optimizer.iterations.assign(self._optimizer.iterations.numpy())
         draws = {stack.architecture: stack.draws for stack in self._stacks}
         for stack in smaller._stacks:
             for own, old in zip(stack.draws, draws[stack.architecture], strict=True):
                 if own is not None and old is not None:
-                    own.state.assign(ops.convert_to_numpy(old.state))
+                    own.state.assign(old.state.numpy())
         return smaller
 
     def _states(self) -> list[list[list[Floats]]]:
         """Return each model's weights, each with its moments, in the plans' order."""
         states: list[list[list[Floats]]] = [[] for _ in self._plans]
         for index, place in enumerate(self._places):
-            values = [ops.convert_to_numpy(array) for array in self._optimizer.state(index)]
+            values = [array.numpy() for array in self._optimizer.state(index)]
             for local, number in enumerate(self._order[place.models]):
                 states[number].append([np.take(v, local, place.axis) for v in values])
         return states
@@ -307,7 +307,7 @@ class Program:
         """Return each model's kernels and biases."""
         arrays: list[list[Floats]] = [[] for _ in self._plans]
         for index, place in enumerate(self._places):
-            values = ops.convert_to_numpy(self._optimizer.state(index)[0])
+            values = self._optimizer.state(index)[0].numpy()
             for local, number in enumerate(self._order[place.models]):
                 arrays[number].append(np.take(values, local, place.axis))
         return [list(zip(own[::2], own[1::2], strict=True)) for own in arrays]
