@@ -128,6 +128,7 @@ class BlockPreconditioner:
 class Curvature:
     """Second derivatives of one lane's loss: a weighted Gram matrix for each rotated column."""
 
+    fold: int
     basis: F64
     grams: tuple[WeightedGram, ...]
 

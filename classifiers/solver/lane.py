@@ -49,6 +49,25 @@ class Anchor:
         return C * self.value + 0.5 * float(np.vdot(self.theta[:, :-1], self.theta[:, :-1]))
 
 
+@dataclass(frozen=True)
+class Solution:
+    """What is kept of a lane that has left the batch: not its pairs, blocks and anchor.
+
+    Attributes
+    ----------
+    theta, gradient : float64 (k, d + 1)
+    objective : float
+    n_passes : int
+    converged : bool
+    """
+
+    theta: F64
+    gradient: F64
+    objective: float
+    n_passes: int
+    converged: bool
+
+
 @dataclass(eq=False)
 class Lane:
     """L-BFGS on ``theta (k, d + 1)``.
@@ -95,6 +114,11 @@ class Lane:
     def started(self) -> bool:
         """Whether a first point has been evaluated."""
         return bool(np.isfinite(self.objective))
+
+    @property
+    def solution(self) -> Solution:
+        """Where the lane stands."""
+        return Solution(self.theta, self.gradient, self.objective, self.n_passes, self.converged)
 
     def receive(self, objective: float, gradient: F64, exact: bool = True) -> None:
         """Take the value and gradient at ``trial`` and choose the next trial."""

@@ -67,8 +67,9 @@ class Loss(Protocol):
         Second derivatives serve grid points up to this multiple of the C they were taken at.
         Those of a smaller C see more samples near the border than there will be: too much
         curvature where a loss is smooth costs a few passes, too little costs many.
-    hessian_rank : int
-        Leading eigen-directions in which Hessian blocks are dense unless the options say another.
+    hessian_rank, hessian_rows : int
+        Leading eigen-directions in which Hessian blocks are dense, and most rows that they are
+        built from, unless the options say otherwise.
     rounding : float
         What float32 may hide of one sample's loss however small the loss is; 0 where the error
         shrinks with the loss.
@@ -79,6 +80,7 @@ class Loss(Protocol):
     temper: float
     reuse_ratio: float
     hessian_rank: int
+    hessian_rows: int
     rounding: float
 
     def residuals(self, logits: F32, batch: Batch, rows: slice) -> tuple[F64, F32]:
@@ -105,6 +107,7 @@ class Softmax:
     temper = 0.85
     reuse_ratio = 30.0
     hessian_rank = 200
+    hessian_rows = 40_000
     # The logarithm of a sum that is nearly 1.
     rounding = float(np.finfo(np.float32).eps) / 2
 
@@ -153,6 +156,7 @@ class Sigmoid:
     temper = 0.85
     reuse_ratio = 30.0
     hessian_rank = 200
+    hessian_rows = 40_000
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
@@ -194,6 +198,7 @@ class SquaredHinge:
     temper = 1.0
     reuse_ratio = 9.0
     hessian_rank = 400
+    hessian_rows = 20_000
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:

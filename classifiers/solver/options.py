@@ -35,8 +35,9 @@ class SolverOptions:
         Curvature pairs that L-BFGS keeps for each grid point.
     block_rows : int >= 1
         Rows of X that are in work at once in each thread.
-    hessian_rows : int >= 1
-        Most rows that weighted Gram blocks are built from; more are thinned by importance.
+    hessian_rows : int >= 1 or None
+        Most rows that weighted Gram blocks are built from; more are thinned by importance. None:
+        40,000 for the logistic loss, 20,000 for the squared hinge.
     hessian_rank : int >= 1 or None
         Leading eigen-directions of the features' covariance in which the blocks are dense; in
         the others they are diagonal. None: 200 for the logistic loss, 400 for the squared hinge.
@@ -57,7 +58,7 @@ class SolverOptions:
     fit_intercept: bool = True
     memory_pairs: int = 60
     block_rows: int = 1024
-    hessian_rows: int = 40_000
+    hessian_rows: int | None = None
     hessian_rank: int | None = None
     max_block_bytes: int = 1 << 30
     max_fast_bytes: int = 1 << 32
@@ -68,10 +69,10 @@ class SolverOptions:
         """Refuse values that no solve could use."""
         if not all(tol > 0 for tol in np.atleast_1d(self.tol)):
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
-        for name in ("max_iter", "memory_pairs", "block_rows", "hessian_rows"):
+        for name in ("max_iter", "memory_pairs", "block_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
-        for name in ("hessian_rank", "n_threads"):
+        for name in ("hessian_rows", "hessian_rank", "n_threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value!r}")

@@ -20,11 +20,11 @@ from .checks import (
 )
 from .design import Design, Workers
 from .fast import FastProduct, fast_blocks
-from .lane import Lane
+from .lane import Solution
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
 from .options import F64, LossName, PathResult, SolverOptions
 from .precondition import GramSpectrum
-from .problem import Problem
+from .problem import Problem, kin
 from .reduce import RowSpace
 from .schedule import FIRST_STRENGTH, Chain, Schedule, ladder
 
@@ -133,16 +133,17 @@ def _solve_design(
     weights = targets.weights
     if weights is None:
         totals = np.array([float(design.n_samples)])
-        norms = np.sqrt(totals)
+        norms, alike = np.sqrt(totals), np.zeros(1, np.int64)
     else:
         totals = weights.sum(axis=1, dtype=np.float64)
         norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=1))
+        alike = kin(weights)
     kernel, positives = _kernel(loss, targets)
     fast = fast_blocks(design, options.max_fast_bytes)
     if fast:
         product = FastProduct(spectrum.vectors, design.workers.n_threads)
         spectrum = replace(spectrum, fast=product)
-    problem = Problem(design, kernel, totals, norms, spectrum, options, fast)
+    problem = Problem(design, kernel, totals, norms, alike, spectrum, options, fast)
     schedule = Schedule(problem, _chains(problem, positives, grid))
     schedule.run()
     return _collect(schedule, positives, grid)
@@ -170,30 +171,30 @@ def _chains(problem: Problem, positives: list[int], grid: F64) -> list[Chain]:
 def _collect(schedule: Schedule, positives: list[int], grid: F64) -> PathResult:
     """Lay the finished lanes out as ``(n_folds, n_C, n_outputs, …)``."""
     n_folds = len(schedule.problem.fold_totals)
-    lanes = [
+    solutions = [
         [[schedule.finished[f, p, i] for p in positives] for i in range(len(grid))]
         for f in range(n_folds)
     ]
 
     def per_point(value: Any) -> NDArray[Any]:
-        return np.array([[value(group) for group in fold] for fold in lanes])
+        return np.array([[value(group) for group in fold] for fold in solutions])
 
-    theta = per_point(lambda group: np.concatenate([lane.theta for lane in group]))
+    theta = per_point(lambda group: np.concatenate([one.theta for one in group]))
     return PathResult(
         C=grid,
         classes=np.empty(0),
         coef=theta[..., :-1],
         intercept=theta[..., -1],
-        n_iter=per_point(lambda group: max(lane.n_passes for lane in group)),
-        objective=per_point(lambda group: sum(lane.objective for lane in group)),
+        n_iter=per_point(lambda group: max(one.n_passes for one in group)),
+        objective=per_point(lambda group: sum(one.objective for one in group)),
         gradient_norm=per_point(_gradient_norm),
-        converged=per_point(lambda group: all(lane.converged for lane in group)),
+        converged=per_point(lambda group: all(one.converged for one in group)),
         n_passes=schedule.n_passes,
     )
 
 
-def _gradient_norm(group: list[Lane]) -> float:
-    return float(np.sqrt(sum(np.vdot(lane.gradient, lane.gradient) for lane in group)))
+def _gradient_norm(group: list[Solution]) -> float:
+    return float(np.sqrt(sum(np.vdot(one.gradient, one.gradient) for one in group)))
 
 
 def _first_fold(result: PathResult) -> PathResult:

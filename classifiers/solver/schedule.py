@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .blocks import Curvature
-from .lane import Lane
+from .known import Group, KnownCurvatures
+from .lane import Lane, Solution
 from .options import F64
 from .problem import Problem
 
@@ -42,7 +43,6 @@ class Chain:
     pending: list[tuple[float, int | None]]
     launched: list[Lane] = field(default_factory=list)
     active: list[tuple[Lane, int | None]] = field(default_factory=list)
-    curvature: tuple[float, Curvature] | None = None
     objectives: dict[float, float] = field(default_factory=dict)
 
     @property
@@ -76,10 +76,6 @@ class Chain:
         newest = self.launched[-1]
         return self.launched[0].theta if len(self.launched) == 2 else newest.trial
 
-    def has_curvature(self, C: float, reuse_ratio: float) -> bool:
-        """Whether the last second derivatives were taken near enough to serve ``C``."""
-        return self.curvature is not None and reuse_ratio * self.curvature[0] >= C
-
 
 class Schedule:
     """Runs chains side by side until every requested point has converged or given up."""
@@ -87,9 +83,10 @@ class Schedule:
     def __init__(self, problem: Problem, chains: Sequence[Chain]) -> None:
         self.problem = problem
         self.chains = chains
-        self.finished: dict[tuple[int, int, int], Lane] = {}
+        self.finished: dict[tuple[int, int, int], Solution] = {}
         self.n_passes = 0
         block_bytes = 4 * problem.loss.n_columns * problem.design.n_features**2
+        self._known = KnownCurvatures(problem.loss.reuse_ratio)
         self._tolerances = problem.options.tolerances(len(problem.fold_totals))
         self._may_block = block_bytes <= problem.options.max_block_bytes
 
@@ -110,17 +107,26 @@ class Schedule:
         self._precondition([c for c in fresh if self._needs_blocks(c.launched[-1])])
 
     def _precondition(self, chains: Sequence[Chain]) -> None:
-        """Give the newest lanes blocks, from the chain's last second derivatives if they serve."""
-        reuse = self.problem.loss.reuse_ratio
-        stale = [chain for chain in chains if not chain.has_curvature(chain.launched[-1].C, reuse)]
-        lanes = [chain.launched[-1] for chain in stale]
-        found = self.problem.curvatures(lanes, [chain.origin() for chain in stale])
-        for chain, curvature in zip(stale, found, strict=True):
-            chain.curvature = chain.launched[0].C, curvature
+        """Give the newest lanes blocks, of second derivatives that are known if they serve."""
+        stale = [chain for chain in chains if self._curvature(chain) is None]
+        stale.sort(key=lambda chain: chain.launched[-1].C, reverse=True)
+        # Of each group, the smallest C goes ahead: what is found there errs towards too much.
+        pioneers = {self._group(chain): chain for chain in stale}
+        lanes = [chain.launched[-1] for chain in pioneers.values()]
+        points = [chain.origin() for chain in pioneers.values()]
+        found = dict(zip(pioneers, self.problem.curvatures(lanes, points), strict=True))
+        for group, chain in pioneers.items():
+            self._known.add(group, chain.launched[0].C, found[group])
         fresh = [chain.launched[-1] for chain in chains]
-        known = [chain.curvature[1] for chain in chains if chain.curvature]
+        known = [self._curvature(chain) or found[self._group(chain)] for chain in chains]
         for lane, blocks in zip(fresh, self.problem.factor(fresh, known), strict=True):
             lane.precondition = blocks
+
+    def _curvature(self, chain: Chain) -> Curvature | None:
+        return self._known.find(self._group(chain), chain.launched[-1].C)
+
+    def _group(self, chain: Chain) -> Group:
+        return int(self.problem.fold_kin[chain.fold]), chain.positive
 
     def _add_lane(self, chain: Chain) -> None:
         problem = self.problem
@@ -153,7 +159,7 @@ class Schedule:
                     continue
                 chain.active.remove((lane, index))
                 if index is not None:
-                    self.finished[chain.fold, chain.positive, index] = lane
+                    self.finished[chain.fold, chain.positive, index] = lane.solution
 
     def _may_recover(self, lane: Lane) -> bool:
         """Whether a lane that is stuck short of its goal gets new blocks, where it stands."""
