@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solver.fast import multiplies_bfloat16
+from ..solver.fast import compile_product, multiplies_bfloat16
 from .blocks import Floats, row_slices
 
 F32 = NDArray[np.float32]
@@ -43,23 +43,12 @@ class FastProduct:
 
     def __init__(self, right: F32, is_split: bool) -> None:
         import openvino as ov
-        from openvino import opset13 as op
 
         self._is_split = is_split
         if is_split:
             high = nearest_bfloat16(right)
             right = np.concatenate((high, high, right - high), axis=1)
-        left = op.parameter(ov.PartialShape([-1, right.shape[1]]), np.float32)
-        constant = op.constant(np.ascontiguousarray(right), shared_memory=True)
-        model = ov.Model([op.matmul(left, constant, False, True)], [left])
-        # Pinned, the single threads of all products would share one core.
-        hints = {
-            "INFERENCE_PRECISION_HINT": "bf16",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": 1,
-            "ENABLE_CPU_PINNING": False,
-        }
-        self._compiled = ov.Core().compile_model(model, "CPU", hints)
+        self._compiled = compile_product(ov.Core(), np.ascontiguousarray(right), True)
         self._requests: SimpleQueue[Any] = SimpleQueue()
 
     def into(self, left: F32, out: F32) -> F32:

@@ -31,7 +31,7 @@ class FastProduct:
         core = ov.Core()
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(n_threads):
-            self._requests.put(_product(core, right, False))
+            self._requests.put(compile_product(core, right, False).create_infer_request())
 
     def into(self, left: F32, out: F32) -> None:
         """Write ``left (m, d) @ right (d, r)`` to ``out``."""
@@ -86,26 +86,35 @@ def fast_blocks(design: Design, max_bytes: int) -> list[FastBlock]:
 
 def _compile(core: Any, design: Design, rows: slice) -> FastBlock:
     x = design.rows(rows)
-    return FastBlock(rows, _product(core, x, True), _product(core, x, False))
+    both = [compile_product(core, x, transposed) for transposed in (True, False)]
+    return FastBlock(rows, *(compiled.create_infer_request() for compiled in both))
 
 
-def _product(core: Any, x: F32, transposed: bool) -> Any:
-    """Compile ``input @ x`` (or ``xᵀ``) for inputs of any number of rows."""
+def compile_product(core: Any, right: F32, transposed: bool) -> Any:
+    """Compile ``left @ right`` (or ``rightᵀ``) in bfloat16, for a left side of any number of rows.
+
+    Parameters
+    ----------
+    core : openvino.Core
+    right : float32
+        Is not copied until it is compiled.
+    transposed : bool
+    """
     import openvino as ov
     from openvino import opset13 as op
 
-    width = x.shape[1] if transposed else x.shape[0]
+    width = right.shape[1] if transposed else right.shape[0]
     left = op.parameter(ov.PartialShape([-1, width]), np.float32)
-    right = op.constant(x, shared_memory=True)
-    model = ov.Model([op.matmul(left, right, False, transposed)], [left])
-    # Pinned, the single threads of all blocks would share one core.
+    constant = op.constant(right, shared_memory=True)
+    model = ov.Model([op.matmul(left, constant, False, transposed)], [left])
+    # Pinned, the single threads of all products would share one core.
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    return core.compile_model(model, "CPU", hints).create_infer_request()
+    return core.compile_model(model, "CPU", hints)
 
 
 def _infer(request: Any, left: F32) -> F32:
