@@ -136,7 +136,7 @@ def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
         f"{len(report.model.class_names)} classes, {report.seconds:.1f} s"
     )
     if report.n_skipped:
-        console.print(f"  {report.n_skipped} samples of the source have no features")
+        console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
     if split.n_leaking:
         console.print(f"  {split.n_leaking} training rows left out: equal to val or test images")
     draw_table(console, ("split", "rows", "accuracy", "F1", "AUC"), list(map(_row, report.scores)))

@@ -240,7 +240,9 @@ static PyObject *resize_rgb(PyObject *Py_UNUSED(module), PyObject *args) {
     }
     PyBuffer_Release(&in);
     PyBuffer_Release(&out);
-    if (!valid) return PyErr_Format(PyExc_ValueError, "sizes, box and buffers do not fit, or no such units");
+    if (!valid)
+        return PyErr_Format(PyExc_ValueError,
+                            "sizes, box and buffers do not fit, or no such units");
     if (!done) return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
