@@ -17,7 +17,7 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 BINARY_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
-# Thread stacks, blocks of rows and what the backend of the dense heads allocates.
+# Thread stacks, blocks of rows and what the trainer of the dense heads allocates.
 FIXED_BYTES = 32 * 2**20
 SQUARE_MATRICES = 12
 SAMPLE_BYTES = 64

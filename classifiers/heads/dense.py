@@ -1,8 +1,8 @@
-"""Dense heads: small networks trained with Keras, and scored with NumPy alone."""
+"""Dense heads: small networks trained together, and scored with NumPy alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -13,6 +13,7 @@ from ...cache.errors import TrainingDataError
 from .arrays import ArrayRule
 from .base import Head
 from .blocks import Floats, Ints, check_finite, take_rows
+from .dense_compiled import fits
 from .dense_plan import PRESETS, Layers, Plan, Preset, Trained, forward
 from .rules import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
 from .training import Training
@@ -262,8 +263,14 @@ class DenseHead(Head):
         return rules
 
 
-def _programs(heads: Sequence[Any], data: Training) -> list[list[Any]]:
-    """Cut a grid into parts whose weights fit into ``PROGRAM_BYTES``."""
+def _programs(heads: Sequence[Any], data: Training) -> Iterator[list[Any]]:
+    """Cut a grid into parts that train in one way, with weights within ``PROGRAM_BYTES``."""
+    for is_compiled in (True, False):
+        kind = [head for head in heads if fits(head._plan(0)) == is_compiled]
+        yield from _parts_in_memory(kind, data)
+
+
+def _parts_in_memory(heads: Sequence[Any], data: Training) -> list[list[Any]]:
     parts: list[list[Any]] = [[]]
     n_bytes = 0
     for head in heads:
@@ -274,4 +281,4 @@ def _programs(heads: Sequence[Any], data: Training) -> list[list[Any]]:
             n_bytes = 0
         parts[-1].append(head)
         n_bytes += own
-    return parts
+    return parts if heads else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,30 @@ GATHER_BYTES = 1 << 29
 # Rows on disk are read in runs of this many; a window of runs is shuffled as a whole.
 RUN_ROWS = 64
 WINDOW_SHARE = 4
+# So much is handed over together: little enough that Ctrl-C is answered at once, and less if it
+# has to be copied.
+HANDED_BYTES = 1 << 26
+COPIED_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some batches, one after the other.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n, n_features)
+        As the network sees them.
+    rows : ndarray of int64, shape (n_batches * size,)
+        Which rows of ``X`` the batches take.
+    y : ndarray of int64, shape (n_batches * size,)
+    weight : ndarray of float32, shape (n_batches * size,), or None
+    """
+
+    X: NDArray[np.float32]
+    rows: Ints
+    y: Ints
+    weight: NDArray[np.float32] | None
 
 
 class Batches:
@@ -39,6 +64,7 @@ class Batches:
     def __init__(self, data: Training, batch_size: int, scaled: Scaling) -> None:
         n_samples, n_features = data.X.shape
         self._X, self._scaled = scaled_rows(data.X, scaled)
+        self._ready = self._X if self._scaled is _unchanged else None
         self._y = data.y
         weights = data.weight
         self._weight = None if weights is None else (weights / weights.mean()).astype(np.float32)
@@ -54,25 +80,45 @@ class Batches:
         y : ndarray of int64, shape (size,)
         weight : ndarray of float32, shape (size,), or None
         """
-        for X, rows in self._windows(generator) if is_lazy(self._X) else self._shuffled(generator):
-            weight = None if self._weight is None else self._weight[rows]
-            yield self._scaled(np.asarray(X, np.float32)), self._y[rows], weight
+        for window in self.windows(generator):
+            for rows in row_slices(len(window.rows), self.size):
+                weight = None if window.weight is None else window.weight[rows]
+                yield window.X[window.rows[rows]], window.y[rows], weight
 
-    def _shuffled(self, generator: np.random.Generator) -> Iterator[tuple[NDArray[Any], Ints]]:
+    def windows(self, generator: np.random.Generator) -> Iterator[Window]:
+        """Iterate over the same batches, several at a time."""
+        n_bytes = COPIED_BYTES if self._ready is None else HANDED_BYTES
+        step = self.size * max(1, n_bytes // (4 * self.n_features * self.size))
+        for X, places, rows in self._orders(generator):
+            for part in row_slices(len(rows), step):
+                own = rows[part]
+                weight = None if self._weight is None else self._weight[own]
+                values, order = X, places[part]
+                if values is not self._ready:
+                    values = np.ascontiguousarray(self._scaled(np.asarray(X[order], np.float32)))
+                    order = np.arange(len(order))
+                yield Window(values, order, self._y[own], weight)
+
+    def _orders(self, generator: np.random.Generator) -> Iterator[tuple[NDArray[Any], Ints, Ints]]:
+        """Iterate over features, places among them, and the training samples that those are."""
+        if is_lazy(self._X):
+            yield from self._read_runs(generator)
+            return
         order = generator.permutation(len(self._y))
-        for start in range(0, len(order) - self.size + 1, self.size):
-            rows = np.sort(order[start : start + self.size])
-            yield self._X[rows], rows
+        order = order[: len(order) - len(order) % self.size]
+        order = np.sort(order.reshape(-1, self.size), axis=1).ravel()
+        yield self._X, order, order
 
-    def _windows(self, generator: np.random.Generator) -> Iterator[tuple[NDArray[Any], Ints]]:
+    def _read_runs(
+        self, generator: np.random.Generator
+    ) -> Iterator[tuple[NDArray[Any], Ints, Ints]]:
         order = self._runs_in_random_order(generator)
         n_kept = len(order) - len(order) % self.size
         for window in row_slices(n_kept, self._window_rows()):
             rows = np.sort(order[window])
             values = self._X[rows]
             places = generator.permutation(len(rows))
-            for batch in row_slices(len(rows), self.size):
-                yield values[places[batch]], rows[places[batch]]
+            yield values, places, rows[places]
             del values  # before the next window is read
 
     def _runs_in_random_order(self, generator: np.random.Generator) -> Ints:

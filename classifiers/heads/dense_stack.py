@@ -5,7 +5,6 @@ Import it only after ``import_keras``: it loads Keras.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,14 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..solver.fast import multiplies_bfloat16
 from .blocks import Floats
-from .dense_fused import adamw_step
-from .dense_plan import Layers, Plan
+from .dense_plan import Layers, Plan, glorot_uniform
 
 T = TypeVar("T")
-# Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
-FAST_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -44,9 +39,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
 
     The first kernel is ``(n_features, m, h)``: its product with a batch is one wide matrix product
     for all models, which is why they share what dropout does to the features. The other kernels
-    are ``(m, h, k)``, the biases ``(m, h)``. Large hidden layers are multiplied in bfloat16 if
-    asked for: their variables here are of that format, and the optimiser holds the weights that it
-    learns in float32; sums and the last layer are in float32 too.
+    are ``(m, h, k)``, the biases ``(m, h)``. All is float32: rounding to less would drive a model
+    that trains in company away from the same model alone.
 
     Parameters
     ----------
@@ -55,14 +49,11 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
     n_classes : int
     first : int
         Number of the first model in the program.
-    is_fast : bool
-        Multiply in bfloat16.
     """
 
-    def __init__(self, plans: Sequence[Plan], n_classes: int, first: int, is_fast: bool) -> None:
+    def __init__(self, plans: Sequence[Plan], n_classes: int, first: int) -> None:
         super().__init__(dtype="float32")
         self.architecture = plans[0].architecture
-        self.is_fast = is_fast
         self.widths = (*plans[0].shape.hidden, n_classes)
         self.rates = np.array([plan.dropout_rates for plan in plans], np.float32).T
         self.models = slice(first, first + len(plans))
@@ -80,21 +71,16 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         for i, width in enumerate(self.widths):
             axis = 0 if i else 1
             start = glorot_uniform(n_inputs, width, self.seed, i)
-            dtype = "bfloat16" if self._multiplies_fast(i, start.size) else "float32"
-            self.kernels.append(self._add(start, f"kernel_{i}", axis, dtype))
-            self.biases.append(self._add(np.zeros(width, np.float32), f"bias_{i}", 0, "float32"))
+            self.kernels.append(self._add(start, f"kernel_{i}", axis))
+            self.biases.append(self._add(np.zeros(width, np.float32), f"bias_{i}", 0))
             n_inputs = width
 
-    def _multiplies_fast(self, position: int, size: int) -> bool:
-        """Say how a layer is multiplied: by one model's size, so that company changes nothing."""
-        return self.is_fast and position + 1 < len(self.widths) and size >= FAST_SIZE
-
-    def _add(self, start: Floats, name: str, axis: int, dtype: str) -> Any:
+    def _add(self, start: Floats, name: str, axis: int) -> Any:
         """Add a variable in which each model starts with the same values."""
         n_models = self.models.stop - self.models.start
         values = np.repeat(np.expand_dims(start, axis), n_models, axis)
         self.places.append(Place(self.models, axis, values.ndim))
-        weight = self.add_weight(values.shape, "zeros", dtype, name=name)
+        weight = self.add_weight(values.shape, "zeros", "float32", name=name)
         weight.assign(values)
         return weight
 
@@ -102,7 +88,7 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         """Return logits ``(n, m, n_classes)`` of features ``(n, n_features)``."""
         values = self._drop(inputs, 0) if training else inputs
         d, m, width = self.kernels[0].shape
-        values = self._product(values, ops.reshape(self.kernels[0], (d, m * width)))
+        values = ops.matmul(values, ops.reshape(self.kernels[0], (d, m * width)))
         values = ops.reshape(values, (-1, m, width)) + self.biases[0]
         if len(self.kernels) == 1:
             return values
@@ -110,12 +96,8 @@ class Stack(keras.layers.Layer):  # type: ignore[misc]
         for i, kernel in enumerate(self.kernels[1:], 1):
             values = ops.relu(values)
             values = self._drop(values, i) if training else values
-            values = self._product(values, kernel) + ops.expand_dims(self.biases[i], 1)
+            values = ops.matmul(values, kernel) + ops.expand_dims(self.biases[i], 1)
         return ops.transpose(values, (1, 0, 2))
-
-    def _product(self, values: Any, kernel: Any) -> Any:
-        product = ops.matmul(ops.cast(values, kernel.dtype), kernel)
-        return ops.cast(product, "float32")
 
     def _drop(self, values: Any, position: int) -> Any:
         """Silence units: one draw serves all models, each compares it with its own rate."""
@@ -149,25 +131,10 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         self.rates = self.add_variable((len(plans),), name="rates", dtype="float32")
         self.rates.assign(self._rates)
 
-    def build(self, variables: Sequence[Any]) -> None:
-        """Add Adam's moments, and exact weights behind variables of bfloat16."""
-        super().build(variables)
-        self._exact: dict[int, list[Any]] = {}
-        for index, variable in enumerate(variables):
-            if variable.dtype == "bfloat16":
-                names = [f"{kind}_{index}" for kind in ("exact", "mean", "square")]
-                self._exact[index] = [
-                    self.add_variable(variable.shape, dtype="float32", name=n) for n in names
-                ]
-                self._exact[index][0].assign(ops.cast(variable, "float32"))
-        self._variables_in_order = list(variables)
-
-    def state(self, index: int) -> list[Any]:
-        """Return a variable's weights and Adam's two moments, by its place among the trainable."""
-        if index in self._exact:
-            return self._exact[index]
-        weights = self._variables_in_order[index]
-        return [weights, self._momentums[index], self._velocities[index]]
+    def state(self, variable: Any) -> list[Any]:
+        """Return a variable and Adam's two moments of it."""
+        index = self._get_variable_index(variable)
+        return [variable, self._momentums[index], self._velocities[index]]
 
     def keep_running(self, is_running: Sequence[bool]) -> None:
         """Let only some of the models go on learning: a rate of 0 leaves the others as they are."""
@@ -175,15 +142,8 @@ class StackedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Shrink, then step, both by each model's own rate."""
-        index = self._get_variable_index(variable)
-        place = self._places[index]
+        place = self._places[self._get_variable_index(variable)]
         rates = place.spread(ops.convert_to_tensor(self.rates))
-        if is_tensorflow() and math.prod(variable.shape) >= FAST_SIZE * (
-            place.models.stop - place.models.start
-        ):
-            shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
-            adamw_step(self, variable, self.state(index), gradient, (rates, shrink))
-            return
         if self._decays[place.models].any():
             shrink = 1 - rates * place.spread(ops.convert_to_tensor(self._decays))
             self.assign(variable, variable * shrink)
@@ -239,12 +199,11 @@ class Program:
         for i, plan in enumerate(plans):
             groups.setdefault(plan.architecture, []).append(i)
         self._order = [i for members in groups.values() for i in members]
-        is_fast = is_tensorflow() and multiplies_bfloat16()
         inputs = keras.Input((n_features,), batch_size=batch_size, dtype="float32")
         self._stacks, first = [], 0
         for members in groups.values():
             own = [plans[i] for i in members]
-            self._stacks.append(Stack(own, n_classes, first, is_fast))
+            self._stacks.append(Stack(own, n_classes, first))
             first += len(members)
         outputs = [stack(inputs) for stack in self._stacks]
         logits = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(1)(outputs)
@@ -266,13 +225,11 @@ class Program:
         smaller = Program([self._plans[i] for i in kept], *self._sizes)
         states = [iter(state) for state in self._states()]
         variables = smaller.model.trainable_variables
-        for index, (place, variable) in enumerate(zip(smaller._places, variables, strict=True)):
+        for place, variable in zip(smaller._places, variables, strict=True):
             parts = [next(states[kept[i]]) for i in smaller._order[place.models]]
-            targets = smaller._optimizer.state(index)
+            targets = smaller._optimizer.state(variable)
             for target, values in zip(targets, zip(*parts, strict=True), strict=True):
                 target.assign(np.stack(values, place.axis))
-            if targets[0] is not variable:
-                variable.assign(ops.cast(targets[0], variable.dtype))
         smaller._optimizer.iterations.assign(self._optimizer.iterations.numpy())
         draws = {stack.architecture: stack.draws for stack in self._stacks}
         for stack in smaller._stacks:
@@ -284,8 +241,8 @@ class Program:
     def _states(self) -> list[list[list[Floats]]]:
         """Return each model's weights, each with its moments, in the plans' order."""
         states: list[list[list[Floats]]] = [[] for _ in self._plans]
-        for index, place in enumerate(self._places):
-            values = [array.numpy() for array in self._optimizer.state(index)]
+        for place, variable in zip(self._places, self.model.trainable_variables, strict=True):
+            values = [array.numpy() for array in self._optimizer.state(variable)]
             for local, number in enumerate(self._order[place.models]):
                 states[number].append([np.take(v, local, place.axis) for v in values])
         return states
@@ -306,8 +263,8 @@ class Program:
     def layers(self) -> list[Layers]:
         """Return each model's kernels and biases."""
         arrays: list[list[Floats]] = [[] for _ in self._plans]
-        for index, place in enumerate(self._places):
-            values = self._optimizer.state(index)[0].numpy()
+        for place, variable in zip(self._places, self.model.trainable_variables, strict=True):
+            values = variable.numpy()
             for local, number in enumerate(self._order[place.models]):
                 arrays[number].append(np.take(values, local, place.axis))
         return [list(zip(own[::2], own[1::2], strict=True)) for own in arrays]
@@ -339,10 +296,3 @@ def losses_of_models(y_true: Any, logits: Any) -> Any:
 def sum_of_losses(y_true: Any, logits: Any) -> Any:
     """Return the sum over models ``(n,)``: its gradients are those of each model alone."""
     return ops.sum(losses_of_models(y_true, logits), axis=1)
-
-
-def glorot_uniform(n_inputs: int, n_outputs: int, seed: int, layer: int) -> Floats:
-    """Draw a kernel (Glorot & Bengio 2010), the same for the same seed and layer."""
-    limit = np.sqrt(6 / (n_inputs + n_outputs))
-    generator = np.random.default_rng([seed, layer])
-    return generator.uniform(-limit, limit, (n_inputs, n_outputs)).astype(np.float32)

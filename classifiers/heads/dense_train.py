@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from ...extractor.keras_import import import_keras
+from . import dense_compiled
 from .blocks import Floats, iter_blocks
 from .dense_batches import Batches
 from .dense_plan import Layers, Plan, Trained, cross_entropy, forward
 from .training import Training
 
-# Models that have stopped cost as much as others; a smaller program is built in half a second.
-WORTH_LEAVING = 0.8
+
+class Networks(Protocol):
+    """Networks that learn from the same batches."""
+
+    def epoch(self, batches: Batches, generator: np.random.Generator) -> list[float]:
+        """Let the running ones learn from every batch once; return each one's mean loss."""
+
+    def layers(self, network: int) -> Layers:
+        """Return a running network's kernels and biases."""
+
+    def keep_running(self, running: Sequence[int]) -> None:
+        """Let only some of them go on learning."""
 
 
 class Run:
@@ -68,27 +79,29 @@ def train(
     Returns
     -------
     list of Trained
-        Each as if trained alone, but for rounding.
+        Each as if trained alone: to the same bits where the compiled steps train it, but for
+        rounding where Keras does.
     """
-    import_keras()
-    from .dense_stack import Program
-
-    program = Program(plans, batches.n_features, n_classes, batches.size)
+    networks = _make_networks(plans, batches, n_classes)
     runs = [Run(plan) for plan in plans]
-    learning = list(range(len(plans)))
-    while any(run.is_running for run in runs):
-        for batch in batches.epoch(generator):
-            program.step(*batch)
-        places = [place for place, i in enumerate(learning) if runs[i].is_running]
-        losses, layers = program.take_losses(), program.layers()
-        measured = measure([layers[place] for place in places])
-        for place, values in zip(places, measured, strict=True):
-            runs[learning[place]].note(losses[place], layers[place], values)
-        left = [place for place in places if runs[learning[place]].is_running]
-        if left and program.share(left) <= WORTH_LEAVING:
-            program, learning = program.only(left), [learning[place] for place in left]
-        program.keep_running([runs[i].is_running for i in learning])
+    running = list(range(len(plans)))
+    while running:
+        losses = networks.epoch(batches, generator)
+        layers = [networks.layers(i) for i in running]
+        for i, own, measured in zip(running, layers, measure(layers), strict=True):
+            runs[i].note(losses[i], own, measured)
+        running = [i for i in running if runs[i].is_running]
+        networks.keep_running(running)
     return [run.result() for run in runs]
+
+
+def _make_networks(plans: Sequence[Plan], batches: Batches, n_classes: int) -> Networks:
+    sizes = (batches.n_features, n_classes, batches.size)
+    if all(dense_compiled.fits(plan) for plan in plans):
+        return dense_compiled.CompiledNetworks(plans, *sizes)
+    from .dense_keras import KerasNetworks
+
+    return KerasNetworks(plans, *sizes)
 
 
 def evaluate(

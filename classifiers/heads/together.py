@@ -22,8 +22,8 @@ def fit_many(
 
     A grid over ``C`` of a linear head is one path of the solver, a grid over ``C`` and ``gamma`` of
     the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once;
-    nearest neighbours keep one copy of the samples; dense heads are one program that reads each
-    batch once.
+    nearest neighbours keep one copy of the samples; dense heads learn from each batch as it is
+    read.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def fit_many(
     Returns
     -------
     list of Head
-        ``heads``, each as by a fit of its own; linear heads within their tolerance, dense ones and
-        the temperatures of SVMs on many samples but for rounding.
+        ``heads``, each as by a fit of its own; linear heads within their tolerance, the
+        temperatures of SVMs on many samples and dense heads that Keras trains but for rounding.
 
     Raises
     ------

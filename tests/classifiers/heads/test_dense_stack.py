@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.base import clone
+from tests_dense import PLAN, keras_twin
 
-from featx.classifiers.heads import dense
+from featx.classifiers.heads import dense, dense_compiled
 from featx.classifiers.heads.dense import DenseHead
-from featx.classifiers.heads.dense_plan import Plan, Preset, forward
+from featx.classifiers.heads.dense_plan import Preset, forward
 from featx.classifiers.heads.together import fit_many
 from featx.extractor.keras_import import import_keras
 
@@ -23,20 +24,13 @@ GRID = [
     DenseHead(hidden=(24, 16), epochs=6, dropout=0.0, lr=0.03, patience=1),
     DenseHead("dropout", hidden=(24, 16), epochs=4, dropout=0.0, lr=0.003),
 ]
-PLAN = Plan(Preset((7, 5)), lr=0.01, weight_decay=0.02, epochs=1, patience=1, seed=3)
-
 WITH_DROPOUT = replace(PLAN, shape=Preset((6,), 0.5, dropout_first=True))
 
 
-@pytest.fixture(params=["small", "large"])
-def layer_size(request, monkeypatch):
-    """Whether layers count as large: then they are stepped in one pass."""
-    import_keras()
-    from featx.classifiers.heads import dense_stack
-
-    if request.param == "large":
-        monkeypatch.setattr(dense_stack, "FAST_SIZE", 0)
-        monkeypatch.setattr(dense_stack, "multiplies_bfloat16", lambda: False)
+@pytest.fixture(autouse=True)
+def _keras_trains(monkeypatch):
+    """Let Keras train networks that compiled steps would, too."""
+    monkeypatch.setattr(dense_compiled, "IS_COMPILED", False)
 
 
 def make_program(plans, batch_size=32):
@@ -46,26 +40,6 @@ def make_program(plans, batch_size=32):
     return Program(plans, 64, 10, batch_size)
 
 
-def keras_twin(layers, plan):
-    """Keras' own network with the weights of ``layers``, and Keras' own optimiser."""
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.Input((64,)),
-            *(keras.layers.Dense(width, "relu") for width in plan.shape.hidden),
-            keras.layers.Dense(10),
-        ]
-    )
-    model.set_weights([array for layer in layers for array in layer])
-    model.compile(
-        optimizer=keras.optimizers.AdamW(plan.lr, weight_decay=plan.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
-
-
-@pytest.mark.usefixtures("layer_size")
 @pytest.mark.parametrize("weighted", [False, True])
 def test_each_model_learns_as_with_keras_own_layers_and_optimizer(weighted, digits):
     plans = [
@@ -91,7 +65,6 @@ def test_each_model_learns_as_with_keras_own_layers_and_optimizer(weighted, digi
         np.testing.assert_allclose(forward(digits.X_test / 16, layers), expected, atol=2e-4)
 
 
-@pytest.mark.usefixtures("layer_size")
 def test_program_answers_as_numpy_does(digits):
     plans = [PLAN, replace(PLAN, seed=4)]
     program = make_program(plans, len(digits.X_test))
@@ -100,7 +73,6 @@ def test_program_answers_as_numpy_does(digits):
         np.testing.assert_allclose(forward(digits.X_test, layers), found[:, i], atol=1e-3)
 
 
-@pytest.mark.usefixtures("layer_size")
 def test_a_model_that_does_not_run_stays_as_it_is(digits):
     program = make_program([PLAN, replace(PLAN, lr=0.1)])
     program.keep_running([False, True])
@@ -111,7 +83,6 @@ def test_a_model_that_does_not_run_stays_as_it_is(digits):
     assert not np.array_equal(before[1][0][0], after[1][0][0])
 
 
-@pytest.mark.usefixtures("layer_size")
 def test_a_smaller_program_learns_on_as_the_larger_would(digits):
     plans = [PLAN, replace(PLAN, lr=0.1), replace(PLAN, shape=Preset()), WITH_DROPOUT]
     program = make_program(plans)
@@ -126,21 +97,6 @@ def test_a_smaller_program_learns_on_as_the_larger_would(digits):
         for (kernel, bias), (own_kernel, own_bias) in zip(layers, expected[place], strict=True):
             np.testing.assert_allclose(kernel, own_kernel, atol=1e-5)
             np.testing.assert_allclose(bias, own_bias, atol=1e-5)
-
-
-def test_large_hidden_layers_multiply_in_bfloat16_within_its_rounding(digits, monkeypatch):
-    make_program([PLAN])
-    from featx.classifiers.heads import dense_stack
-
-    monkeypatch.setattr(dense_stack, "FAST_SIZE", 1)
-    for is_fast, bound in ((False, 1e-5), (True, 0.05)):
-        monkeypatch.setattr(dense_stack, "multiplies_bfloat16", lambda answer=is_fast: answer)
-        program = make_program([PLAN], len(digits.X_test))
-        found = np.asarray(program.model.predict_on_batch(digits.X_test / 16))[:, 0]
-        difference = np.abs(found - forward(digits.X_test / 16, program.layers()[0])).max()
-        assert difference < bound
-    if dense_stack.keras.backend.backend() == "tensorflow":
-        assert difference > 1e-5
 
 
 @pytest.mark.parametrize(

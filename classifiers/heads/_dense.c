@@ -1,0 +1,366 @@
+/* Dense networks of at most one hidden layer, trained together: a batch is read and laid out once,
+ * and every network learns from it.
+ *
+ * One step has four phases: lay out the batch, hidden layers, logits and losses, gradients with
+ * AdamW's step. Within a phase threads take items (a network's panel of hidden units, some rows'
+ * logits) as they come. Each item is computed in one order, whoever takes it and whichever other
+ * networks there are: a network learns to the same bits alone, in company, and on any number of
+ * threads. Gradients of hidden layers are never written out: the step is made where they arise.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "_dense.h"
+#include "_dense_tiles.h"
+
+#define TARGET
+#define LANES 4
+#define GROUP 4
+#define NAME(x) x##_plain
+#include "_dense_work.h"
+#undef TARGET
+#undef LANES
+#undef GROUP
+#undef NAME
+
+#if defined(__x86_64__)
+#define HAS_VECTOR_CODE 1
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES 8
+#define GROUP 4
+#define NAME(x) x##_avx2
+#include "_dense_work.h"
+#undef TARGET
+#undef LANES
+#undef GROUP
+#undef NAME
+
+#define TARGET __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
+#define LANES 16
+#define GROUP 8
+#define NAME(x) x##_avx512
+#include "_dense_work.h"
+#endif
+
+#define MAX_THREADS 64
+#define ALIGNMENT 64
+#define STACK_BYTES (1 << 19)
+
+/* The best units of this processor, or those that are wanted; NULL where it has none. */
+static Work *find_units(const char *wanted) {
+#ifdef HAS_VECTOR_CODE
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && (!*wanted || !strcmp(wanted, "avx512")))
+        return work_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        (!*wanted || !strcmp(wanted, "avx2")))
+        return work_avx2;
+#endif
+    return !*wanted || !strcmp(wanted, "plain") ? work_plain : NULL;
+}
+
+static ptrdiff_t padded(ptrdiff_t n) { return (n + PANEL - 1) / PANEL * PANEL; }
+
+/* Memory that is set aside piece by piece: first counted (base is NULL), then handed out. */
+typedef struct {
+    char *base;
+    size_t used;
+} Memory;
+
+static void *take(Memory *memory, size_t n_bytes) {
+    char *place = memory->base ? memory->base + memory->used : NULL;
+    memory->used += (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return place;
+}
+
+static void take_views(Run *run, Memory *memory) {
+    size_t size = run->inputs_padded * run->rows_padded;
+    for (View *view = run->views; view < run->views + run->n_views; view++) {
+        view->by_row = take(memory, view->in_floats ? size * 4 : 0);
+        view->by_input = take(memory, view->in_floats ? size * 4 : 0);
+        view->pairs_of_inputs = take(memory, view->in_tiles ? size * 2 : 0);
+        view->pairs_of_rows = take(memory, view->in_tiles ? size * 2 : 0);
+    }
+}
+
+static void take_networks(Run *run, Memory *memory) {
+    for (Network *net = run->networks; net < run->networks + run->n_networks; net++) {
+        size_t units = net->n_panels * PANEL;
+        net->packed = take(memory, net->in_tiles ? units * run->inputs_padded * 2 : 0);
+        net->values = take(memory, units * run->rows_padded * 4);
+        net->logits = take(memory, run->n_classes * run->rows_padded * 4);
+        net->losses = take(memory, run->rows_padded * 4);
+    }
+}
+
+static void take_spaces(Run *run, Space *spaces, Memory *memory) {
+    for (Space *space = spaces; space < spaces + run->n_threads; space++) {
+        space->lines = take(memory, PANEL * run->inputs_padded * 4);
+        space->words = take(memory, PANEL * run->inputs_padded * 2);
+        space->signals = take(memory, PANEL * run->rows_padded * 4);
+        space->halves = take(memory, PANEL * run->rows_padded * 2);
+        space->gradient = take(memory, PANEL * SPAN * 4);
+        space->small = take(memory, PANEL * run->n_classes * 4);
+    }
+}
+
+/* The items of each phase; there are never more than `most` in one. */
+static void take_items(Run *run, Memory *memory) {
+    ptrdiff_t blocks = run->rows_padded / PANEL, spans = run->inputs_padded / PANEL;
+    size_t most = (run->n_views + run->n_networks) * blocks + run->n_networks * (spans + 1);
+    for (int i = 0; i < run->n_networks; i++) most += run->networks[i].n_panels;
+    for (int phase = 0; phase < N_PHASES; phase++) {
+        Phase *own = run->phases + phase;
+        own->items = take(memory, most * sizeof(Item));
+        if (!memory->base) continue;
+        for (int i = 0; i < (phase ? run->n_networks : run->n_views); i++) {
+            const Network *net = run->networks + i;
+            ptrdiff_t n = phase == 0 || phase == 2 ? blocks : net->n_panels;
+            if (phase == 3 && !net->n_units) n = spans;
+            for (ptrdiff_t part = phase == 3 ? LAST_BIASES : 0; part < n; part++)
+                own->items[own->n_items++] = (Item){i, part};
+        }
+    }
+}
+
+static void take_all(Run *run, Space *spaces, Memory *memory) {
+    run->corrections = take(memory, run->n_steps * 4);
+    take_views(run, memory);
+    take_networks(run, memory);
+    take_spaces(run, spaces, memory);
+    take_items(run, memory);
+}
+
+static void prepare(Run *run) {
+    for (ptrdiff_t i = 0; i < run->n_steps; i++) {
+        double n = (double)(run->first_step + i + 1);
+        run->corrections[i] = (float)(sqrt(1 - pow(0.999, n)) / (1 - pow(0.9, n)));
+    }
+    for (Network *net = run->networks; net < run->networks + run->n_networks; net++) {
+        ptrdiff_t size = net->n_panels * PANEL * run->inputs_padded;
+        for (ptrdiff_t i = 0; net->in_tiles && i < size; i++)
+            net->packed[i] = rounded(net->weights[i]) >> 16;
+    }
+}
+
+typedef struct {
+    Run *run;
+    Space *space;
+    int in_tiles;
+    pthread_mutex_t *gate;
+} Share;
+
+static void *do_share(void *argument) {
+    Share *share = argument;
+    pthread_mutex_lock(share->gate);
+    pthread_mutex_unlock(share->gate);
+    if (share->in_tiles) begin_tiles();
+    share->run->work(share->run, share->space);
+    if (share->in_tiles) end_tiles();
+    return NULL;
+}
+
+/* Return how many threads there were: 0 if the system gave none. */
+static int run_threads(Run *run, Space *spaces, int in_tiles) {
+    pthread_t threads[MAX_THREADS];
+    Share shares[MAX_THREADS];
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_attr_t how;
+    int n = 0;
+    pthread_attr_init(&how);
+    pthread_attr_setstacksize(&how, STACK_BYTES);
+    pthread_mutex_lock(&gate);
+    for (; n < run->n_threads; n++) {
+        shares[n] = (Share){run, spaces + n, in_tiles, &gate};
+        if (pthread_create(&threads[n], &how, do_share, &shares[n])) break;
+    }
+    run->n_threads = n;
+    pthread_mutex_unlock(&gate);
+    pthread_attr_destroy(&how);
+    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
+    return n;
+}
+
+/* Return 1 where all went well, 0 without memory, -1 without threads. */
+static int train(Run *run) {
+    Space spaces[MAX_THREADS];
+    Memory memory = {NULL, 0};
+    int in_tiles = 0;
+    for (int i = 0; i < run->n_networks; i++) in_tiles |= run->networks[i].in_tiles;
+    take_all(run, spaces, &memory);
+    size_t n_bytes = memory.used;
+    void *all = malloc(n_bytes + ALIGNMENT);
+    if (!all) return 0;
+    memory = (Memory){(char *)(((uintptr_t)all + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT), 0};
+    take_all(run, spaces, &memory);
+    prepare(run);
+    int n = run_threads(run, spaces, in_tiles);
+    free(all);
+    return n ? 1 : -1;
+}
+
+static uint32_t silenced(double share) { return (uint32_t)(share * 4294967296.0); }
+
+/* Read ((dropout, key), ...). */
+static int read_views(PyObject *list, Run *run) {
+    for (int i = 0; i < run->n_views; i++) {
+        View *view = run->views + i;
+        double dropout;
+        unsigned long long key;
+        PyObject *item = PySequence_GetItem(list, i);
+        int found = item && PyArg_ParseTuple(item, "dK", &dropout, &key);
+        Py_XDECREF(item);
+        if (!found) return 0;
+        *view = (View){.silenced = silenced(dropout), .kept_scale = (float)(1 / (1 - dropout)),
+                       .key = key | 1};
+    }
+    return 1;
+}
+
+/* Say where a network's arrays begin in its state, (3, size), and whether they fit. */
+static int lay_out(const Run *run, Network *net, const Py_buffer *state) {
+    if (net->n_units < 0 || net->view < 0 || net->view >= run->n_views) return 0;
+    net->n_panels = padded(net->n_units) / PANEL;
+    ptrdiff_t units = net->n_panels * PANEL;
+    net->bias = units * run->inputs_padded;
+    net->top = net->bias + units;
+    net->top_bias = net->top + (net->n_units ? net->n_units : run->n_inputs) * run->n_classes;
+    ptrdiff_t size = net->top_bias + run->n_classes;
+    if (state->len != 3 * size * (ptrdiff_t)sizeof(float)) return 0;
+    net->weights = state->buf;
+    net->means = net->weights + size;
+    net->squares = net->means + size;
+    View *view = run->views + net->view;
+    if (net->in_tiles)
+        view->in_tiles = 1;
+    else
+        view->in_floats = 1;
+    return 1;
+}
+
+/* Read ((state, n_units, view, in_tiles, rate, decay, dropout, key), ...); hold the states. */
+static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_held, int has_tiles) {
+    for (int i = 0; i < run->n_networks; i++) {
+        Network *net = run->networks + i;
+        double dropout;
+        unsigned long long key;
+        *net = (Network){0};
+        PyObject *item = PySequence_GetItem(list, i);
+        int found = item && PyArg_ParseTuple(item, "w*nipdddK", &states[i], &net->n_units,
+                                             &net->view, &net->in_tiles, &net->rate, &net->decay,
+                                             &dropout, &key);
+        Py_XDECREF(item);
+        if (!found) return 0;
+        ++*n_held;
+        net->silenced = silenced(dropout);
+        net->kept_scale = (float)(1 / (1 - dropout));
+        net->key = key | 1;
+        net->in_tiles = net->in_tiles && net->n_units && has_tiles;
+        if (!lay_out(run, net, &states[i])) {
+            PyErr_SetString(PyExc_ValueError, "a network's state does not fit its sizes");
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Say whether rows and classes lie where there are some. */
+static int check_data(Run *run, const Py_buffer *data) {
+    ptrdiff_t n = run->n_steps * run->n_rows, n_bytes = n * (ptrdiff_t)sizeof(int64_t);
+    ptrdiff_t height = data[0].len / (run->n_inputs * (ptrdiff_t)sizeof(float));
+    if (data[1].len != n_bytes || data[2].len != n_bytes) return 0;
+    if (data[3].len && data[3].len != n * (ptrdiff_t)sizeof(float)) return 0;
+    run->X = data[0].buf;
+    run->rows = data[1].buf;
+    run->y = data[2].buf;
+    run->weight = data[3].len ? data[3].buf : NULL;
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (run->rows[i] < 0 || run->rows[i] >= height || run->y[i] < 0 ||
+            run->y[i] >= run->n_classes)
+            return 0;
+    return 1;
+}
+
+static PyObject *losses_of(const Run *run) {
+    PyObject *losses = PyList_New(run->n_networks);
+    for (int i = 0; losses && i < run->n_networks; i++)
+        PyList_SetItem(losses, i, PyFloat_FromDouble(run->networks[i].loss));
+    return losses;
+}
+
+static PyObject *learn_held(PyObject *networks, PyObject *views, Run *run, const Py_buffer *data,
+                            Py_buffer *states, int *n_held) {
+    if (run->n_inputs < 1 || run->n_classes < 1 || run->n_rows < 1 || run->n_steps < 0 ||
+        run->n_threads < 1 || !run->work || !check_data(run, data))
+        return PyErr_Format(PyExc_ValueError,
+                            "samples, classes and sizes do not fit, or no such units");
+    run->inputs_padded = padded(run->n_inputs);
+    run->rows_padded = padded(run->n_rows);
+    int has_tiles = may_use_tiles(), done;
+    if (!read_views(views, run) || !read_networks(networks, run, states, n_held, has_tiles))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    done = train(run);
+    Py_END_ALLOW_THREADS
+    if (!done) return PyErr_NoMemory();
+    if (done < 0) return PyErr_Format(PyExc_RuntimeError, "the system starts no more threads");
+    return losses_of(run);
+}
+
+static PyObject *learn(PyObject *Py_UNUSED(module), PyObject *args) {
+    PyObject *networks, *views, *losses = NULL;
+    Py_buffer data[4];
+    Run run = {0};
+    const char *units = "";
+    int n_held = 0;
+    if (!PyArg_ParseTuple(args, "OO(y*y*y*y*)(nnnnn)i|s", &networks, &views, &data[0], &data[1],
+                          &data[2], &data[3], &run.n_inputs, &run.n_classes, &run.n_rows,
+                          &run.n_steps, &run.first_step, &run.n_threads, &units))
+        return NULL;
+    run.work = find_units(units);
+    run.n_threads = run.n_threads < MAX_THREADS ? run.n_threads : MAX_THREADS;
+    run.n_networks = (int)PySequence_Size(networks);
+    run.n_views = (int)PySequence_Size(views);
+    if (run.n_networks >= 0 && run.n_views >= 0) {
+        run.networks = calloc(run.n_networks + 1, sizeof(Network));
+        run.views = calloc(run.n_views + 1, sizeof(View));
+        Py_buffer *states = calloc(run.n_networks + 1, sizeof(Py_buffer));
+        if (run.networks && run.views && states)
+            losses = learn_held(networks, views, &run, data, states, &n_held);
+        else
+            PyErr_NoMemory();
+        for (int i = 0; i < n_held; i++) PyBuffer_Release(&states[i]);
+        free(states);
+        free(run.views);
+        free(run.networks);
+    }
+    for (int i = 0; i < 4; i++) PyBuffer_Release(&data[i]);
+    return losses;
+}
+
+static PyObject *has_tiles(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args)) {
+    return PyBool_FromLong(may_use_tiles());
+}
+
+static PyMethodDef methods[] = {
+    {"learn", learn, METH_VARARGS,
+     "learn(networks, views, (X, rows, y, weight), (n_inputs, n_classes, n_rows, n_steps, "
+     "first_step), n_threads, units='') -> losses"},
+    {"has_tiles", has_tiles, METH_NOARGS, "has_tiles() -> bool"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_dense",
+    .m_doc = "Dense networks of at most one hidden layer, trained together.",
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__dense(void) { return PyModuleDef_Init(&definition); }
