@@ -51,12 +51,14 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
 
 
 def _auc(y: NDArray[np.int64], probabilities: NDArray[Any]) -> float | None:
-    from sklearn.metrics import roc_auc_score
+    """Return the area under the ROC curve, from ranks (Mann & Whitney 1947): ties share theirs."""
+    from scipy.stats import rankdata
 
     n_classes = probabilities.shape[1]
-    if len(np.unique(y)) != n_classes or n_classes < 2:
+    counts = np.bincount(y, minlength=n_classes)
+    if not counts.all() or n_classes < 2:
         return None
-    if n_classes == 2:
-        return float(roc_auc_score(y, probabilities[:, 1]))
-    areas = [roc_auc_score(y == c, probabilities[:, c]) for c in range(n_classes)]
-    return float(np.mean(areas))
+    ranks = rankdata(probabilities, axis=0)
+    sums = np.array([ranks[y == label, label].sum() for label in range(n_classes)])
+    areas = (sums / counts - (counts + 1) / 2) / (len(y) - counts)
+    return float(areas[1] if n_classes == 2 else areas.mean())

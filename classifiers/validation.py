@@ -19,7 +19,7 @@ from .metrics import measure, wilson_interval
 from .results import Measured
 from .splits import Split, row_units
 
-PREDICT_ROWS = 8192
+PREDICT_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)

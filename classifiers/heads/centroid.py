@@ -64,7 +64,7 @@ class CentroidHead(Head):
         weight, n_features = data.weights, data.X.shape[1]
         sums = np.zeros((data.n_classes, n_features))
         for rows, block in iter_blocks(data.X, data.dtype):
-            members = np.zeros((data.n_classes, len(block)), np.float64)
+            members = np.zeros((data.n_classes, len(block)), data.dtype)
             members[data.y[rows], np.arange(len(block))] = weight[rows]
             sums += members @ self._scaled(block)
         totals: NDArray[np.float64] = np.bincount(data.y, weights=weight).astype(np.float64)

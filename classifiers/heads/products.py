@@ -46,36 +46,50 @@ class FastProduct:
 
         self._is_split = is_split
         if is_split:
-            high = nearest_bfloat16(right)
-            right = np.concatenate((high, high, right - high), axis=1)
+            parts = np.empty((len(right), 3 * right.shape[1]), np.float32)
+            high, again, low = np.split(parts, 3, axis=1)
+            again[:] = nearest_bfloat16(right, high)
+            np.subtract(right, high, out=low)
+            right = parts
         self._compiled = compile_product(ov.Core(), np.ascontiguousarray(right), True)
-        self._requests: SimpleQueue[Any] = SimpleQueue()
+        self._spare: SimpleQueue[tuple[Any, F32]] = SimpleQueue()
 
     def into(self, left: F32, out: F32) -> F32:
         """Write ``left @ right.T``, ``(n, m)``, to ``out``; return it."""
         import openvino as ov
 
-        request = self._requests.get() if not self._requests.empty() else self._request()
+        request, space = self._spare.get() if not self._spare.empty() else self._make(left)
         try:
             for rows in row_slices(len(left), LEFT_ROWS):
                 request.set_output_tensor(ov.Tensor(out[rows], shared_memory=True))
-                request.infer([self._left(left[rows])], share_inputs=True, share_outputs=True)
+                parts = self._left(left[rows], space)
+                request.infer([parts], share_inputs=True, share_outputs=True)
         finally:
-            self._requests.put(request)
+            self._spare.put((request, space))
         return out
 
-    def _request(self) -> Any:
-        return self._compiled.create_infer_request()
+    def _make(self, left: F32) -> tuple[Any, F32]:
+        """Make a request, and the memory that its left sides are laid out in."""
+        width = 3 * left.shape[1] if self._is_split else 0
+        return self._compiled.create_infer_request(), np.empty((LEFT_ROWS, width), np.float32)
 
-    def _left(self, rows: F32) -> F32:
+    def _left(self, rows: F32, space: F32) -> F32:
         if not self._is_split:
             return np.ascontiguousarray(rows)
-        high = nearest_bfloat16(rows)
-        return np.concatenate((high, rows - high, high), axis=1)
+        parts = space[: len(rows)]
+        high, low, again = np.split(parts, 3, axis=1)
+        again[:] = nearest_bfloat16(rows, high)
+        np.subtract(rows, high, out=low)
+        return parts
 
 
-def nearest_bfloat16(X: F32) -> F32:
+def nearest_bfloat16(X: F32, out: F32 | None = None) -> F32:
     """Return the nearest numbers that bfloat16 can hold; ties go to the even one."""
-    bits = np.ascontiguousarray(X).view(np.uint32)
-    odd = (bits >> np.uint32(16)) & np.uint32(1)
-    return ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    result = np.empty(X.shape, np.float32) if out is None else out
+    bits, rounded = np.ascontiguousarray(X).view(np.uint32), result.view(np.uint32)
+    np.right_shift(bits, 16, out=rounded)
+    rounded &= 1
+    rounded += bits
+    rounded += 0x7FFF
+    rounded &= 0xFFFF0000
+    return result

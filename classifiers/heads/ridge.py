@@ -51,29 +51,13 @@ class RidgeHead(LinearHead):
         system = decompose(heads[0], data)
         for head in heads:
             head._take_scale(heads[0])
-            head._solve(data, system, head.alpha)
+            head._solve(system, data.dtype)
+        _calibrate(heads, data, system)
 
-    def _solve(self, data: Training, system: Decomposition, alpha: float) -> None:
-        coef = (system.vectors / (system.values + alpha)) @ system.products
-        self._set_weights(coef.T, system.target_mean - system.mean @ coef, data.dtype)
+    def _solve(self, system: Decomposition, dtype: np.dtype[Any]) -> None:
+        coef = (system.vectors / (system.values + self.alpha)) @ system.products
+        self._set_weights(coef.T, system.target_mean - system.mean @ coef, dtype)
         self.n_iter_, self.converged_ = 1, True
-        self.temperature_ = self._calibrate(data, system, alpha)
-
-    def _calibrate(self, data: Training, system: Decomposition, alpha: float) -> float:
-        stride = -(-len(data.y) // CALIBRATION_ROWS)
-        data = data.take(np.arange(0, len(data.y), stride))
-        root = system.vectors / np.sqrt(system.values + alpha)
-        decisions = []
-        for rows, block in iter_blocks(data.X, data.dtype):
-            scaled = self._scaled(block)
-            # A weight stands for that many equal samples, of which one is left out.
-            weight = np.minimum(data.weights[rows], 1)
-            rotated = (scaled - system.mean.astype(block.dtype)) @ root.astype(block.dtype)
-            leverage = weight * (np.square(rotated).sum(axis=1) + 1 / system.total)
-            rest = np.maximum(1 - leverage, 1e-6)[:, None]
-            target = targets(data.y[rows], data.n_classes)
-            decisions.append(target - (target - self._decide(scaled)) / rest)
-        return fit_temperature(np.concatenate(decisions), data.y, data.weight)
 
 
 @dataclass(frozen=True)
@@ -100,6 +84,27 @@ class Decomposition:
     mean: NDArray[np.float64]
     target_mean: NDArray[np.float64]
     total: float
+
+
+def _calibrate(heads: Sequence[RidgeHead], data: Training, system: Decomposition) -> None:
+    """Fit each head's temperature to what it would say of a sample without that sample."""
+    stride = -(-len(data.y) // CALIBRATION_ROWS)
+    data = data.take(np.arange(0, len(data.y), stride))
+    vectors, mean = system.vectors.astype(data.dtype), system.mean.astype(data.dtype)
+    shrinkage = np.stack([1 / (system.values + head.alpha) for head in heads], axis=1)
+    decisions: list[list[NDArray[np.float64]]] = [[] for _ in heads]
+    for rows, block in iter_blocks(data.X, data.dtype):
+        scaled = heads[0]._scaled(block)
+        # A weight stands for that many equal samples, of which one is left out.
+        weight = np.minimum(data.weights[rows], 1)[:, None]
+        squares = np.square((scaled - mean) @ vectors)
+        leverage = weight * (squares @ shrinkage.astype(data.dtype) + 1 / system.total)
+        rest = np.maximum(1 - leverage, 1e-6)
+        target = targets(data.y[rows], data.n_classes)
+        for own, head, left in zip(decisions, heads, rest.T, strict=True):
+            own.append(target - (target - head._decide(scaled)) / left[:, None])
+    for own, head in zip(decisions, heads, strict=True):
+        head.temperature_ = fit_temperature(np.concatenate(own), data.y, data.weight)
 
 
 def targets(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

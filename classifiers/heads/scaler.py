@@ -11,6 +11,7 @@ from .blocks import Floats, row_slices
 
 GUESS_ROWS = 256
 SUM_ROWS = 1024
+SCALED_ROWS = 128
 
 
 def measure_scale(
@@ -61,6 +62,9 @@ def _guess_mean(block: Floats) -> Floats:
 
 def standardised(block: Floats, mean: Floats, scale: Floats) -> Floats:
     """Return ``(block - mean) / scale`` as a new array of the block's dtype."""
-    result: Floats = np.subtract(block, mean, dtype=block.dtype)
-    result /= scale.astype(block.dtype, copy=False)
+    result: Floats = np.empty(block.shape, block.dtype)
+    scale = scale.astype(block.dtype, copy=False)
+    for rows in row_slices(len(block), SCALED_ROWS):  # the second pass finds them in the cache
+        np.subtract(block[rows], mean, out=result[rows])
+        result[rows] /= scale
     return result

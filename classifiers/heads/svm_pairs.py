@@ -81,7 +81,8 @@ class PairTrainer:
         parts = [X[self._rows(label)] for label in range(n_classes)]
         if not is_worth_compiling(len(X) // n_classes, max(parts, key=len)):
             return [None] * n_classes
-        return [FastProduct(part, is_split=True) for part in parts]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda part: FastProduct(part, is_split=True), parts))
 
     def _own(self, label: int) -> Floats:
         block = self._distances(label, label)
