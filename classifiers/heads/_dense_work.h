@@ -250,8 +250,9 @@ TARGET static void NAME(trace_back)(Run *run, Network *net, ptrdiff_t unit, floa
     }
 }
 
-/* Call for 32 inputs' weights and moments of a panel, which tiles need not. */
-TARGET static void NAME(fetch)(const Network *net, ptrdiff_t at, ptrdiff_t width) {
+/* Call for 32 inputs' weights and moments of a panel, which tiles need not. (GCC drops calls of a
+ * function that does nothing else.) */
+INLINE TARGET void NAME(fetch)(const Network *net, ptrdiff_t at, ptrdiff_t width) {
     for (ptrdiff_t u = 0; u < PANEL; u++, at += width)
         for (int line = 0; line < 32; line += 16) {
             __builtin_prefetch(net->weights + at + line, 1, 2);
