@@ -46,6 +46,29 @@ def least_memory(n_samples: int, n_features: int, n_classes: int) -> int:
     return FIXED_BYTES + n_samples * per_sample + SQUARE_MATRICES * 4 * n_features**2
 
 
+def stays_on_disk(X: Any, n_samples: int, n_classes: int, memory: int) -> bool:
+    """Say whether so many rows of ``X`` are too large to train from within ``memory`` bytes.
+
+    Raises
+    ------
+    ConfigError
+        It is too little for any head.
+    """
+    n_features = int(X.shape[1])
+    least = least_memory(n_samples, n_features, n_classes)
+    if memory < least:
+        raise ConfigError(
+            f"--memory {_megabytes(memory)} is too little for {n_samples:,} rows of "
+            f"{n_features:,} features: it takes {_megabytes(least)} or more"
+        )
+    return _needed(X, n_samples) + least > memory
+
+
+def _needed(X: Any, n_samples: int) -> int:
+    """Return the bytes of so many rows, as stored and as a copy in float32."""
+    return int(n_samples * X.shape[1] * (X.dtype.itemsize + COPY_ITEMSIZE))
+
+
 def bounded_rows(
     X: Any,
     parts: Sequence[NDArray[np.int64]],
@@ -77,22 +100,14 @@ def bounded_rows(
     ConfigError
         It is too little for any head.
     """
-    if memory is None:
-        return [np.asarray(X[rows]) for rows in parts]
-    n_samples, n_features = sum(map(len, parts)), int(X.shape[1])
-    least = least_memory(n_samples, n_features, n_classes)
-    if memory < least:
-        raise ConfigError(
-            f"--memory {_megabytes(memory)} is too little for {n_samples:,} rows of "
-            f"{n_features:,} features: it takes {_megabytes(least)} or more"
-        )
-    needed = n_samples * n_features * (X.dtype.itemsize + COPY_ITEMSIZE)
-    if needed + least <= memory:
+    n_samples = sum(map(len, parts))
+    if memory is None or not stays_on_disk(X, n_samples, n_classes, memory):
         return [np.asarray(X[rows]) for rows in parts]
     if not find_head(head_name).memory_mapped:
         able = ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
         raise TrainingDataError(
-            f"{head_name} needs all features in memory, about {_megabytes(needed)}, and --memory "
+            f"{head_name} needs all features in memory, about "
+            f"{_megabytes(_needed(X, n_samples))}, and --memory "
             f"allows {_megabytes(memory)}. These heads train from disk: {able}."
         )
     return [RowView(X, rows, memory) for rows in parts]

@@ -12,8 +12,10 @@ import numpy as np
 from ..cache import FeatureSet, FeatureStore, Scores
 from ..cache.errors import ConfigError
 from ..cache.suggest import did_you_mean
-from .fit import fit_head, origin, score_split, seeded_head
+from .fit import HeadOptions, fit_head, origin, score_split, seeded_head
 from .grid import Family, default_families
+from .heads.table import HEADS
+from .memory import stays_on_disk
 from .model import Model
 from .results import Measured, ResultStore
 from .splits import Split, split_features
@@ -37,12 +39,16 @@ class SweepOptions:
         Number of folds; 0 judges on one validation split.
     random_state : int
         Of the splits and folds.
+    memory : int, optional
+        Bytes that training may take beside the program itself; larger features stay on disk, and
+        heads that need them in memory are left out.
     """
 
     families: tuple[Family, ...] = ()
     metric: str = "accuracy"
     cv: int = 0
     random_state: int = 0
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -94,6 +100,7 @@ class SweepReport:
     """The leaderboard, best first, and the winner measured once on the test split.
 
     ``not_kept`` says why results are not kept for a repeated sweep; it is empty where they are.
+    ``left_out`` names the heads that need more memory than they were allowed.
     """
 
     options: SweepOptions
@@ -102,6 +109,7 @@ class SweepReport:
     test: Scores | None
     seconds: float
     not_kept: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class SweepObserver(Protocol):
@@ -148,30 +156,42 @@ def sweep(
     start = time.perf_counter()
     families = list(options.families) or default_families()
     families.sort(key=lambda family: CHEAP_FIRST.index(family.head))
-    n_each = sum(len(family.params) for family in families)
+    all_judged = [_Judged(feature_set, families, options, store) for feature_set in features]
     if observer:
-        observer.begin(n_each * len(features))
+        observer.begin(sum(judged.n_candidates for judged in all_judged))
     board: list[tuple[Candidate, _Judged]] = []
-    for feature_set in features:
-        judged = _Judged(feature_set, options, store)
-        for candidate in judged.candidates(families):
+    for judged in all_judged:
+        for candidate in judged.candidates():
             board.append((candidate, judged))
             if observer:
                 observer.advance(candidate)
+    left_out = sorted({name for judged in all_judged for name in judged.left_out})
     if not board:
-        raise ConfigError("there is nothing to sweep: no features or no heads were named")
+        raise ConfigError(_nothing_to_do(left_out))
     board.sort(key=lambda row: -row[0].value(options.metric))
     winner, test = board[0][1].winner(board[0][0], command)
     candidates = tuple(candidate for candidate, _ in board)
     not_kept = next((j.results.refusal for _, j in board if j.results.refusal), "")
-    return SweepReport(options, candidates, winner, test, time.perf_counter() - start, not_kept)
+    seconds = time.perf_counter() - start
+    return SweepReport(options, candidates, winner, test, seconds, not_kept, tuple(left_out))
+
+
+def _nothing_to_do(left_out: Sequence[str]) -> str:
+    if not left_out:
+        return "there is nothing to sweep: no features or no heads were named"
+    able = ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
+    return (
+        f"there is nothing to sweep: {', '.join(left_out)} must have all features in memory, which "
+        f"--memory does not allow. These heads train from disk: {able}."
+    )
 
 
 @dataclass
 class _Judged:
-    """One set of features in a sweep."""
+    """One set of features in a sweep, and what it is tried with."""
 
     features: FeatureSet
+    families: Sequence[Family]
     options: SweepOptions
     store: FeatureStore
     best: tuple[float, int, Any] | None = field(default=None, init=False)
@@ -182,9 +202,26 @@ class _Judged:
         self.folds: list[Fold] = make_folds(self.features, self.split, self.options.cv, state)
         self.results = ResultStore(self.store, self.features, self.options.scheme)
         self._data: dict[int, FoldData] = {}
+        self.left_out: list[str] = []
+        if self._stays_on_disk():
+            able = [family for family in self.families if HEADS[family.head].memory_mapped]
+            self.left_out = [family.head for family in self.families if family not in able]
+            self.families = able
 
-    def candidates(self, families: Sequence[Family]) -> Iterator[Candidate]:
-        for family in families:
+    @property
+    def n_candidates(self) -> int:
+        """How many configurations there are."""
+        return sum(len(family.params) for family in self.families)
+
+    def _stays_on_disk(self) -> bool:
+        if self.options.memory is None:
+            return False
+        n_samples = len(self.split.train) + len(self.split.val)
+        n_classes = len(self.features.class_names)
+        return stays_on_disk(self.features.X, n_samples, n_classes, self.options.memory)
+
+    def candidates(self) -> Iterator[Candidate]:
+        for family in self.families:
             missing = []
             for params in family.params:
                 found = self.results.get(family.head, dict(params))
@@ -213,7 +250,7 @@ class _Judged:
         n_classes = len(self.features.class_names)
         last = len(self.folds) - 1
         for number in range(len(self.folds)):
-            data = self._fold_data(number)
+            data = self._fold_data(number, family.head)
             state = self.options.random_state
             for fitted, part in measure_family(family, data, n_classes, state):
                 params = dict(family.params[fitted.place])
@@ -226,9 +263,10 @@ class _Judged:
                     self._keep_best(candidate, fitted.head)
                     yield candidate
 
-    def _fold_data(self, number: int) -> FoldData:
+    def _fold_data(self, number: int, head: str) -> FoldData:
         if number not in self._data:
-            self._data = {number: FoldData.read(self.features, self.folds[number])}
+            memory = self.options.memory
+            self._data = {number: FoldData.read(self.features, self.folds[number], head, memory)}
         return self._data[number]
 
     def _keep_best(self, candidate: Candidate, head: Any) -> None:
@@ -245,7 +283,8 @@ class _Judged:
         if self.options.cv:
             rows = np.sort(np.concatenate([split.train, split.val]))
             split = replace(split, train=rows, val=rows[:0])
-        fit_head(head, self.features, split)
+        name, memory = candidate.scores.head, self.options.memory
+        fit_head(head, self.features, split, HeadOptions(name, memory=memory))
         return head
 
     def _candidate(self, params: dict[str, Any], result: Measured, is_stored: bool) -> Candidate:

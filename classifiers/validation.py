@@ -14,12 +14,12 @@ from ..cache import FeatureSet, Scores
 from ..cache.errors import TrainingDataError
 from .fit import seeded_head
 from .grid import Family
+from .heads.blocks import is_lazy
 from .heads.checks import check_training_data
+from .memory import bounded_rows
 from .metrics import measure, wilson_interval
 from .results import Measured
 from .splits import Split, row_units
-
-PREDICT_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,34 @@ def make_folds(features: FeatureSet, split: Split, cv: int, random_state: int) -
 
 @dataclass(frozen=True)
 class FoldData:
-    """The rows of one fold, in memory."""
+    """The rows of one fold, in memory or read as they are needed."""
 
-    X: NDArray[Any]
+    X: Any
     y: NDArray[np.int64]
-    X_held_out: NDArray[Any]
+    X_held_out: Any
     y_held_out: NDArray[np.int64]
 
     @classmethod
-    def read(cls, features: FeatureSet, fold: Fold) -> FoldData:
-        """Read the rows of ``fold``; raises TrainingDataError where they cannot be learned from."""
-        X, y = np.asarray(features.X[fold.train]), features.y[fold.train]
+    def read(
+        cls, features: FeatureSet, fold: Fold, head: str = "", memory: int | None = None
+    ) -> FoldData:
+        """Read the rows of ``fold`` for one head, within ``memory`` bytes if that is given.
+
+        Raises
+        ------
+        TrainingDataError, ConfigError
+            They cannot be learned from, or not within that memory.
+        """
+        parts, n_classes = [fold.train, fold.held_out], len(features.class_names)
+        X, X_held_out = bounded_rows(features.X, parts, head, n_classes, memory)
+        y = features.y[fold.train]
         check_training_data(X, y, features.class_names)
-        return cls(X, y, np.asarray(features.X[fold.held_out]), features.y[fold.held_out])
+        return cls(X, y, X_held_out, features.y[fold.held_out])
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the rows have been read."""
+        return not is_lazy(self.X)
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,8 @@ def measure_family(
 ) -> Iterator[tuple[Fitted, Measured]]:
     """Fit every configuration of a family on one fold, and measure it on the held-out rows.
 
-    Configurations that can share their work do, and their seconds are shared out evenly.
+    Configurations that can share their work do, and their seconds are shared out evenly. Where
+    rows stay on disk each is fitted by itself: the memory is that of one.
 
     Yields
     ------
@@ -111,7 +127,8 @@ def measure_family(
     heads = [seeded_head(family.head, params, random_state) for params in family.params]
     validation = (data.X_held_out, data.y_held_out) if len(data.y_held_out) else None
     places = {id(head): place for place, head in enumerate(heads)}
-    for together in families(heads):
+    groups = families(heads) if data.is_in_memory else [[head] for head in heads]
+    for together in groups:
         start = time.perf_counter()
         fit_many(together, data.X, data.y, validation_data=validation)
         seconds = (time.perf_counter() - start) / len(together)
@@ -128,12 +145,11 @@ def judge(
     start = time.perf_counter()
     heads = [one.head for one in fitted]
     found = np.zeros((len(heads), len(data.y_held_out), n_classes), np.float32)
-    for first in range(0, len(data.y_held_out), PREDICT_ROWS):
-        rows = slice(first, first + PREDICT_ROWS)
+    if len(data.y_held_out):
         for own, head, values in zip(
-            found, heads, predict_many(heads, data.X_held_out[rows]), strict=True
+            found, heads, predict_many(heads, data.X_held_out), strict=True
         ):
-            own[rows, head.classes_] = values
+            own[:, head.classes_] = values
     seconds = (time.perf_counter() - start) / len(heads)
     for one, probabilities in zip(fitted, found, strict=True):
         yield _measured(one, name, data, probabilities, seconds)

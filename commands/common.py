@@ -23,6 +23,10 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Write machine-readable JSON to standard output.")
 ]
 ModelOutOption = Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
+]
 DEFAULT_CACHE = Path("featx-cache")
 FEATURES_HELP = "Cached features by the start of their name, or a backbone; default: the newest."
 
@@ -81,6 +85,13 @@ def human_bytes(n_bytes: float) -> str:
 def human_count(n: int) -> str:
     """Return ``n`` with a comma between thousands."""
     return f"{n:,}"
+
+
+def parsed_memory(text: str | None) -> int | None:
+    """Return the bytes that ``--memory`` stands for; raises ConfigError where it is no size."""
+    from ..classifiers.memory import parse_memory
+
+    return None if text is None else parse_memory(text)
 
 
 def typed_command() -> str:

@@ -13,9 +13,11 @@ from .common import (
     FEATURES_HELP,
     CacheOption,
     JsonOption,
+    MemoryOption,
     ModelOutOption,
     answer,
     draw_table,
+    parsed_memory,
     score_cells,
     typed_command,
 )
@@ -52,10 +54,7 @@ def fit(
     patience: Annotated[
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
-    ] = None,
+    memory: MemoryOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
     cache: CacheOption = DEFAULT_CACHE,
@@ -80,15 +79,9 @@ def fit(
         "patience": patience,
     }
     params = {name: value for name, value in given.items() if value is not None}
-    options = HeadOptions(head, {**params, **_params(param or [])}, seed, _bytes(memory))
+    options = HeadOptions(head, {**params, **_params(param or [])}, seed, parsed_memory(memory))
     report = fit_model(features, options, cache=cache, out=out, command=typed_command())
     answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
-
-
-def _bytes(text: str | None) -> int | None:
-    from ..classifiers.memory import parse_memory
-
-    return None if text is None else parse_memory(text)
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -16,11 +16,13 @@ from .common import (
     FEATURES_HELP,
     CacheOption,
     JsonOption,
+    MemoryOption,
     ModelOutOption,
     answer,
     draw_table,
     human_bytes,
     notes,
+    parsed_memory,
     score_cells,
     typed_command,
 )
@@ -53,6 +55,7 @@ def sweep(
     ] = 0,
     metric: Annotated[str, typer.Option(help="accuracy, f1 or auc.")] = "accuracy",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
+    memory: MemoryOption = None,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the leaderboard to this file too.")
     ] = None,
@@ -71,7 +74,7 @@ def sweep(
     from ..classifiers.sweep import SweepOptions
 
     families = _families(heads, grid)
-    options = SweepOptions(families=families, metric=metric, cv=cv, random_state=seed)
+    options = SweepOptions(families, metric, cv, seed, parsed_memory(memory))
     with _SweepProgress(quiet=as_json) as progress:
         report = sweep_model(
             features or [None],
@@ -80,6 +83,10 @@ def sweep(
             out=out,
             observer=progress,
             command=typed_command(),
+        )
+    if report.left_out:
+        notes().print(
+            f"Left out, as they need all features in memory: {', '.join(report.left_out)}"
         )
     if report.not_kept:
         notes().print(f"A repeated sweep will measure anew: {report.not_kept}")
@@ -163,6 +170,7 @@ def _data(report: SweepReport, out: Path) -> dict[str, Any]:
         "model": str(out),
         "metric": report.options.metric,
         "cv": report.options.cv,
+        "left_out": list(report.left_out),
         "leaderboard": [asdict(candidate) for candidate in report.candidates],
         "winner": {
             "head": report.winner.head_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +16,10 @@ from cache_shared import make_spec, record_of
 from featx.cache import FeatureBatch, FeatureStore, Listing, Manifest, StringColumn
 from featx.cache.errors import ConfigError, TrainingDataError
 from featx.classifiers.fit import HeadOptions, fit
+from featx.classifiers.grid import Family
 from featx.classifiers.heads.blocks import RowView
 from featx.classifiers.memory import bounded_rows, least_memory, parse_memory
+from featx.classifiers.sweep import SweepOptions, sweep
 
 SHARD_ROWS = 20_000
 N_CLASSES = 4
@@ -26,6 +29,8 @@ import json, os, resource, sys, threading, time
 import numpy as np
 from featx.cache import FeatureStore
 from featx.classifiers.fit import HeadOptions, fit
+from featx.classifiers.grid import Family
+from featx.classifiers.sweep import SweepOptions, sweep
 
 cache, name, params, memory, bounded = sys.argv[1:]
 params, memory = json.loads(params), int(memory)
@@ -35,8 +40,14 @@ def status(key):
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
 def run(features, memory):
-    options = HeadOptions(name, params, 0, memory if bounded == "1" else None)
-    return fit(FeatureStore(cache).open_features(features), options)
+    store, memory = FeatureStore(cache), memory if bounded == "1" else None
+    opened = store.open_features(features)
+    if name != "sweep":
+        return fit(opened, HeadOptions(name, params, 0, memory)).scores[-1]
+    families = tuple(Family(head, tuple(grid)) for head, grid in params.items())
+    report = sweep([opened], SweepOptions(families, memory=memory), store)
+    assert bool(report.left_out) == (features == "large")
+    return report.test
 
 run("small", memory)
 before, peak, done = status("RssAnon"), 0, False
@@ -52,7 +63,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 start = time.perf_counter()
 try:
     report = run("large", memory)
-    answer = {"accuracy": report.scores[-1].metrics["accuracy"]}
+    answer = {"accuracy": report.metrics["accuracy"]}
 except MemoryError:
     answer = {"failed": True}
 done = True
@@ -109,7 +120,16 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA an
     [
         ("logreg", {"C": 1e-3}),
         ("dense", {"preset": "softmax", "epochs": 2}),
+        (
+            "sweep",
+            {
+                "logreg": [{"C": 1e-4}, {"C": 1e-3}],
+                "dense": [{"preset": "softmax", "epochs": 1, "lr": lr} for lr in (1e-3, 3e-3)],
+                "knn": [{"n_neighbors": 5}],
+            },
+        ),
     ],
+    ids=["logreg", "dense", "sweep"],
 )
 def test_features_larger_than_the_limit_are_learned_from(head, params, cache):
     memory = 80_000_000
@@ -165,6 +185,32 @@ def test_a_head_that_needs_all_in_memory_names_those_that_do_not(cache):
     features = FeatureStore(cache).open_features("large")
     with pytest.raises(TrainingDataError, match=r"svm needs all .* logreg, linear-svm, .* dense"):
         fit(features, HeadOptions("svm", memory=80_000_000))
+
+
+def test_a_sweep_leaves_out_heads_that_need_all_in_memory(cache):
+    store = FeatureStore(cache)
+    features = store.open_features("large")
+    svm = Family("svm", ({"C": 1.0},))
+    with pytest.raises(ConfigError, match=r"svm must have all .* logreg, linear-svm, .* dense"):
+        sweep([features], SweepOptions((svm,), memory=80_000_000), store)
+    with pytest.raises(ConfigError, match=r"5MB is too little"):
+        sweep([features], SweepOptions((svm,), memory=5_000_000), store)
+
+
+def test_a_sweep_within_memory_measures_what_it_would_without(cache, monkeypatch):
+    store = FeatureStore(cache)
+    features = store.open_features("small")
+    monkeypatch.setattr("featx.classifiers.memory.least_memory", lambda *_: 0)
+    grid = (Family("logreg", ({"C": 1e-4}, {"C": 1e-3})), Family("ridge", ({"alpha": 10.0},)))
+    boards = []
+    for memory in (None, 1_000_000):
+        shutil.rmtree(cache / "sweeps", ignore_errors=True)
+        report = sweep([features], SweepOptions(grid, memory=memory), store)
+        assert not any(candidate.is_stored for candidate in report.candidates)
+        boards.append([(c.scores.head, c.params, c.scores.metrics) for c in report.candidates])
+    for free, bounded in zip(*boards, strict=True):
+        assert free[:2] == bounded[:2]
+        assert free[2] == pytest.approx(bounded[2], abs=0.01)
 
 
 def test_too_little_memory_is_refused_with_the_least(cache):
