@@ -157,17 +157,18 @@ def sweep(
     families = list(options.families) or default_families()
     families.sort(key=lambda family: CHEAP_FIRST.index(family.head))
     all_judged = [_Judged(feature_set, families, options, store) for feature_set in features]
+    left_out = sorted({name for judged in all_judged for name in judged.left_out})
+    n_candidates = sum(judged.n_candidates for judged in all_judged)
+    if not n_candidates:
+        raise ConfigError(_nothing_to_do(left_out))
     if observer:
-        observer.begin(sum(judged.n_candidates for judged in all_judged))
+        observer.begin(n_candidates)
     board: list[tuple[Candidate, _Judged]] = []
     for judged in all_judged:
         for candidate in judged.candidates():
             board.append((candidate, judged))
             if observer:
                 observer.advance(candidate)
-    left_out = sorted({name for judged in all_judged for name in judged.left_out})
-    if not board:
-        raise ConfigError(_nothing_to_do(left_out))
     board.sort(key=lambda row: -row[0].value(options.metric))
     winner, test = board[0][1].winner(board[0][0], command)
     candidates = tuple(candidate for candidate, _ in board)
