@@ -98,6 +98,8 @@ class Batches:
                     values = np.ascontiguousarray(self._scaled(np.asarray(X[order], np.float32)))
                     order = np.arange(len(order))
                 yield Window(values, order, self._y[own], weight)
+                del values
+            del X  # before the next is read
 
     def _orders(self, generator: np.random.Generator) -> Iterator[tuple[NDArray[Any], Ints, Ints]]:
         """Iterate over features, places among them, and the training samples that those are."""
@@ -119,7 +121,7 @@ class Batches:
             values = self._X[rows]
             places = generator.permutation(len(rows))
             yield values, places, rows[places]
-            del values  # before the next window is read
+            del values
 
     def _runs_in_random_order(self, generator: np.random.Generator) -> Ints:
         n_samples = len(self._y)
