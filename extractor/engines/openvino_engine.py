@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .base import Network
 from .convert import convert
+from .front import split_front
+from .input_rows import normalise_in_rows
 from .model_cache import ModelFolder, model_folder
 from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
@@ -73,6 +75,8 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     if precision == "bfloat16":
         _round_depthwise(model)
     model.reshape([batch_size, *network.image_size, 3])
+    normalise_in_rows(model)
+    split_front(model)
     hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
     return core.compile_model(model, "CPU", hints)
 

@@ -64,6 +64,15 @@ def test_bfloat16_rows_do_not_hang_on_their_neighbours():
     np.testing.assert_array_equal(together, turned[::-1])
 
 
+def test_a_front_in_pieces_gives_what_single_images_give():
+    # At this size the first maps of eight images are cut, those of one are not.
+    one, eight = (OpenVinoEngine(network(TAPS[0], size=160), "float32", n) for n in (1, 8))
+    images = pixels(8, 160)
+    (together,) = eight.run(images)
+    alone = np.concatenate([one.run(image[None])[0] for image in images])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4 * np.abs(alone).max())
+
+
 def test_a_second_start_loads_neither_keras_nor_tensorflow():
     OpenVinoEngine(network(TAPS[0]), "float32", 4)
     code = (
