@@ -33,6 +33,7 @@ IMAGE_BY_IMAGE = frozenset(
 )
 """Operations that keep the images of a batch apart, whatever their attributes."""
 
+CONVOLUTIONS = ("Convolution", "GroupConvolution")
 OF_TWO = ("Add", "Multiply", "Subtract")
 OF_AXES = ("ReduceMean", "ReduceMax")
 
@@ -57,20 +58,34 @@ def split_front(model: Any) -> None:
     from openvino import opset13
 
     users = cut.output(0).get_target_inputs()
-    front = openvino.Model([opset13.result(cut)], [pixels], "front")
+    front = openvino.Model([opset13.result(cut, name="front")], [pixels], "front")
+    kernels = {node.get_friendly_name(): node for node in _kernels(front)}
     pieces = opset13.split(pixels, 0, n_pieces)
     joined = []
     for number in range(n_pieces):
         piece = front.clone()
-        for node in piece.get_ops():
-            node.set_friendly_name(f"{node.get_friendly_name()}/{number}")
-        for user in piece.get_parameters()[0].output(0).get_target_inputs():
-            user.replace_source_output(pieces.output(number))
+        # One copy of them stays in the cache. A bias of several users would not be fused.
+        for node in _kernels(piece):
+            _move_users(node, kernels[node.get_friendly_name()].output(0))
+        _move_users(piece.get_parameters()[0], pieces.output(number))
         joined.append(piece.get_results()[0].input_value(0))
     whole = opset13.concat(joined, 0)
     for user in users:
         user.replace_source_output(whole.output(0))
     model.validate_nodes_and_infer_types()
+
+
+def _kernels(model: Any) -> list[Any]:
+    """Return the constants that are kernels of convolutions."""
+    users = (node for node in model.get_ops() if node.get_type_name() in CONVOLUTIONS)
+    sources = (user.input_value(1).get_node() for user in users)
+    return [source for source in sources if source.get_type_name() == "Constant"]
+
+
+def _move_users(node: Any, output: Any) -> None:
+    """Let ``output`` take the place of all that ``node`` gives."""
+    for user in node.output(0).get_target_inputs():
+        user.replace_source_output(output)
 
 
 def _n_pieces(batch_size: int, largest: int) -> int:

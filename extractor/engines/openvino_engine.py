@@ -77,8 +77,19 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     model.reshape([batch_size, *network.image_size, 3])
     normalise_in_rows(model)
     split_front(model)
+    _number(model)
     hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
     return core.compile_model(model, "CPU", hints)
+
+
+def _number(model: Any) -> None:
+    """Name all operations by their places.
+
+    OpenVINO's cache of compiled models asks for names, too, and those of new operations count on
+    from all that the process has made before.
+    """
+    for place, node in enumerate(model.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
 def _use_once(core: Any) -> None:
@@ -107,4 +118,5 @@ def _round_depthwise(model: Any) -> None:
             kernels = np.asarray(weights.data, np.float32)
             rows = kernels.reshape(kernels.shape[0] * kernels.shape[1], -1)
             rounded = diffuse_to_bfloat16(rows).reshape(kernels.shape)
-            node.input(1).replace_source_output(opset13.constant(rounded).output(0))
+            constant = opset13.constant(rounded, name=weights.get_friendly_name())
+            node.input(1).replace_source_output(constant.output(0))

@@ -57,6 +57,10 @@ def pieces(graph):
     return [len(n.outputs()) for n in graph.get_ops() if n.get_type_name() == "Split"]
 
 
+def _users(node):
+    return {t.get_node().get_type_name() for t in node.output(0).get_target_inputs()}
+
+
 @pytest.mark.parametrize(
     ("build", "end"), [(residual, [WIDTH]), (mixing, [WIDTH, SIDE // 2, SIDE // 2])]
 )
@@ -67,6 +71,8 @@ def test_the_bits_stay(build, end):
     split_front(graph)
     # Two images' maps of 32×128×128 values are what is held.
     assert pieces(graph) == [2]
+    shared = [n for n in graph.get_ops() if len(n.outputs()) and _users(n) == {"Convolution"}]
+    assert sum(n.get_type_name() == "Constant" for n in shared) == 3
     (joined,) = (n for n in graph.get_ops() if n.get_type_name() == "Concat")
     assert list(joined.output(0).get_shape()) == [B, *end]
     np.testing.assert_array_equal(run(graph), before)

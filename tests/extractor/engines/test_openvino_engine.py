@@ -18,7 +18,7 @@ from tests_engines import network, pixels
 pytest.importorskip("openvino")
 
 from featx.extractor.engines.keras_engine import KerasEngine
-from featx.extractor.engines.openvino_engine import OpenVinoEngine
+from featx.extractor.engines.openvino_engine import COMPILED, OpenVinoEngine
 
 STARTS = 8
 TAPS = (
@@ -71,6 +71,17 @@ def test_a_front_in_pieces_gives_what_single_images_give():
     (together,) = eight.run(images)
     alone = np.concatenate([one.run(image[None])[0] for image in images])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4 * np.abs(alone).max())
+
+
+def test_what_a_process_did_before_does_not_make_it_compile_again():
+    one = network(TAPS[0], size=160)
+    compiled = model_folder(one).path / COMPILED
+    OpenVinoEngine(one, "bfloat16", 8)
+    before = set(compiled.iterdir())
+    # The names of new operations count on from these.
+    OpenVinoEngine(network(TAPS[0]), "float32", 4)
+    OpenVinoEngine(one, "bfloat16", 8)
+    assert before and set(compiled.iterdir()) == before
 
 
 def test_a_second_start_loads_neither_keras_nor_tensorflow():
