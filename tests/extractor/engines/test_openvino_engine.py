@@ -18,7 +18,7 @@ from tests_engines import network, pixels
 pytest.importorskip("openvino")
 
 from featx.extractor.engines.keras_engine import KerasEngine
-from featx.extractor.engines.openvino_engine import OpenVinoEngine
+from featx.extractor.engines.openvino_engine import COMPILED, OpenVinoEngine, keep_outputs
 
 STARTS = 8
 TAPS = (
@@ -62,6 +62,45 @@ def test_bfloat16_rows_do_not_hang_on_their_neighbours():
     (together,) = engine.run(images)
     (turned,) = engine.run(images[::-1].copy())
     np.testing.assert_array_equal(together, turned[::-1])
+
+
+def test_a_front_in_pieces_gives_what_single_images_give():
+    # At this size the first maps of eight images are cut, those of one are not.
+    one, eight = (OpenVinoEngine(network(TAPS[0], size=160), "float32", n) for n in (1, 8))
+    images = pixels(8, 160)
+    (together,) = eight.run(images)
+    alone = np.concatenate([one.run(image[None])[0] for image in images])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4 * np.abs(alone).max())
+
+
+def test_only_the_outputs_that_are_asked_for_are_computed():
+    import openvino
+    from openvino import opset13
+
+    image = opset13.parameter([2, 3], np.float32)
+    kept = opset13.relu(image)
+    model = openvino.Model([kept, opset13.exp(kept), opset13.sigmoid(image)], [image])
+    keep_outputs(model, 1)
+    assert [n.get_type_name() for n in model.get_ordered_ops()] == ["Parameter", "Relu", "Result"]
+
+
+def test_an_efficientnet_equals_keras():
+    # The converter adds outputs to it, one for each swish.
+    one = network(Tap("top_activation", "avg"), backbone="efficientnet_b0")
+    (ours,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
+    (theirs,) = KerasEngine(one, "float32", 4).run(pixels(4))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_what_a_process_did_before_does_not_make_it_compile_again():
+    one = network(TAPS[0], size=160)
+    compiled = model_folder(one).path / COMPILED
+    OpenVinoEngine(one, "bfloat16", 8)
+    before = set(compiled.iterdir())
+    # The names of new operations count on from these.
+    OpenVinoEngine(network(TAPS[0]), "float32", 4)
+    OpenVinoEngine(one, "bfloat16", 8)
+    assert before and set(compiled.iterdir()) == before
 
 
 def test_a_second_start_loads_neither_keras_nor_tensorflow():
