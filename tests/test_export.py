@@ -174,3 +174,26 @@ def test_wrong_requests_are_explained(cli: Cli, made: Path) -> None:
         assert result.exit_code == 1 and hint in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
     assert make_plan(OPTIONS).spec == featx.load_model(model).spec
+
+
+def test_openvino_gives_one_output_of_a_network_with_swish(tmp_path: Path) -> None:
+    # TensorFlow keeps each swish's input for its gradient; the converter makes outputs of them.
+    openvino = pytest.importorskip("openvino")
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3), dtype="uint8"),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="swish"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="swish"),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    file = tmp_path / "model.xml"
+    FORMATS["openvino"].write(model, file, json.dumps({"labels": ["a", "b"]}))
+    graph = openvino.Core().read_model(str(file))
+    assert len(graph.outputs) == 1
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    expected = np.asarray(model.predict_on_batch(images))
+    np.testing.assert_allclose(FORMATS["openvino"].run(file, images), expected, atol=1e-5)
