@@ -64,6 +64,11 @@ def stays_on_disk(X: Any, n_samples: int, n_classes: int, memory: int) -> bool:
     return _needed(X, n_samples) + least > memory
 
 
+def able_from_disk() -> str:
+    """Name the heads that train from features on disk."""
+    return ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
+
+
 def _needed(X: Any, n_samples: int) -> int:
     """Return the bytes of so many rows, as stored and as a copy in float32."""
     return int(n_samples * X.shape[1] * (X.dtype.itemsize + COPY_ITEMSIZE))
@@ -104,11 +109,10 @@ def bounded_rows(
     if memory is None or not stays_on_disk(X, n_samples, n_classes, memory):
         return [np.asarray(X[rows]) for rows in parts]
     if not find_head(head_name).memory_mapped:
-        able = ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
         raise TrainingDataError(
             f"{head_name} needs all features in memory, about "
             f"{_megabytes(_needed(X, n_samples))}, and --memory "
-            f"allows {_megabytes(memory)}. These heads train from disk: {able}."
+            f"allows {_megabytes(memory)}. These heads train from disk: {able_from_disk()}."
         )
     return [RowView(X, rows, memory) for rows in parts]
 

@@ -15,7 +15,7 @@ from ..cache.suggest import did_you_mean
 from .fit import HeadOptions, fit_head, origin, score_split, seeded_head
 from .grid import Family, default_families
 from .heads.table import HEADS
-from .memory import stays_on_disk
+from .memory import able_from_disk, stays_on_disk
 from .model import Model
 from .results import Measured, ResultStore
 from .splits import Split, split_features
@@ -180,10 +180,9 @@ def sweep(
 def _nothing_to_do(left_out: Sequence[str]) -> str:
     if not left_out:
         return "there is nothing to sweep: no features or no heads were named"
-    able = ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
     return (
         f"there is nothing to sweep: {', '.join(left_out)} must have all features in memory, which "
-        f"--memory does not allow. These heads train from disk: {able}."
+        f"--memory does not allow. These heads train from disk: {able_from_disk()}."
     )
 
 

@@ -2,6 +2,7 @@
 #ifndef FEATX_DENSE_H
 #define FEATX_DENSE_H
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -113,7 +114,6 @@ INLINE void wait_for_all(Run *run, int phase) {
         atomic_store(&run->turn, turn + 1);
         return;
     }
-    extern int sched_yield(void);
     for (int n_looks = 0; atomic_load(&run->turn) == turn; n_looks++)
         if (n_looks > 4000) sched_yield();
 }

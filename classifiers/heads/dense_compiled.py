@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...extractor.hardware import n_usable_cores
 from .dense_batches import Batches
-from .dense_plan import FAST_SIZE, Layers, Plan, glorot_uniform
+from .dense_plan import Layers, Plan, glorot_uniform
 
 try:
     from . import _dense
@@ -22,6 +22,8 @@ else:
 # Units and inputs are filled up to whole panels.
 PANEL = 32
 MAX_HIDDEN_LAYERS = 1
+# Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
+FAST_SIZE = 1 << 17
 
 
 def fits(plan: Plan) -> bool:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from .blocks import Floats, Ints
 
 Layers = list[tuple[Floats, Floats]]
-# Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
-FAST_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
