@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .classifiers import fit_model as fit
     from .classifiers import score_images as score
     from .classifiers import sweep_model as sweep
-    from .classifiers.sweep import SweepOptions
+    from .classifiers.selection.sweep import SweepOptions
     from .classifiers.transformer import FeatureExtractor
     from .extractor import FeatureOptions, RunOptions
     from .extractor import extract_features as extract
@@ -45,7 +45,7 @@ _HOMES = {
     "RunOptions": "extractor:RunOptions",
     "ScoreOptions": "classifiers:ScoreOptions",
     "Scores": "cache:Scores",
-    "SweepOptions": "classifiers.sweep:SweepOptions",
+    "SweepOptions": "classifiers.selection.sweep:SweepOptions",
     "export": "classifiers:export_model",
     "extract": "extractor:extract_features",
     "fit": "classifiers:fit_model",

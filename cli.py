@@ -10,8 +10,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import cache, doctor, extract, fit, listing, model, score, sweep
 from .commands.config import default_map
+from .commands.features import cache, doctor, extract, listing
+from .commands.models import fit, sweep
+from .commands.use import model, score
 
 INTERRUPTED = 130
 GARBAGE_THRESHOLD = 50_000

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from featx.classifiers.heads.dense import DenseHead
-from featx.classifiers.heads.together import fit_many
+from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.joint_fit import fit_many
 
 PRESETS = ("softmax", "dropout", "mlp")
 RATES = (3e-4, 1e-3, 3e-3)

@@ -10,8 +10,8 @@ import sys
 
 def main() -> None:
     """Measure after a warm-up."""
-    from featx.extractor.batch_size import images_per_second
-    from featx.extractor.groups import group_plans
+    from featx.extractor.engines.batch_size import images_per_second
+    from featx.extractor.pipeline.groups import group_plans
     from featx.extractor.plan import FeatureOptions, make_plan
 
     name, weights, precision, seconds = sys.argv[1:5]

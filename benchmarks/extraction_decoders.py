@@ -34,8 +34,8 @@ def pillow(raw: bytes) -> np.ndarray:
 
 def featx(raw: bytes) -> np.ndarray:
     """What featx does: libjpeg-turbo and its own resize, with everything that Pillow handles."""
-    from featx.extractor.decode import decode
-    from featx.extractor.geometry import Geometry
+    from featx.extractor.images.decode import decode
+    from featx.extractor.images.geometry import Geometry
 
     return decode(raw, [Geometry(SIDE, SIDE)])[0]
 

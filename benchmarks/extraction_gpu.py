@@ -29,8 +29,8 @@ SIDE = 224
 
 def ours(backbone: str, batch: int) -> float:
     """Return images/s of featx' Keras engine."""
-    from featx.extractor.batch_size import images_per_second
-    from featx.extractor.engines.keras_engine import KerasEngine, accelerators
+    from featx.extractor.engines.batch_size import images_per_second
+    from featx.extractor.engines.keras import KerasEngine, accelerators
     from featx.extractor.plan import FeatureOptions, make_plan
 
     if not accelerators():
@@ -69,8 +69,8 @@ def torch_compiled(backbone: str, batch: int) -> float:
 
 def decoding(folder: Path) -> float:
     """Return images/s of reading and decoding alone, on all cores."""
-    from featx.extractor.decode import decode
-    from featx.extractor.geometry import Geometry
+    from featx.extractor.images.decode import decode
+    from featx.extractor.images.geometry import Geometry
 
     places = sorted(folder.rglob("*.jpg"))
     geometry = Geometry(SIDE, SIDE)

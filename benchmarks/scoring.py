@@ -22,7 +22,7 @@ import numpy as np
 import featx
 from featx.cache import Listing, RunRecord, StringColumn
 from featx.cache.batch import FeatureBatch
-from featx.classifiers.heads.table import make_head
+from featx.classifiers.heads.registry import make_head
 
 SHARD_ROWS = 13_000
 N_CLASSES = 10

@@ -33,7 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from solver_heads import rbf, sweep, timed
 
-from featx.classifiers.solver import solve_path
+from featx.classifiers.heads.linear.solver import solve_path
 
 GRID = np.logspace(-5, 0, 12)
 TEST_ROWS = 10_000

@@ -1,16 +1,16 @@
 """The feature cache: HDF5 shards, fingerprints, manifests, and the errors of all of featx."""
 
 from .batch import FeatureBatch
-from .compression import COMPRESSIONS
 from .features import FeatureMatrix, FeatureSet
+from .format.compression import COMPRESSIONS
+from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
-from .quarantine import BadImage
-from .runs import RunRecord
-from .scores import Scores
+from .records.quarantine import BadImage
+from .records.run_record import RunRecord
+from .records.scores import Scores
 from .shardset import ShardSet
 from .spec import FORMAT_VERSION, POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
-from .strings import StringColumn
 
 __all__ = [
     "COMPRESSIONS",

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .format.strings import StringColumn
 from .manifest import SPLITS, Manifest
 from .shardset import ShardSet
 from .spec import FeatureSpec
-from .strings import StringColumn
 
 BLOCK_ROWS = 4096
 # With one block ahead the reading thread stands still whenever both it and its user finish at once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .atomic import PARTIAL
+from .format.atomic import PARTIAL
 
 SHARD_SUFFIX = ".h5"
 MANIFEST_SUFFIX = ".h5"

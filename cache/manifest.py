@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import SourceFormatError
-from .strings import StringColumn
+from .format.strings import StringColumn
 
 SPLITS = ("train", "val", "test")
 NO_LABEL = -1

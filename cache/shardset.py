@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CacheError, CacheFormatError, FeaturesNotFoundError
-from .index import DigestIndex
+from .format.index import DigestIndex
+from .format.shard import Shard
 from .layout import SHARD_SUFFIX
 from .manifest import DIGEST_BYTES
-from .shard import Shard
 from .spec import FeatureSpec
 
 # A mapped shard holds a file descriptor, and 1,024 is a common limit; with more shards than this

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .atomic import write_text
 from .batch import FeatureBatch
-from .compression import check_compression
 from .errors import CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
+from .format.atomic import write_text
+from .format.compression import check_compression
+from .format.shard import write_shard
 from .layout import Layout, size_of
 from .manifest import Manifest
-from .manifest_io import read_location, read_manifest, write_manifest
-from .quarantine import BadImage, read_quarantine, write_quarantine
-from .runs import RunRecord, read_run, write_run
-from .shard import write_shard
+from .records.manifest_file import read_location, read_manifest, write_manifest
+from .records.quarantine import BadImage, read_quarantine, write_quarantine
+from .records.run_record import RunRecord, read_run, write_run
 from .shardset import ShardSet
 from .spec import FeatureSpec
 

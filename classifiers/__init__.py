@@ -12,16 +12,16 @@ from .api import (
     score_images,
     sweep_model,
 )
-from .bundle import load_model, save_model
-from .fit import FitReport, HeadOptions
-from .heads.table import make_head
-from .model import Model
-from .predictions import PredictionOptions
-from .score import ScoreReport
-from .sweep import SweepReport
+from .heads.registry import make_head
+from .models.model import Model
+from .models.model_file import load_model, save_model
+from .scoring.predictions import PredictionOptions
+from .scoring.score import ScoreReport
+from .selection.fit import FitReport, HeadOptions
+from .selection.sweep import SweepReport
 
 if TYPE_CHECKING:
-    from .solver import solve_path
+    from .heads.linear.solver import solve_path
 
 __all__ = [
     "FitReport",
@@ -46,7 +46,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Fetch the solver on first use: it loads SciPy, which scoring never needs."""
     if name == "solve_path":
-        from .solver import solve_path
+        from .heads.linear.solver import solve_path
 
         return solve_path
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

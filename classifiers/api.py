@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
 from ..extractor.backbones import IMAGENET
-from ..extractor.options import Observer, RunOptions, Silence
 from ..extractor.plan import plan_for
+from ..extractor.run_options import Observer, RunOptions, Silence
 from ..extractor.sources import Source, open_source
-from .bundle import load_model, save_model
-from .crossing import measure_crossing
-from .fit import FitReport, HeadOptions, fit
-from .formats import Target
-from .model import Model
-from .predictions import PredictionOptions
-from .score import ScoreJob, ScoreReport, score
-from .supply import CachedSupply, ImageSupply, Supply
-from .sweep import SweepObserver, SweepOptions, SweepReport, sweep
+from .models.model import Model
+from .models.model_file import load_model, save_model
+from .scoring.engine_drift import measure_crossing
+from .scoring.output_formats import Target
+from .scoring.predictions import PredictionOptions
+from .scoring.rows_to_score import CachedSupply, ImageSupply, Supply
+from .scoring.score import ScoreJob, ScoreReport, score
+from .selection.fit import FitReport, HeadOptions, fit
+from .selection.sweep import SweepObserver, SweepOptions, SweepReport, sweep
 
 if TYPE_CHECKING:
-    from .export import ExportReport
+    from .models.export import ExportReport
 
 FEATURES = "features:"
 
@@ -224,7 +224,7 @@ def export_model(
     ConfigError, ModelFileError, FeatureMismatchError, BackboneError, ModelError, CacheWriteError
         See ``export``; nothing is written.
     """
-    from .export import export
+    from .models.export import export
 
     loaded = model if isinstance(model, Model) else load_model(model)
     return export(loaded, to, Path(out) if out else None, weights)

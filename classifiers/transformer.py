@@ -24,7 +24,7 @@ from ..cache import (
 )
 from ..cache.errors import ImageError, SourceFormatError
 from ..extractor import FeatureOptions, RunOptions
-from ..extractor.features import iter_features
+from ..extractor.pipeline.features import iter_features
 from ..extractor.plan import Plan, make_plan
 from ..extractor.sources import Raw, digest_of
 

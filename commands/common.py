@@ -89,7 +89,7 @@ def human_count(n: int) -> str:
 
 def parsed_memory(text: str | None) -> int | None:
     """Return the bytes that ``--memory`` stands for; raises ConfigError where it is no size."""
-    from ..classifiers.memory import parse_memory
+    from ..classifiers.selection.memory import parse_memory
 
     return None if text is None else parse_memory(text)
 

@@ -54,8 +54,8 @@ def run_options(
     retry_failed: bool = False,
 ) -> RunOptions:
     """Return the options of a run; raises ConfigError for one that cannot be used."""
-    from ..extractor.drift import MAX_DRIFT
-    from ..extractor.options import BadLimit, RunOptions
+    from ..extractor.engines.drift import MAX_DRIFT
+    from ..extractor.run_options import BadLimit, RunOptions
 
     return RunOptions(
         workers=workers,

@@ -1,9 +1,9 @@
 """The extractor: images through frozen backbones into the cache."""
 
 from .api import extract_features, extract_several
-from .options import RunOptions
+from .extract_report import ExtractReport
 from .plan import FeatureOptions
-from .report import ExtractReport
+from .run_options import RunOptions
 from .sources import open_source
 
 __all__ = [

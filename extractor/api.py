@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..cache import DEFAULT_ROOT, FeatureStore
 from .extract import extract
-from .options import Observer, RunOptions
+from .extract_report import ExtractReport
 from .plan import FeatureOptions, make_plan
-from .report import ExtractReport
+from .run_options import Observer, RunOptions
 from .sources import Source, open_source
 
 

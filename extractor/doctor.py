@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from ..cache import FeatureBatch, FeatureStore
 from ..cache.errors import ImageError, SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
-from .batch_size import choose_batch_size, images_per_second
-from .decode import decode, strict_images
 from .engines import choose_engine
+from .engines.batch_size import choose_batch_size, images_per_second
 from .engines.choose import idle_gpu
-from .engines.model_cache import model_folder
-from .groups import Group, group_plans
+from .engines.model_folder import model_folder
+from .engines.precision import Settled, settle
 from .hardware import Hardware, this_machine
-from .options import RunOptions, Silence
+from .images.decode import decode, strict_images
+from .pipeline.groups import Group, group_plans
+from .pipeline.rates import StageRates
 from .plan import Plan
-from .precision import Settled, settle
-from .rates import StageRates
+from .run_options import RunOptions, Silence
 from .sources import Source, digest_of
 
 N_IMAGES = 128

@@ -12,22 +12,22 @@ import numpy as np
 from ..cache import BadImage, FeatureStore, RunRecord
 from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
-from .coverage import Coverage
-from .decode import strict_images
 from .engines.choose import AUTO, idle_gpu
-from .engines.model_cache import model_folder
-from .groups import group_plans
+from .engines.model_folder import model_folder
+from .engines.precision import Settled, settle
+from .extract_report import ExtractReport
 from .hardware import n_usable_cores
-from .options import Observer, RunOptions, Silence
-from .pipeline import Lane, Pipeline
+from .images.decode import strict_images
+from .pipeline.groups import group_plans
+from .pipeline.pending import Coverage
+from .pipeline.pipeline import Lane, Pipeline
+from .pipeline.rates import StageRates, StageSeconds
+from .pipeline.scan import Survey, survey
+from .pipeline.stream import WINDOW, Item, Reader, read_ahead
+from .pipeline.writer import ShardWriter
 from .plan import Plan
-from .precision import Settled, settle
-from .rates import StageRates, StageSeconds
-from .report import ExtractReport
+from .run_options import Observer, RunOptions, Silence
 from .sources import Source
-from .stream import WINDOW, Item, Reader, read_ahead
-from .survey import Survey, survey
-from .writer import ShardWriter
 
 NO_DIGEST = bytes(DIGEST_BYTES)
 

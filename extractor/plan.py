@@ -19,7 +19,7 @@ from .backbones import (
 )
 from .engines import PRECISIONS, Engine, Network, Tap, build_engine
 from .engines.choose import AUTO
-from .geometry import Geometry, canonical_colour
+from .images.geometry import Geometry, canonical_colour
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import featx.extractor.writer as writer
+import featx.extractor.pipeline.writer as writer
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatxError
 from featx.extractor.extract import extract
-from featx.extractor.groups import Group
-from featx.extractor.options import RunOptions
+from featx.extractor.pipeline.groups import Group
 from featx.extractor.plan import FeatureOptions, make_plan
+from featx.extractor.run_options import RunOptions
 from featx.extractor.sources import open_source
 
 BATCH = 8

@@ -17,10 +17,10 @@ from conftest import make_photos
 
 import featx
 from featx.cache.errors import ConfigError, ModelError
-from featx.classifiers.export import FORMATS
-from featx.classifiers.export import write as write_module
-from featx.classifiers.export.head_graph import probabilities_of
-from featx.classifiers.heads.table import make_head
+from featx.classifiers.heads.registry import make_head
+from featx.classifiers.models.export import FORMATS
+from featx.classifiers.models.export import write as write_module
+from featx.classifiers.models.export.head_graph import probabilities_of
 from featx.extractor.plan import make_plan
 from tests_shared import Cli
 

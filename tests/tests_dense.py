@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from featx.classifiers.heads.dense_plan import Layers, Plan, Preset
+from featx.classifiers.heads.dense.dense_plan import Layers, Plan, Preset
 
 PLAN = Plan(Preset((7, 5)), lr=0.01, weight_decay=0.02, epochs=1, patience=1, seed=3)
 

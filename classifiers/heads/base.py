@@ -18,8 +18,9 @@ from ...cache.errors import (
     ModelFileError,
     TrainingDataError,
 )
-from .arrays import ArrayRule, check_arrays, check_classes_array, portable_classes
-from .blocks import (
+from .calibration import probabilities
+from .parameter_checks import Rule, check_params
+from .row_blocks import (
     Floats,
     check_finite,
     compute_dtype,
@@ -27,11 +28,10 @@ from .blocks import (
     iter_blocks,
     take_rows,
 )
-from .calibrate import probabilities
-from .checks import check_classes
-from .rules import Rule, check_params
 from .scaler import measure_scale, standardised
-from .training import Training, checked_weight, class_factors
+from .serialisation import ArrayRule, check_arrays, check_classes_array, portable_classes
+from .training_checks import check_classes
+from .training_data import Training, checked_weight, class_factors
 
 SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Floats, row_slices
+from .row_blocks import Floats, row_slices
 
 GUESS_ROWS = 256
 SUM_ROWS = 1024

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .layers import name_as_in_a_new_session
 from .load import load_weights
 from .model_file import load_model
-from .table import OURS, BackboneRecord
+from .registry import OURS, BackboneRecord
 from .weights import Weights
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsNotFoundError
 from .model_file import describe_model_file, is_model_file
-from .table import BackboneRecord, find_backbone
+from .registry import BackboneRecord, find_backbone
 from .weights import IMAGENET
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...cache.errors import WeightsMismatchError
-from .table import BackboneRecord
+from .registry import BackboneRecord
 
 Builder = Callable[[BackboneRecord, bool, tuple[int, int]], Any]
 

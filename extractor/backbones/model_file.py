@@ -19,11 +19,11 @@ from ...cache.errors import (
     WeightsMismatchError,
     WeightsNotFoundError,
 )
-from ..keras_import import import_keras
+from ..engines.keras_import import import_keras
 from .config_check import check_config
 from .layers import LAST_MAP
 from .preprocess import PREPROCESS
-from .table import BackboneRecord
+from .registry import BackboneRecord
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 DEFAULT_SIZE = 224

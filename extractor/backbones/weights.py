@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
-from ..keras_import import import_keras
-from .table import DEFAULT_BACKBONE, BackboneRecord, WeightsFile
+from ..engines.keras_import import import_keras
+from .registry import DEFAULT_BACKBONE, BackboneRecord, WeightsFile
 
 RANDOM = "random"
 IMAGENET = "imagenet"

@@ -75,10 +75,10 @@ def build_engine(network: Network, precision: str, wanted: str, batch_size: int)
     ConfigError, BackboneError
         There is no such engine, or the network cannot be built.
     """
-    from .keras_engine import KerasEngine
+    from .keras import KerasEngine
 
     if _prefers_openvino(precision, wanted):
-        from .openvino_engine import OpenVinoEngine
+        from .openvino.engine import OpenVinoEngine
 
         try:
             return OpenVinoEngine(network, precision, batch_size)
@@ -97,7 +97,7 @@ def _prefers_openvino(precision: str, wanted: str) -> bool:
         return True
     if wanted != AUTO or not machine.is_x86 or not find_spec("openvino"):
         return False
-    from .keras_engine import accelerators
+    from .keras import accelerators
 
     # A GPU that Keras cannot use: the processor with OpenVINO beats the processor with Keras.
     return not accelerators()

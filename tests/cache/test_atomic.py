@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from featx.cache.atomic import write_text
 from featx.cache.errors import CacheWriteError
+from featx.cache.format.atomic import write_text
 
 
 def test_a_read_only_file_system_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

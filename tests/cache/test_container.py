@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from cache_shared import batch_of, make_spec, manifest_of, rows_of
 
-from featx.cache import seal
-from featx.cache.container import open_container, write_container
 from featx.cache.errors import CacheFormatError, NewerFormatError
-from featx.cache.manifest_io import read_manifest, write_manifest
-from featx.cache.shard import Shard, write_shard
+from featx.cache.format import footer as seal
+from featx.cache.format.container import open_container, write_container
+from featx.cache.format.shard import Shard, write_shard
+from featx.cache.records.manifest_file import read_manifest, write_manifest
 
 DISK_FULL = """
 import resource, signal, sys
 import numpy as np
 from pathlib import Path
-from featx.cache import seal
-from featx.cache.container import write_container
+from featx.cache.format import footer as seal
+from featx.cache.format.container import write_container
 from featx.cache.errors import CacheWriteError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, limit = Path(sys.argv[1]), int(sys.argv[2])

@@ -16,8 +16,8 @@ from cache_shared import fill, flip, make_spec, manifest_of, offset_of_rows, row
 
 from featx.cache import FeatureStore, Listing, Manifest, StringColumn
 from featx.cache.errors import CacheFormatError, ConfigError, SourceFormatError, SourceNotFoundError
-from featx.cache.export import export
-from featx.cache.imports import import_features
+from featx.cache.exchange.export import export
+from featx.cache.exchange.import_ import import_features
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ import numpy as np
 from featx.cache import FeatureBatch, FeatureStore
 sys.path.insert(0, sys.argv[2])
 from cache_shared import make_spec, manifest_of, record_of, digests_of
-from featx.cache.export import export
+from featx.cache.exchange.export import export
 root = Path(sys.argv[1])
 store, spec = FeatureStore(root / "cache"), make_spec()
 for i in range(10):

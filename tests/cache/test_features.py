@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 import featx.cache.shardset as shardset_module
 from featx.cache import COMPRESSIONS, FeatureBatch, FeatureSet, FeatureStore
-from featx.cache.compact import compact
 from featx.cache.errors import CacheError, CacheFormatError, ConfigError
+from featx.cache.maintenance.compact import compact
 
 
 @pytest.mark.parametrize("compression", ["none", *COMPRESSIONS])

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featx.cache import FeatureStore
-from featx.cache.verify import verify
-from featx.extractor.writer import UNDER_WAY, WAITING
+from featx.cache.maintenance.verify import verify
+from featx.extractor.pipeline.writer import UNDER_WAY, WAITING
 from tests_shared import CHEAP
 
 DRIVER = Path(__file__).parents[1] / "extract_driver.py"

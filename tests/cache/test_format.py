@@ -14,7 +14,7 @@ from cache_shared import digests_of, fill, make_spec, rows_of
 
 import featx.cache
 from featx.cache import BadImage, FeatureStore
-from featx.cache.verify import verify
+from featx.cache.maintenance.verify import verify
 
 DATA = Path(__file__).parents[1] / "data" / "cache-v1"
 SETS = (("tiny", "float32"), ("squeezed", "float32"), ("halved", "float16"))

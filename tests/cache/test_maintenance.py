@@ -22,15 +22,16 @@ from cache_shared import (
     shards_in,
 )
 
-import featx.cache.merge as merge_module
-from featx.cache import BadImage, FeatureStore, seal
-from featx.cache.collect import collect_garbage, find_garbage
-from featx.cache.compact import compact
+import featx.cache.exchange.merge as merge_module
+from featx.cache import BadImage, FeatureStore
 from featx.cache.errors import CacheFormatError, FeaturesNotFoundError
-from featx.cache.merge import merge
-from featx.cache.remove import find_removal, remove
-from featx.cache.repair import repair
-from featx.cache.verify import verify
+from featx.cache.exchange.merge import merge
+from featx.cache.format import footer as seal
+from featx.cache.maintenance.compact import compact
+from featx.cache.maintenance.gc import collect_garbage, find_garbage
+from featx.cache.maintenance.repair import repair
+from featx.cache.maintenance.rm import find_removal, remove
+from featx.cache.maintenance.verify import verify
 
 
 def snapshot(root: Path) -> dict[str, bytes]:

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from featx.cache import FeatureSpec, atomic
+from featx.cache import FeatureSpec
 from featx.cache.errors import CacheWriteError, FeatureMismatchError, ModelFileError
+from featx.cache.format import atomic
 from featx.classifiers import Model, load_model, save_model
-from featx.classifiers.bundle import model_digest
-from featx.classifiers.heads.table import HEADS, make_head
+from featx.classifiers.heads.registry import HEADS, make_head
+from featx.classifiers.models.model_file import model_digest
 from featx.cli import app
 
 V1 = Path(__file__).parents[1] / "data" / "model-v1.featx"

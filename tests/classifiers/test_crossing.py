@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from featx.classifiers import load_model, save_model
-from featx.classifiers.crossing import measure_crossing
+from featx.classifiers.scoring.engine_drift import measure_crossing
 from featx.extractor.plan import plan_for
 from featx.extractor.sources import open_source
 from tests_shared import CHEAP, Cli

@@ -15,11 +15,11 @@ from cache_shared import make_spec, record_of
 
 from featx.cache import FeatureBatch, FeatureStore, Listing, Manifest, StringColumn
 from featx.cache.errors import ConfigError, TrainingDataError
-from featx.classifiers.fit import HeadOptions, fit
-from featx.classifiers.grid import Family
-from featx.classifiers.heads.blocks import RowView
-from featx.classifiers.memory import bounded_rows, least_memory, parse_memory
-from featx.classifiers.sweep import SweepOptions, sweep
+from featx.classifiers.heads.row_blocks import RowView
+from featx.classifiers.selection.fit import HeadOptions, fit
+from featx.classifiers.selection.grid import Family
+from featx.classifiers.selection.memory import bounded_rows, least_memory, parse_memory
+from featx.classifiers.selection.sweep import SweepOptions, sweep
 
 SHARD_ROWS = 20_000
 N_CLASSES = 4
@@ -28,9 +28,9 @@ CHILD = """
 import json, os, resource, sys, threading, time
 import numpy as np
 from featx.cache import FeatureStore
-from featx.classifiers.fit import HeadOptions, fit
-from featx.classifiers.grid import Family
-from featx.classifiers.sweep import SweepOptions, sweep
+from featx.classifiers.selection.fit import HeadOptions, fit
+from featx.classifiers.selection.grid import Family
+from featx.classifiers.selection.sweep import SweepOptions, sweep
 
 cache, name, params, memory, bounded = sys.argv[1:]
 params, memory = json.loads(params), int(memory)
@@ -162,7 +162,7 @@ def test_a_gigabyte_is_learned_from_in_300_megabytes(head, params, tmp_path):
 @pytest.mark.parametrize("head", ["logreg", "linear-svm"])
 def test_bounded_training_finds_the_same_optimum(head, cache, monkeypatch):
     features = FeatureStore(cache).open_features("small")
-    monkeypatch.setattr("featx.classifiers.memory.least_memory", lambda *_: 0)
+    monkeypatch.setattr("featx.classifiers.selection.memory.least_memory", lambda *_: 0)
     free, bounded = (
         fit(features, HeadOptions(head, {"C": 1e-3}, 0, memory)).model.head
         for memory in (None, 1_000_000)
@@ -201,7 +201,7 @@ def test_a_sweep_leaves_out_heads_that_need_all_in_memory(cache):
 def test_a_sweep_within_memory_measures_what_it_would_without(cache, monkeypatch):
     store = FeatureStore(cache)
     features = store.open_features("small")
-    monkeypatch.setattr("featx.classifiers.memory.least_memory", lambda *_: 0)
+    monkeypatch.setattr("featx.classifiers.selection.memory.least_memory", lambda *_: 0)
     grid = (Family("logreg", ({"C": 1e-4}, {"C": 1e-3})), Family("ridge", ({"alpha": 10.0},)))
     boards = []
     for memory in (None, 1_000_000):

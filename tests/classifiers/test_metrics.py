@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from featx.classifiers.metrics import measure, wilson_interval
+from featx.classifiers.selection.metrics import measure, wilson_interval
 
 
 def test_metrics_equal_scikit_learn() -> None:

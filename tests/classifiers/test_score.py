@@ -15,13 +15,13 @@ import pytest
 
 from featx.cache import NO_LABEL, FeatureSpec, Listing, StringColumn
 from featx.cache.errors import ConfigError, ModelError, TooManyBadImagesError
-from featx.classifiers.formats import Target, flat
-from featx.classifiers.heads.table import make_head
-from featx.classifiers.model import Model
-from featx.classifiers.parts import work_folder
-from featx.classifiers.predictions import PredictionOptions, RowBlock, id_array
-from featx.classifiers.score import ScoreJob, score
-from featx.extractor.options import BadLimit
+from featx.classifiers.heads.registry import make_head
+from featx.classifiers.models.model import Model
+from featx.classifiers.scoring.checkpoints import work_folder
+from featx.classifiers.scoring.output_formats import Target, flat
+from featx.classifiers.scoring.predictions import PredictionOptions, RowBlock, id_array
+from featx.classifiers.scoring.score import ScoreJob, score
+from featx.extractor.run_options import BadLimit
 
 SPEC = FeatureSpec(
     backbone="mobilenet",

@@ -8,7 +8,7 @@ import pytest
 from featx.cache import FeatureBatch, FeatureSet, FeatureSpec, FeatureStore, StringColumn
 from featx.cache.errors import TrainingDataError
 from featx.cache.manifest import Listing, Manifest
-from featx.classifiers.splits import split_features
+from featx.classifiers.selection.splits import split_features
 
 
 def make_features(

@@ -10,12 +10,12 @@ import pytest
 from featx.cache import FeatureBatch, FeatureSet, FeatureSpec, FeatureStore, StringColumn
 from featx.cache.errors import ConfigError, TrainingDataError, UnknownHeadError
 from featx.cache.manifest import Listing, Manifest
-from featx.classifiers.grid import Family, default_families, read_grid
-from featx.classifiers.heads.centroid import CentroidHead
-from featx.classifiers.heads.table import HEADS
-from featx.classifiers.splits import split_features
-from featx.classifiers.sweep import Candidate, SweepOptions, sweep
-from featx.classifiers.validation import make_folds
+from featx.classifiers.heads.closed_form.centroid import CentroidHead
+from featx.classifiers.heads.registry import HEADS
+from featx.classifiers.selection.folds import make_folds
+from featx.classifiers.selection.grid import Family, default_families, read_grid
+from featx.classifiers.selection.splits import split_features
+from featx.classifiers.selection.sweep import Candidate, SweepOptions, sweep
 
 SMALL = (
     Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),

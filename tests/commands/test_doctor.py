@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from featx.extractor import rates
+from featx.extractor.pipeline import rates
 from tests_shared import CHEAP, Cli
 
 

@@ -19,9 +19,9 @@ import featx
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatureMismatchError
 from featx.classifiers import ScoreOptions, load_model, save_model, score_images
-from featx.classifiers import supply as supply_module
-from featx.extractor.options import Silence
+from featx.classifiers.scoring import rows_to_score as supply_module
 from featx.extractor.plan import plan_for
+from featx.extractor.run_options import Silence
 from tests_shared import CHEAP, Cli
 
 RANDOM = ("--weights", "random:0")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from featx.extractor.claims import Claims
+from featx.extractor.pipeline.seen import Claims
 
 
 def digest(number: int) -> bytes:

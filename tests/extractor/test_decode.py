@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from featx.cache.errors import ImageError
-from featx.extractor.decode import decode, strict_images
-from featx.extractor.geometry import Geometry
+from featx.extractor.images.decode import decode, strict_images
+from featx.extractor.images.geometry import Geometry
 
 SAME = Geometry(16, 24)
 

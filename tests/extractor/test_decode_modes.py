@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image, ImageCms
 
 from featx.cache.errors import ConfigError, ImageError
-from featx.extractor.decode import decode
-from featx.extractor.geometry import Geometry, canonical_colour
+from featx.extractor.images.decode import decode
+from featx.extractor.images.geometry import Geometry, canonical_colour
 
 ORANGE = (200, 100, 50)
 SIZE = Geometry(16, 24)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from featx.cache import FeatureStore
 from featx.cache.errors import BackboneError, ConfigError
 from featx.extractor.extract import extract as extract_all
-from featx.extractor.features import iter_features
-from featx.extractor.groups import Group
-from featx.extractor.options import BadLimit, RunOptions
+from featx.extractor.extract_report import ExtractReport
+from featx.extractor.pipeline.features import iter_features
+from featx.extractor.pipeline.groups import Group
+from featx.extractor.pipeline.stream import HANDFUL, Item, group, read_ahead
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
-from featx.extractor.report import ExtractReport
+from featx.extractor.run_options import BadLimit, RunOptions
 from featx.extractor.sources import Source, open_source
-from featx.extractor.stream import HANDFUL, Item, group, read_ahead
 
 PLAN = make_plan(
     FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32, precision="float32")
@@ -125,7 +125,8 @@ def test_known_bad_images_are_tried_again_only_on_request(
     extract(source, PLAN, store)
     decoded: list[object] = []
     monkeypatch.setattr(
-        "featx.extractor.stream.decode", lambda raw, g: decoded.append(raw) or [np.zeros(1)]
+        "featx.extractor.pipeline.stream.decode",
+        lambda raw, g: decoded.append(raw) or [np.zeros(1)],
     )
     report = extract(source, PLAN, store)
     assert decoded == [] and len(report.bad) == 1

@@ -7,9 +7,10 @@ import pytest
 
 from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache.errors import CacheWriteError
-from featx.extractor import extract_features, extract_several, groups, open_source, stream, writer
-from featx.extractor.decode import decode
-from featx.extractor.geometry import Geometry
+from featx.extractor import extract_features, extract_several, open_source
+from featx.extractor.images.decode import decode
+from featx.extractor.images.geometry import Geometry
+from featx.extractor.pipeline import groups, stream, writer
 from tests_engines import SumEngine
 
 FLOAT32 = {"weights": "random:0", "precision": "float32"}

@@ -14,16 +14,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import featx.extractor.stream as stream
+import featx.extractor.pipeline.stream as stream
 from featx.cache import FeatureStore
 from featx.cache.errors import TooManyBadImagesError
-from featx.cache.verify import verify
-from featx.extractor.decode import decode
+from featx.cache.maintenance.verify import verify
 from featx.extractor.extract import extract
-from featx.extractor.groups import Group
-from featx.extractor.options import BadLimit, RunOptions
+from featx.extractor.extract_report import ExtractReport
+from featx.extractor.images.decode import decode
+from featx.extractor.pipeline.groups import Group
 from featx.extractor.plan import FeatureOptions, make_plan
-from featx.extractor.report import ExtractReport
+from featx.extractor.run_options import BadLimit, RunOptions
 from featx.extractor.sources import open_source
 
 PLAN = make_plan(

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
-from featx.extractor import decode as decoding
-from featx.extractor import resample
 from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
 from featx.extractor.backbones.preprocess import Preprocess
 from featx.extractor.engines import run_rows
-from featx.extractor.geometry import Geometry
+from featx.extractor.images import decode as decoding
+from featx.extractor.images import resize as resample
+from featx.extractor.images.geometry import Geometry
 from featx.extractor.plan import FeatureOptions, make_plan
 
 KERAS = {"caffe": "vgg19", "tf": "mobilenet", "torch": "densenet"}

@@ -10,10 +10,10 @@ import skimage.data
 from PIL import Image
 
 from featx.cache.errors import ImageError
-from featx.extractor import jpeg
-from featx.extractor.decode import decode, strict_images
-from featx.extractor.geometry import Geometry
-from featx.extractor.jpeg import jpeg_pixels
+from featx.extractor.images import jpeg
+from featx.extractor.images.decode import decode, strict_images
+from featx.extractor.images.geometry import Geometry
+from featx.extractor.images.jpeg import jpeg_pixels
 
 GEOMETRIES = [Geometry(96, 96), Geometry(64, 80, "crop"), Geometry(96, 96, "pad", "#102030")]
 PHOTOGRAPH = Image.fromarray(skimage.data.coffee())

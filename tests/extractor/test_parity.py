@@ -15,7 +15,7 @@ from featx.cache import FeatureStore
 from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.backbones import BACKBONES
 from featx.extractor.backbones.build import set_random_weights
-from featx.extractor.options import Silence
+from featx.extractor.run_options import Silence
 
 SEED = 7
 TOLERANCE = 1e-5

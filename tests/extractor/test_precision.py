@@ -10,11 +10,12 @@ import pytest
 from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache import RunRecord
 from featx.cache.errors import ConfigError
-from featx.extractor import extract_features, open_source, precision, rates
-from featx.extractor.engines import EngineChoice
-from featx.extractor.options import Silence
+from featx.extractor import extract_features, open_source
+from featx.extractor.engines import EngineChoice, precision
+from featx.extractor.engines.precision import settle
+from featx.extractor.pipeline import rates
 from featx.extractor.plan import make_plan
-from featx.extractor.precision import settle
+from featx.extractor.run_options import Silence
 
 OPTIONS = FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32)
 

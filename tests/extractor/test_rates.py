@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from featx.extractor.batch_size import best_batch
-from featx.extractor.rates import StageRates, StageSeconds
+from featx.extractor.engines.batch_size import best_batch
+from featx.extractor.pipeline.rates import StageRates, StageSeconds
 
 
 def rates(read=9000.0, decode=1900.0, inference=410.0, write=1e6, workers=2, cores=2):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from featx.extractor import resample
-from featx.extractor.resample import Box, resize, resize_in_pillow
+from featx.extractor.images import resize as resample
+from featx.extractor.images.resize import Box, resize, resize_in_pillow
 
 compiled = pytest.mark.skipif(not resample.IS_COMPILED, reason="no compiler at installation")
 sides = st.integers(1, 90)
@@ -24,7 +24,7 @@ def noise(height: int, width: int, seed: int = 0, hard: bool = False) -> np.ndar
 
 def resize_in(units: str, pixels: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
     """Resize with one kind of the processor's units, or skip the test where there are none."""
-    from featx.extractor import _resample
+    from featx.extractor.images import _resample
 
     out = np.empty((size[1], size[0], 3), np.uint8)
     try:
@@ -96,7 +96,7 @@ def test_a_box_outside_the_image_is_refused(box):
 
 @compiled
 def test_the_compiled_part_checks_its_buffers():
-    from featx.extractor import _resample
+    from featx.extractor.images import _resample
 
     pixels, out = noise(4, 4), np.empty((2, 2, 3), np.uint8)
     box = (0, 0, 4, 4)

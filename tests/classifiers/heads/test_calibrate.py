@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.classifiers.heads.calibrate import (
+from featx.classifiers.heads.calibration import (
     calibration_folds,
     fit_temperature,
     probabilities,
     softmax,
     stratified_folds,
 )
-from featx.classifiers.heads.machine import couple_pairs, votes_of_pairs
+from featx.classifiers.heads.svm.one_vs_one import couple_pairs, votes_of_pairs
 
 
 @pytest.mark.parametrize("true", [0.2, 1.0, 7.0])

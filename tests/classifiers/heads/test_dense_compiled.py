@@ -12,11 +12,11 @@ import pytest
 from sklearn.base import clone
 from tests_dense import PLAN, keras_twin
 
-from featx.classifiers.heads import dense_compiled
-from featx.classifiers.heads.dense import DenseHead
-from featx.classifiers.heads.dense_compiled import CompiledNetworks, fits
-from featx.classifiers.heads.dense_plan import Preset, forward
-from featx.classifiers.heads.together import fit_many
+from featx.classifiers.heads.dense import dense_compiled
+from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.dense.dense_compiled import CompiledNetworks, fits
+from featx.classifiers.heads.dense.dense_plan import Preset, forward
+from featx.classifiers.heads.joint_fit import fit_many
 
 if not dense_compiled.IS_COMPILED:
     pytest.skip("no compiler was there at installation", allow_module_level=True)
@@ -211,7 +211,7 @@ def test_without_a_compiler_keras_trains_the_same_networks(digits, monkeypatch):
 def test_neither_keras_nor_its_backend_is_loaded():
     code = (
         "import sys, numpy as np\n"
-        "from featx.classifiers.heads.dense import DenseHead\n"
+        "from featx.classifiers.heads.dense.dense import DenseHead\n"
         "X = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)\n"
         "head = DenseHead('mlp', epochs=2).fit(X, (X[:, 0] > 0).astype(int))\n"
         "assert head.predict_proba(X).shape == (60, 2)\n"

@@ -9,11 +9,11 @@ import pytest
 from sklearn.base import clone
 from tests_dense import PLAN, keras_twin
 
-from featx.classifiers.heads import dense, dense_compiled
-from featx.classifiers.heads.dense import DenseHead
-from featx.classifiers.heads.dense_plan import Preset, forward
-from featx.classifiers.heads.together import fit_many
-from featx.extractor.keras_import import import_keras
+from featx.classifiers.heads.dense import dense, dense_compiled
+from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.dense.dense_plan import Preset, forward
+from featx.classifiers.heads.joint_fit import fit_many
+from featx.extractor.engines.keras_import import import_keras
 
 GRID = [
     DenseHead("softmax", epochs=6, lr=0.01),
@@ -35,7 +35,7 @@ def _keras_trains(monkeypatch):
 
 def make_program(plans, batch_size=32):
     import_keras()
-    from featx.classifiers.heads.dense_stack import Program
+    from featx.classifiers.heads.dense.dense_stack import Program
 
     return Program(plans, 64, 10, batch_size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featx.classifiers.heads.table import HEADS, make_head
+from featx.classifiers.heads.registry import HEADS, make_head
 
 WEIGHT = "check_sample_weight_equivalence_on_dense_data"
 FOLDS = "its temperature comes from held-out samples: repeating rows changes who is held out"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featx.classifiers.heads import neighbours, products
-from featx.classifiers.heads.knn import KNNHead
-from featx.classifiers.heads.neighbours import Search
-from featx.classifiers.solver.fast import multiplies_bfloat16
+from featx.classifiers.heads import bf16_matmul as products
+from featx.classifiers.heads.linear.solver.fast_products import multiplies_bfloat16
+from featx.classifiers.heads.neighbours import neighbours
+from featx.classifiers.heads.neighbours.knn import KNNHead
+from featx.classifiers.heads.neighbours.neighbours import Search
 
 bfloat16 = pytest.mark.skipif(not multiplies_bfloat16(), reason="no faster bfloat16 here")
 

@@ -12,13 +12,13 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.preprocessing import normalize
 from sklearn.svm import SVC, LinearSVC
 
-from featx.classifiers.heads import svm_solve
-from featx.classifiers.heads.centroid import CentroidHead
-from featx.classifiers.heads.knn import KNNHead
-from featx.classifiers.heads.linear import LinearSVMHead, LogisticHead
-from featx.classifiers.heads.neighbours import nearest_columns
-from featx.classifiers.heads.ridge import RidgeHead
-from featx.classifiers.heads.svm import RBFSVMHead
+from featx.classifiers.heads.closed_form.centroid import CentroidHead
+from featx.classifiers.heads.closed_form.ridge import RidgeHead
+from featx.classifiers.heads.linear.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.neighbours.knn import KNNHead
+from featx.classifiers.heads.neighbours.neighbours import nearest_columns
+from featx.classifiers.heads.svm import svm_solve
+from featx.classifiers.heads.svm.svm import RBFSVMHead
 
 
 def agreement(head, X_test, expected):
@@ -109,7 +109,7 @@ def test_ridge_temperature_comes_from_leaving_one_out(digits):
     for i in rows:
         rest = rows != i
         kept.append(RidgeClassifier(alpha=50.0).fit(X[rest], y[rest]).decision_function(X[[i]])[0])
-    from featx.classifiers.heads.calibrate import fit_temperature
+    from featx.classifiers.heads.calibration import fit_temperature
 
     head = RidgeHead(50.0, standardize=False).fit(X, y)
     assert head.temperature_ == pytest.approx(fit_temperature(np.array(kept), y), rel=1e-4)
@@ -151,7 +151,7 @@ def test_centroid_equals_scikit_learn(digits):
 
 
 def test_centroid_temperature_comes_from_leaving_one_out(digits):
-    from featx.classifiers.heads.calibrate import fit_temperature
+    from featx.classifiers.heads.calibration import fit_temperature
 
     X, y = digits.X[:150].astype(np.float64), digits.y[:150]
     decisions = []

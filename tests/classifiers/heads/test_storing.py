@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from featx.cache.errors import FeatureMismatchError, ModelFileError
-from featx.classifiers.heads.table import HEADS, load_head, make_head
+from featx.classifiers.heads.registry import HEADS, load_head, make_head
 
 SMALL = {"dense": {"hidden": (8, 4), "epochs": 3}}
 
@@ -165,7 +165,7 @@ def test_scoring_needs_neither_keras_nor_estimators_of_scikit_learn(heads, tmp_p
     np.savez(tmp_path / "arrays.npz", **head.get_arrays())
     code = f"""
 import sys, numpy as np
-from featx.classifiers.heads.table import load_head
+from featx.classifiers.heads.registry import load_head
 arrays = dict(np.load({str(tmp_path / "arrays.npz")!r}, allow_pickle=False))
 head = load_head("dense", {through_json(head)!r}, arrays)
 print(head.predict_proba(np.zeros((2, 64), np.float32)).shape)

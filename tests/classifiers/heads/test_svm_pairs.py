@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from featx.classifiers.heads import machine, products, svm, svm_pairs, svm_solve
-from featx.classifiers.heads.products import FastProduct, nearest_bfloat16
-from featx.classifiers.heads.svm import RBFSVMHead
-from featx.classifiers.heads.together import fit_many, predict_many
-from featx.classifiers.solver.fast import multiplies_bfloat16
+from featx.classifiers.heads import bf16_matmul as products
+from featx.classifiers.heads.bf16_matmul import FastProduct, nearest_bfloat16
+from featx.classifiers.heads.joint_fit import fit_many, predict_many
+from featx.classifiers.heads.linear.solver.fast_products import multiplies_bfloat16
+from featx.classifiers.heads.svm import one_vs_one as machine
+from featx.classifiers.heads.svm import svm, svm_pairs, svm_solve
+from featx.classifiers.heads.svm.svm import RBFSVMHead
 
 compiled = pytest.mark.skipif(not svm_pairs.IS_COMPILED, reason="the compiled part is missing")
 bfloat16 = pytest.mark.skipif(not multiplies_bfloat16(), reason="no faster bfloat16 here")
@@ -63,7 +65,7 @@ def test_features_beyond_float32_are_left_to_libsvm(digits, monkeypatch, size, e
 
 @compiled
 def test_the_compiled_part_checks_its_buffers():
-    from featx.classifiers.heads import _smo
+    from featx.classifiers.heads.svm import _smo
 
     own, cross = np.ones((2, 2), np.float32), np.zeros((2, 3), np.float32)
     blocks = (own, cross, np.ascontiguousarray(cross.T), np.ones((3, 3), np.float32))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from featx.cache.errors import ConfigError, UnknownHeadError
-from featx.classifiers.heads.table import HEADS, find_head, make_head
+from featx.classifiers.heads.registry import HEADS, find_head, make_head
 
 NAMES = ["logreg", "linear-svm", "svm", "ridge", "knn", "centroid", "dense"]
 
@@ -97,7 +97,7 @@ def test_more_neighbours_than_samples_are_refused(digits):
 
 def test_importing_the_table_loads_no_library():
     code = (
-        "import sys, featx.classifiers.heads.table as t; t.find_head('svm');"
+        "import sys, featx.classifiers.heads.registry as t; t.find_head('svm');"
         "print(*({'numpy', 'sklearn', 'keras', 'tensorflow', 'scipy'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

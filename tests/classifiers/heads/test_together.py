@@ -7,13 +7,13 @@ import pytest
 from sklearn.base import clone
 
 from featx.cache.errors import ConfigError
-from featx.classifiers.heads.centroid import CentroidHead
-from featx.classifiers.heads.dense import DenseHead
-from featx.classifiers.heads.knn import KNNHead
-from featx.classifiers.heads.linear import LinearSVMHead, LogisticHead
-from featx.classifiers.heads.ridge import RidgeHead
-from featx.classifiers.heads.svm import RBFSVMHead
-from featx.classifiers.heads.together import families, fit_many, predict_many
+from featx.classifiers.heads.closed_form.centroid import CentroidHead
+from featx.classifiers.heads.closed_form.ridge import RidgeHead
+from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.joint_fit import families, fit_many, predict_many
+from featx.classifiers.heads.linear.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.neighbours.knn import KNNHead
+from featx.classifiers.heads.svm.svm import RBFSVMHead
 
 EXACT = [
     RBFSVMHead(1.0),

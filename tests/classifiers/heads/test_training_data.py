@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from featx.cache.errors import FeatureMismatchError, TrainingDataError
-from featx.classifiers.heads import blocks
-from featx.classifiers.heads.blocks import RowView
-from featx.classifiers.heads.checks import check_training_data
+from featx.classifiers.heads import row_blocks as blocks
+from featx.classifiers.heads.registry import HEADS, make_head
+from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.heads.scaler import measure_scale
-from featx.classifiers.heads.table import HEADS, make_head
+from featx.classifiers.heads.training_checks import check_training_data
 
 SMALL = {"dense": {"hidden": (8,), "epochs": 5}, "knn": {"n_neighbors": 3}}
 X = np.arange(12, dtype=np.float32).reshape(6, 2)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from featx.classifiers.solver import SolverOptions, problem, solve_path
-from featx.classifiers.solver.blocks import Curvature
-from featx.classifiers.solver.known import KnownCurvatures
-from featx.classifiers.solver.problem import kin
+from featx.classifiers.heads.linear.solver import SolverOptions, problem, solve_path
+from featx.classifiers.heads.linear.solver.curvature_cache import KnownCurvatures
+from featx.classifiers.heads.linear.solver.problem import kin
+from featx.classifiers.heads.linear.solver.row_blocks import Curvature
 
 
 def curvature(fold=0):

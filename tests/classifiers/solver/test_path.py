@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from featx.classifiers.solver import Scaling, SolverOptions, fast, solve_path
+from featx.classifiers.heads.linear.solver import Scaling, SolverOptions, solve_path
+from featx.classifiers.heads.linear.solver import fast_products as fast
 
 from .conftest import make_data, objective
 

@@ -13,7 +13,7 @@ import pytest
 from featx.cache.errors import UnknownBackboneError
 from featx.extractor.backbones import BACKBONES, PREPROCESS, find_backbone, find_layer
 from featx.extractor.backbones.build import build_architecture
-from featx.extractor.backbones.table import TABLE
+from featx.extractor.backbones.registry import TABLE
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "describe_backbones.py"
 ROWS = {row["name"]: row for row in json.loads(TABLE.read_text())}

@@ -12,15 +12,15 @@ import pytest
 from featx.cache import FeatureStore
 from featx.cache.errors import ConversionError
 from featx.extractor import FeatureOptions, RunOptions, extract_features
-from featx.extractor.engines import convert
-from featx.extractor.engines.model_cache import model_folder
+from featx.extractor.engines.model_folder import model_folder
+from featx.extractor.engines.openvino import convert
 from tests_engines import network
 
 
 @pytest.fixture
 def augmenting(tmp_path: Path) -> Path:
     """A model with a layer for which OpenVINO has no rule."""
-    from featx.extractor.keras_import import import_keras
+    from featx.extractor.engines.keras_import import import_keras
 
     keras = import_keras()
     inputs = keras.Input((32, 32, 3))

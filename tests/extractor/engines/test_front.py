@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.front import split_front
+from featx.extractor.engines.openvino.batch_split import split_front
 
 B, SIDE, WIDTH = 4, 128, 32
 RNG = np.random.default_rng(0)

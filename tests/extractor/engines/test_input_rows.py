@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.input_rows import normalise_in_rows
+from featx.extractor.engines.openvino.input_fusion import normalise_in_rows
 
 B, SIDE = 3, 10
 SCALE = np.float32([0.5, 1.0, 2.0]).reshape(1, 3, 1, 1)

@@ -12,13 +12,13 @@ import pytest
 from featx.cache.errors import UnknownBackboneError, WeightsMismatchError
 from featx.extractor.backbones.weights import EMBEDDED_FILE
 from featx.extractor.engines import Network, Tap
-from featx.extractor.engines.model_cache import model_folder
+from featx.extractor.engines.model_folder import model_folder
 from tests_engines import network, pixels
 
 pytest.importorskip("openvino")
 
-from featx.extractor.engines.keras_engine import KerasEngine
-from featx.extractor.engines.openvino_engine import COMPILED, OpenVinoEngine, keep_outputs
+from featx.extractor.engines.keras import KerasEngine
+from featx.extractor.engines.openvino.engine import COMPILED, OpenVinoEngine, keep_outputs
 
 STARTS = 8
 TAPS = (
@@ -109,7 +109,7 @@ def test_a_second_start_loads_neither_keras_nor_tensorflow():
         "import sys, numpy as np\n"
         "from tests_engines import network, pixels\n"
         "from featx.extractor.engines import Tap\n"
-        "from featx.extractor.engines.openvino_engine import OpenVinoEngine\n"
+        "from featx.extractor.engines.openvino.engine import OpenVinoEngine\n"
         "engine = OpenVinoEngine(network(Tap('conv_pw_13_relu', 'avg')), 'float32', 4)\n"
         "assert engine.run(pixels(4))[0].shape == (4, 1024)\n"
         "print(*{'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))\n"
@@ -132,7 +132,7 @@ def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
         "import openvino\n"
         "from tests_engines import network, pixels\n"
         "from featx.extractor.engines import Tap\n"
-        "from featx.extractor.engines.openvino_engine import OpenVinoEngine\n"
+        "from featx.extractor.engines.openvino.engine import OpenVinoEngine\n"
         "one = network(Tap('conv_pw_13_relu', 'avg'))\n"
         "gate, done = threading.Barrier(2), []\n"
         "def start():\n"

@@ -9,7 +9,7 @@ pytest.importorskip("openvino")
 
 LAZY = """
 import sys
-from featx.extractor.engines.openvino_import import CONVERTER, import_openvino
+from featx.extractor.engines.openvino.openvino_import import CONVERTER, import_openvino
 
 openvino = import_openvino()
 assert openvino is import_openvino()
@@ -26,7 +26,7 @@ assert CONVERTER in sys.modules
 
 AFTER_OTHERS = """
 import openvino
-from featx.extractor.engines.openvino_import import import_openvino
+from featx.extractor.engines.openvino.openvino_import import import_openvino
 
 converter = openvino.convert_model
 assert import_openvino() is openvino and openvino.convert_model is converter

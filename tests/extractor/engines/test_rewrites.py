@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featx.extractor.backbones import BACKBONES
-from featx.extractor.engines import openvino_engine
+from featx.extractor.engines.openvino import engine as openvino_engine
 from tests_engines import network, pixels
 
 pytest.importorskip("openvino")

@@ -1,0 +1,1 @@
+"""Features in and out: export, import, merge."""

@@ -1,0 +1,163 @@
+"""Export: one plain file that any tool reads. Rows go through in blocks, so memory is bounded."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError
+from ..features import FeatureSet
+from ..format.atomic import atomic_path
+from ..manifest import SPLITS
+from .table_writer import Sink
+
+BLOCK_ROWS = 4096
+SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet")
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported where.
+
+    Attributes
+    ----------
+    path : Path
+    n_samples, n_features, n_missing, n_bytes : int
+        ``n_missing`` samples of the source have no features and are left out.
+    """
+
+    path: Path
+    n_samples: int
+    n_features: int
+    n_missing: int
+    n_bytes: int
+
+
+def export(features: FeatureSet, path: Path) -> ExportReport:
+    """Write ``features`` as plain HDF5, ``.npz`` or Parquet, as the name of ``path`` ends.
+
+    HDF5 and ``.npz`` hold ``X (n, d)``, ``y (n,)`` (-1: no label), ``sample_ids``, ``class_names``,
+    ``splits`` (train, val, test, or empty), ``groups`` where the source has them, and ``spec``;
+    Parquet has one row a sample with ``sample_id, label, class_name, split, features``.
+
+    Raises
+    ------
+    ConfigError
+        The name ends in nothing that is known.
+    CacheFormatError
+        A row is damaged; nothing appears at ``path``.
+    CacheWriteError
+        The disk refused; nothing appears at ``path``.
+    """
+    writers: dict[str, Callable[[FeatureSet, Path], None]] = {
+        ".h5": _write_hdf5,
+        ".hdf5": _write_hdf5,
+        ".npz": _write_npz,
+        ".parquet": _write_parquet,
+    }
+    writer = writers.get(path.suffix.lower())
+    if writer is None:
+        raise ConfigError(f"cannot export to {path.name}: expected a name in {', '.join(SUFFIXES)}")
+    with atomic_path(path) as partial:
+        writer(features, partial)
+    n_samples, n_features = features.X.shape
+    return ExportReport(path, n_samples, n_features, features.n_missing, path.stat().st_size)
+
+
+def split_names(features: FeatureSet) -> list[str]:
+    """Return the split of each sample, empty where there is none."""
+    names = (*SPLITS, "")
+    return [names[code] for code in features.splits]
+
+
+def _columns(features: FeatureSet) -> dict[str, Sequence[str]]:
+    columns: dict[str, Sequence[str]] = {
+        "sample_ids": features.sample_ids,
+        "class_names": features.class_names,
+        "splits": split_names(features),
+    }
+    groups = features.manifest.listing.groups
+    if groups is not None:
+        columns["groups"] = groups.take(features.kept)
+    return columns
+
+
+def _write_hdf5(features: FeatureSet, path: Path) -> None:
+    with path.open("x+b", buffering=0) as raw:
+        sink = Sink(raw)
+        with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+            X = file.create_dataset("X", features.X.shape, features.X.dtype)
+            start = 0
+            for block in features.X.blocks(BLOCK_ROWS):
+                X[start : start + len(block)] = block
+                start += len(block)
+            file["y"] = features.y
+            for name, strings in _columns(features).items():
+                encoded = [s.encode("utf-8", "surrogateescape") for s in strings]
+                file.create_dataset(name, data=encoded, dtype=h5py.string_dtype())
+            file.attrs["spec"] = features.spec.to_json()
+        if sink.error is not None:
+            raise sink.error
+
+
+def _write_npz(features: FeatureSet, path: Path) -> None:
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        with archive.open("X.npy", "w", force_zip64=True) as member:
+            header = {
+                "descr": np.lib.format.dtype_to_descr(features.X.dtype),
+                "fortran_order": False,
+                "shape": features.X.shape,
+            }
+            np.lib.format.write_array_header_2_0(member, header)
+            for block in features.X.blocks(BLOCK_ROWS):
+                member.write(np.ascontiguousarray(block).data)
+        arrays: dict[str, NDArray[Any]] = {"y": features.y}
+        for name, strings in _columns(features).items():
+            arrays[name] = np.array(list(strings), np.str_)
+        arrays["spec"] = np.array(features.spec.to_json())
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            archive.writestr(f"{name}.npy", buffer.getvalue())
+
+
+def _write_parquet(features: FeatureSet, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kind = pa.float16() if features.X.dtype == np.float16 else pa.float32()
+    metadata = {"class_names": json.dumps(features.class_names), "spec": features.spec.to_json()}
+    fields = [
+        ("sample_id", pa.string()),
+        ("label", pa.int64()),
+        ("class_name", pa.string()),
+        ("split", pa.string()),
+        ("features", pa.list_(kind, features.X.shape[1])),
+    ]
+    schema = pa.schema(fields, metadata)
+    ids, splits, names = features.sample_ids, split_names(features), (*features.class_names, None)
+    start = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        for block in features.X.blocks(BLOCK_ROWS):
+            stop = start + len(block)
+            y = features.y[start:stop]
+            flat = pa.array(np.ascontiguousarray(block).reshape(-1), kind)
+            readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
+            columns = [
+                pa.array(readable, pa.string()),
+                pa.array(y, pa.int64()),
+                pa.array([names[label] for label in y], pa.string()),
+                pa.array([s or None for s in splits[start:stop]], pa.string()),
+                pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            start = stop

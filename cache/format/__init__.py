@@ -1,0 +1,1 @@
+"""The files of the cache: how rows, checksums and strings lie on disk."""

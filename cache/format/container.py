@@ -1,0 +1,241 @@
+"""One HDF5 file of named columns: how every HDF5 file of the cache is written and opened.
+
+Each file says its kind and format version and ends in a seal (see ``seal``). Columns are contiguous
+and uncompressed: their bytes can be mapped into memory. One column, the feature rows of a shard,
+may be compressed; it is no part of the seal, but is checked as it is read (see ``rows``).
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from ..errors import CacheError, FeatxError
+from ..exchange.table_writer import Sink
+from ..spec import FORMAT_VERSION
+from .atomic import atomic_path
+from .checksums import block_checksums, block_rows, row_checksums
+from .compression import NONE, check_filters, filter_arguments
+from .footer import check_seal, damaged, seal_of
+
+__all__ = ["ROWS", "ColumnInfo", "Container", "damaged", "open_container", "write_container"]
+
+ALIGNMENT = 64
+ROWS = "X"
+OPEN_ATTEMPTS = 10
+NOT_THE_FILES_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM)
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """Where a column stands in its file.
+
+    Attributes
+    ----------
+    name : str
+    shape, dtype
+        Of the array.
+    offset : int or None
+        Its first byte in the file; None where the column is compressed.
+    block_rows : int
+        Rows that one block checksum covers; 0 for columns under the seal.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int | None
+    block_rows: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the array."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass
+class Container:
+    """A file of the cache that has been opened and found whole, feature rows aside.
+
+    Attributes
+    ----------
+    path : Path
+    attributes : mapping
+    columns : mapping of str to ColumnInfo
+    """
+
+    path: Path
+    attributes: Mapping[str, Any]
+    columns: Mapping[str, ColumnInfo]
+    _mapping: mmap.mmap | None = field(default=None, repr=False)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Map a column into memory, read-only."""
+        info = self.columns[name]
+        if not info.n_bytes:
+            return np.zeros(info.shape, info.dtype)
+        count = int(np.prod(info.shape, dtype=np.int64))
+        values = np.frombuffer(self.mapping(), info.dtype, count, info.offset or 0)
+        return values.reshape(info.shape)
+
+    def mapping(self) -> mmap.mmap:
+        """Return the whole file, mapped read-only."""
+        if self._mapping is None:
+            with self.path.open("rb") as file:
+                self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._mapping
+
+    def close(self) -> None:
+        """Let go of the file; mapping a column opens it again. Mapped arrays stay valid."""
+        self._mapping = None
+
+
+def write_container(
+    path: Path,
+    kind: str,
+    attributes: Mapping[str, str | int],
+    columns: Mapping[str, NDArray[Any]],
+    compression: str = NONE,
+) -> None:
+    """Write ``columns`` to ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        What the file is, as ``open_container`` asks for it.
+    attributes, columns : mapping
+        The column ``X`` holds feature rows ``(n, d)`` and gets checksums of its own.
+    compression : str
+        Of ``X``.
+
+    Raises
+    ------
+    CacheWriteError
+        The file system refused.
+    """
+    arguments = filter_arguments(compression)
+    with atomic_path(path) as partial, partial.open("x+b", buffering=0) as raw:
+        sink = Sink(raw)
+        payload: list[tuple[int, int]] = []
+        with h5py.File(
+            sink,
+            "w",
+            libver=("v110", "v110"),
+            alignment_threshold=1,
+            alignment_interval=ALIGNMENT,
+        ) as file:
+            own = {"featx": kind, "format_version": FORMAT_VERSION}
+            for key, value in {**own, **attributes}.items():
+                file.attrs[key] = value
+            for name, column in columns.items():
+                values = np.ascontiguousarray(column)
+                if name == ROWS:
+                    payload = _write_rows(file, values, arguments)
+                else:
+                    file.create_dataset(name, data=values)
+        if sink.error is None:
+            raw.seek(0, os.SEEK_END)
+            sink.write(seal_of(raw.fileno(), payload))
+        if sink.error is not None:
+            raise sink.error
+
+
+def _write_rows(file: Any, X: NDArray[Any], arguments: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Write the feature rows with their checksums; return where their bytes lie."""
+    rows = block_rows(X)
+    if not arguments or not X.size:
+        dataset = file.create_dataset(ROWS, data=X)
+        blocks = block_checksums(X, rows)
+        file.create_dataset("row_checksums", data=row_checksums(X))
+        payload = [(dataset.id.get_offset(), X.nbytes)] if X.size else []
+    else:
+        chunks = (min(rows, len(X)), X.shape[1])
+        dataset = file.create_dataset(ROWS, data=X, chunks=chunks, **arguments)
+        file.flush()
+        # Damaged bytes must not reach a decompressor, so it is the compressed ones that are hashed.
+        stored = (dataset.id.read_direct_chunk((i, 0))[1] for i in range(0, len(X), rows))
+        blocks = np.fromiter(map(xxhash.xxh3_64_intdigest, stored), np.uint64)
+        payload = stored_chunks(dataset)
+    dataset.attrs["block_rows"] = rows
+    file.create_dataset("block_checksums", data=blocks)
+    return payload
+
+
+def stored_chunks(dataset: Any) -> list[tuple[int, int]]:
+    """Return first byte and length of each chunk of a compressed dataset, in order of rows."""
+    infos = [dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks())]
+    infos.sort(key=lambda info: int(info.chunk_offset[0]))
+    return [(int(info.byte_offset), int(info.size)) for info in infos]
+
+
+def open_container(path: Path, kind: str, keep_open: bool = True) -> Container:
+    """Open a file of the cache and check that it is what its name says.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+    keep_open : bool
+        Map the file at once, so that it stays readable when its name goes away.
+
+    Raises
+    ------
+    CacheFormatError
+        The file is damaged, foreign, of another kind, or of a newer format.
+    FileNotFoundError
+        There is no such file.
+    ConfigError
+        The rows are compressed and hdf5plugin is not installed.
+    CacheError
+        The system refuses: no permission, too many open files.
+    """
+    try:
+        for _ in range(OPEN_ATTEMPTS):
+            container = _try_open(path, kind, keep_open)
+            if container is not None:
+                return container
+    except (FeatxError, FileNotFoundError):
+        raise
+    # The seal was whole, so this is a file that was made wrong, not one that was damaged since.
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        first_line = str(error).split("\n", 1)[0]
+        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+            raise CacheError(f"{path}: cannot be opened ({first_line})") from error
+        raise damaged(path, f"not readable as HDF5 ({first_line})") from error
+    raise CacheError(f"{path} keeps being replaced while it is opened: try again")
+
+
+def _try_open(path: Path, kind: str, keep_open: bool) -> Container | None:
+    """Open ``path``, or return None where another file took its name meanwhile."""
+    with path.open("rb") as raw:
+        check_seal(path, raw.fileno())
+        with h5py.File(path, "r", locking=False) as file:
+            sealed, opened = os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())
+            if (sealed.st_dev, sealed.st_ino) != (opened.st_dev, opened.st_ino):
+                return None
+            attributes = dict(file.attrs)
+            found = attributes.pop("featx", None)
+            if found != kind:
+                raise damaged(path, f"not a featx {kind} (found {found!r})")
+            columns = {name: _column_info(file[name], name) for name in file}
+        mapping = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) if keep_open else None
+        return Container(path, attributes, columns, mapping)
+
+
+def _column_info(dataset: Any, name: str) -> ColumnInfo:
+    if dataset.chunks:
+        check_filters(dataset)
+    offset = None if dataset.chunks else dataset.id.get_offset()
+    rows = int(dataset.attrs.get("block_rows", 0))
+    return ColumnInfo(name, dataset.shape, dataset.dtype, offset, rows)

@@ -1,0 +1,97 @@
+"""The seal at the end of every HDF5 file of the cache: checked before HDF5 sees a byte of it.
+
+HDF5 trusts its own structures: one flipped byte in them can send it into an endless loop. So the
+last thing written to a file is a checksum over everything but the payload of feature rows, which
+have checksums of their own. HDF5 ignores what stands behind its end of file.
+
+The seal is, little-endian: ``n`` pairs of uint64 (first byte and length of a stretch of payload,
+ascending), then uint64 ``n``, uint64 format version, uint64 XXH3 of all bytes before this number
+that are no payload, and 8 bytes of magic.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import xxhash
+
+from ..errors import CacheFormatError, NewerFormatError
+from ..spec import FORMAT_VERSION
+
+MAGIC = b"featx\r\n\x1a"
+TAIL = struct.Struct("<QQQ8s")
+STRETCH = struct.Struct("<QQ")
+READ_BYTES = 1 << 20
+
+Stretches = Sequence[tuple[int, int]]
+
+
+def seal_of(file: int, payload: Stretches) -> bytes:
+    """Return the seal for an open file that has none yet, given where its payload lies."""
+    ordered = sorted(payload)
+    head = b"".join(STRETCH.pack(*stretch) for stretch in ordered)
+    head += TAIL.pack(len(ordered), FORMAT_VERSION, 0, b"")[:16]
+    state = _hash_outside(file, os.fstat(file).st_size, ordered)
+    state.update(head)
+    return head + struct.pack("<Q", state.intdigest()) + MAGIC
+
+
+def check_seal(path: Path, file: int) -> None:
+    """Compare everything but the payload of an open file with its seal.
+
+    Raises
+    ------
+    CacheFormatError
+        The file is foreign, truncated or damaged.
+    NewerFormatError
+        A newer featx wrote it.
+    """
+    n_bytes = os.fstat(file).st_size
+    tail = os.pread(file, TAIL.size, max(0, n_bytes - TAIL.size))
+    if len(tail) < TAIL.size or tail[-len(MAGIC) :] != MAGIC:
+        raise damaged(path, "no file of featx, or cut short: its seal is missing")
+    n, version, checksum, _ = TAIL.unpack(tail)
+    start = n_bytes - TAIL.size - n * STRETCH.size
+    if start < 0:
+        raise damaged(path, "its seal is damaged")
+    head = os.pread(file, n * STRETCH.size + 16, start)
+    payload = [STRETCH.unpack_from(head, i * STRETCH.size) for i in range(n)]
+    state = _hash_outside(file, start, payload)
+    state.update(head)
+    if state.intdigest() != checksum:
+        raise damaged(path, "it is not as it was written: its seal is broken")
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{path}: written by a newer featx (format {version}, this version reads up to "
+            f"{FORMAT_VERSION}): upgrade featx"
+        )
+
+
+def damaged(path: Path, what: str) -> CacheFormatError:
+    """Return the error for a file that cannot be trusted."""
+    return CacheFormatError(
+        f"{path}: {what}. Run `featx cache verify` to list every damaged file and "
+        "`featx cache repair` to set them aside; the next extract refills the rows."
+    )
+
+
+def _hash_outside(file: int, end: int, payload: Stretches) -> xxhash.xxh3_64:
+    state = xxhash.xxh3_64()
+    place = 0
+    for start, length in [*payload, (end, 0)]:
+        for part in _read(file, place, min(start, end)):
+            state.update(part)
+        place = max(place, start + length)
+    return state
+
+
+def _read(file: int, start: int, stop: int) -> Iterator[bytes]:
+    while start < stop:
+        part = os.pread(file, min(READ_BYTES, stop - start), start)
+        if not part:
+            return
+        start += len(part)
+        yield part

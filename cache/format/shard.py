@@ -1,0 +1,157 @@
+"""A shard: one immutable file of feature rows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..batch import FeatureBatch, to_storage
+from ..layout import SHARD_SUFFIX
+from ..manifest import DIGEST_BYTES
+from ..spec import FeatureSpec
+from .compression import NONE
+from .container import ROWS, Container, damaged, open_container, write_container
+from .rows import Rows, open_rows
+
+KIND = "shard"
+
+
+def new_shard_path(folder: Path) -> Path:
+    """Return a name that no other process or machine takes; names sort by their time.
+
+    The layout is that of UUID version 7 (RFC 9562): 48 bits of milliseconds, then random bits.
+    """
+    random = uuid.uuid4().int & ((1 << 80) - 1)
+    number = (time.time_ns() // 1_000_000 & ((1 << 48) - 1)) << 80 | random
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return folder / f"{uuid.UUID(int=number).hex}{SHARD_SUFFIX}"
+
+
+def write_shard(
+    folder: Path, spec: FeatureSpec, batches: Sequence[FeatureBatch], compression: str = NONE
+) -> Path:
+    """Write ``batches`` as one new shard in ``folder``; returns its path.
+
+    Raises
+    ------
+    CacheWriteError
+        The file system refused; no shard appears.
+    ConfigError
+        A number does not fit the spec's storage, or the compression needs a missing package.
+    """
+    digests = np.concatenate([batch.digests for batch in batches])
+    X = np.concatenate([to_storage(batch.X, spec.storage) for batch in batches])
+    return write_rows(folder, spec, (digests, np.zeros(len(digests), np.uint16), X), compression)
+
+
+def write_rows(
+    folder: Path,
+    spec: FeatureSpec,
+    columns: tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[Any]],
+    compression: str,
+) -> Path:
+    """Write digests ``(n, 32)``, views ``(n,)`` and rows ``(n, d)`` as one new shard."""
+    path = new_shard_path(folder)
+    attributes: dict[str, str | int] = {
+        "fingerprint": spec.fingerprint,
+        "spec": spec.to_json(),
+        "created_ns": time.time_ns(),
+        "compression": compression,
+    }
+    digests, views, X = columns
+    named: dict[str, NDArray[Any]] = {"digests": digests, "views": views, "X": X}
+    write_container(path, KIND, attributes, named, compression)
+    return path
+
+
+class Shard:
+    """A shard opened for reading; its rows are checked against their checksums as they are read.
+
+    Parameters
+    ----------
+    path : Path
+    fingerprint : str
+        Of the set that the shard must belong to.
+    keep_open : bool
+        Hold the file, so that its rows stay readable when ``compact`` or ``gc`` removes its name.
+
+    Attributes
+    ----------
+    digests : ndarray of uint8, shape (n_rows, 32)
+    views : ndarray of uint16, shape (n_rows,)
+    n_features : int
+
+    Raises
+    ------
+    CacheFormatError
+        The file is damaged, foreign, too new, or belongs to another set.
+    FileNotFoundError
+        There is no such file (any more).
+    """
+
+    def __init__(self, path: Path, fingerprint: str, keep_open: bool = True) -> None:
+        self.container: Container = open_container(path, KIND, keep_open)
+        if self.container.attributes.get("fingerprint") != fingerprint:
+            raise damaged(path, "its fingerprint is not that of the folder it lies in")
+        try:
+            shapes = {name: info.shape for name, info in self.container.columns.items()}
+            n_rows, self.n_features = shapes[ROWS]
+            if shapes["digests"] != (n_rows, DIGEST_BYTES) or shapes["views"] != (n_rows,):
+                raise ValueError("columns differ in length")
+        except (KeyError, ValueError) as error:
+            raise damaged(path, f"columns are missing or misshapen ({error})") from error
+        self.digests: NDArray[np.uint8] = self.container.column("digests")
+        self.views: NDArray[np.uint16] = self.container.column("views")
+        self._rows: Rows = open_rows(self.container, keep_open)
+        if not keep_open:
+            self.digests, self.views = self.digests.copy(), self.views.copy()
+            self.container.close()
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def path(self) -> Path:
+        """Where the shard lies."""
+        return self.container.path
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number format of the stored rows."""
+        return self.container.columns[ROWS].dtype
+
+    @property
+    def compression(self) -> str:
+        """How the rows are compressed, or ``none``."""
+        return str(self.container.attributes.get("compression", NONE))
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The spec that the rows were made under."""
+        return FeatureSpec.from_json(str(self.container.attributes["spec"]))
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows ``start:stop``, ``(stop - start, d)``, mapped where possible, and checked.
+
+        Raises
+        ------
+        CacheFormatError
+            A row is not what was written.
+        """
+        return self._rows.run(start, stop)
+
+    def gather(
+        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+    ) -> None:
+        """Copy the rows at ``positions``, checked, to ``out[places]``."""
+        self._rows.gather(positions, out, places)
+
+    def bad_rows(self) -> NDArray[np.int64]:
+        """Check every row and return the numbers of the damaged ones."""
+        return self._rows.bad_rows()

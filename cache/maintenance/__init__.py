@@ -1,0 +1,1 @@
+"""Looking after a cache: verify, repair, gc, compact, rm."""

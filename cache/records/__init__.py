@@ -1,0 +1,1 @@
+"""Small files beside the rows: manifests, run records, quarantine lists, scores."""

@@ -1,0 +1,58 @@
+"""The quarantine: images that could not be read, each with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import CacheFormatError
+from ..format.atomic import write_text
+from .versions import check_version, stamped
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """One image that could not be read.
+
+    Attributes
+    ----------
+    sample_id : str
+    digest : str
+        SHA-256 of the bytes, hexadecimal; empty where not even the bytes could be read.
+    reason : str
+        One line for people.
+    """
+
+    sample_id: str
+    digest: str
+    reason: str
+
+
+def write_quarantine(path: Path, bad: Iterable[BadImage]) -> None:
+    """Replace the quarantine at ``path`` by ``bad``, one JSON object a line, atomically."""
+    lines = [json.dumps(stamped(asdict(image)), ensure_ascii=True) + "\n" for image in bad]
+    if lines or path.exists():
+        write_text(path, "".join(lines))
+
+
+def read_quarantine(path: Path) -> list[BadImage]:
+    """Read the quarantine at ``path``; an absent file is an empty quarantine.
+
+    Raises
+    ------
+    CacheFormatError
+        A line is not what ``write_quarantine`` writes.
+    """
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+        return [BadImage(**check_version(path, json.loads(s))) for s in text.splitlines()]
+    except CacheFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CacheFormatError(
+            f"{path}: not a quarantine list ({error}): `featx cache repair` sets it aside"
+        ) from error

@@ -1,0 +1,60 @@
+"""Run records: which source was extracted under which spec, when, and how it went."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import CacheFormatError
+from ..format.atomic import write_text
+from .versions import check_version, stamped
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The last extraction of one source under one spec.
+
+    Attributes
+    ----------
+    manifest, fingerprint : str
+        Names of the source's snapshot and of the set.
+    finished_ns : int
+        Nanoseconds since the epoch.
+    n_samples, n_extracted, n_cached, n_bad : int
+        Samples in the source; rows made by this run, found in the cache, and unreadable images.
+    seconds : float
+    engine : str
+        What ran the backbone; empty where nothing was extracted.
+    notes : mapping
+        Further measurements of the run.
+    """
+
+    manifest: str
+    fingerprint: str
+    finished_ns: int
+    n_samples: int
+    n_extracted: int
+    n_cached: int
+    n_bad: int
+    seconds: float
+    engine: str
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def write_run(path: Path, record: RunRecord) -> None:
+    """Write ``record`` to ``path`` as JSON, atomically."""
+    write_text(path, json.dumps(stamped(asdict(record)), indent=1) + "\n")
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read a run record; raises CacheFormatError where the file is none."""
+    try:
+        return RunRecord(**check_version(path, json.loads(path.read_text(encoding="utf-8"))))
+    except CacheFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CacheFormatError(
+            f"{path}: not a run record ({error}): `featx cache repair` sets it aside"
+        ) from error

@@ -1,6 +1,0 @@
-"""Models that leave featx: one graph from uint8 pixels to class probabilities."""
-
-from .formats import FORMATS
-from .write import ExportReport, export
-
-__all__ = ["FORMATS", "ExportReport", "export"]

@@ -1,0 +1,1 @@
+"""Heads with a closed-form fit."""

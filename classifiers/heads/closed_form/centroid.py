@@ -1,0 +1,103 @@
+"""Nearest centroid: the simplest head, and the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Head
+from ..calibration import fit_temperature
+from ..neighbours.distances import normalised, squared_distances
+from ..parameter_checks import FLAG, one_of
+from ..row_blocks import Floats, iter_blocks
+from ..serialisation import ArrayRule
+from ..training_data import Training
+
+
+class CentroidHead(Head):
+    """Nearest class centroid; probabilities are the softmax of negative squared distances.
+
+    The softmax of squared Euclidean distances is linear discriminant analysis with one spherical
+    covariance; the temperature is its inverse variance. It is fitted to distances in which each
+    training sample is taken out of its own class's centroid, which has a closed form, so that the
+    probabilities are those of samples that were not trained on.
+
+    Parameters
+    ----------
+    metric : 'euclidean' or 'cosine'
+        ``cosine`` brings every row to length 1 first.
+    standardize : bool
+
+    Attributes
+    ----------
+    centroids_ : ndarray, shape (n_classes, n_features)
+    """
+
+    _rules: ClassVar = {
+        "metric": one_of("euclidean", "cosine"),
+        "standardize": FLAG,
+    }
+    _array_rules: ClassVar[dict[str, ArrayRule]] = {
+        "centroids": ArrayRule(("k", "d")),
+        "temperature": ArrayRule((), positive=True),
+    }
+    centroids_: Floats
+
+    def __init__(self, metric: str = "euclidean", *, standardize: bool = True) -> None:
+        self.metric = metric
+        self.standardize = standardize
+
+    def _scaled(self, block: Floats) -> Floats:
+        scaled = super()._scaled(block)
+        return normalised(scaled) if self.metric == "cosine" else scaled
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        for head in heads:
+            head._fit(data)
+
+    def _fit(self, data: Training) -> None:
+        self._fit_scaler(data)
+        weight, n_features = data.weights, data.X.shape[1]
+        sums = np.zeros((data.n_classes, n_features))
+        for rows, block in iter_blocks(data.X, data.dtype):
+            members = np.zeros((data.n_classes, len(block)), data.dtype)
+            members[data.y[rows], np.arange(len(block))] = weight[rows]
+            sums += members @ self._scaled(block)
+        totals: NDArray[np.float64] = np.bincount(data.y, weights=weight).astype(np.float64)
+        self.centroids_ = (sums / totals[:, None]).astype(data.dtype)
+        self.temperature_ = self._calibrate(data, totals)
+
+    def _calibrate(self, data: Training, totals: NDArray[np.float64]) -> float:
+        """Fit the temperature to distances from centroids without the sample itself."""
+        decision = np.concatenate(
+            [
+                self._decide_all(self._scaled(block))
+                for _, block in iter_blocks(data.X, data.dtype, data.n_classes)
+            ]
+        ).astype(np.float64)
+        # A weight stands for that many equal samples, of which one is taken out.
+        rest = totals[data.y] - np.minimum(data.weights, 1)
+        kept = np.flatnonzero(rest > 0)
+        if not len(kept):
+            return 1.0
+        own = data.y[kept]
+        # Without x the centroid is c + (c - x) * u / (total - u): only the distance stretches.
+        decision[kept, own] *= (totals[own] / rest[kept]) ** 2
+        return fit_temperature(decision[kept], own, data.weights[kept])
+
+    def _decide_all(self, block: Floats) -> Floats:
+        centroids = self.centroids_.astype(block.dtype, copy=False)
+        return -squared_distances(block, centroids)
+
+    def _decide(self, block: Floats) -> Floats:
+        decision = self._decide_all(block)
+        return decision[:, 1:] - decision[:, :1] if decision.shape[1] == 2 else decision
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return negative squared distances, ``(n, n_classes)``; their difference for two."""
+        decision = self._decision(X)
+        return decision[:, 0] if decision.shape[1] == 1 else decision

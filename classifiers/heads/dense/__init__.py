@@ -1,0 +1,1 @@
+"""Small fully connected networks as heads."""

@@ -1,0 +1,291 @@
+"""Dense heads: small networks trained together, and scored with NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ....cache.errors import TrainingDataError
+from ..base import Head
+from ..parameter_checks import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
+from ..row_blocks import Floats, Ints, check_finite, take_rows
+from ..serialisation import ArrayRule
+from ..training_data import Training
+from .dense_compiled import fits
+from .dense_plan import PRESETS, Layers, Plan, Preset, Trained, forward
+
+# Weights of the networks that train in one program; Adam and gradients take four times as much.
+PROGRAM_BYTES = 1 << 28
+
+
+class DenseHead(Head):
+    """A network of dense layers with a softmax on top, stopped early on held-out samples.
+
+    Parameters
+    ----------
+    preset : 'softmax', 'dropout' or 'mlp'
+        One layer; dropout, a hidden layer of 256, softmax; 512 ReLU, dropout, softmax.
+    hidden : sequence of int, optional
+        Widths of the hidden layers instead of the preset's.
+    dropout : float in [0, 1), optional
+        Instead of the preset's.
+    lr : float
+        Learning rate of AdamW (Loshchilov & Hutter 2019).
+    epochs : int
+        The most passes over the training samples.
+    patience : int
+        Epochs without a lower validation loss after which training stops; the weights of the best
+        epoch are kept.
+    batch_size : int
+    weight_decay : float
+    validation_fraction : float in [0, 1)
+        Held out of each class for early stopping where ``fit`` gets no ``validation_data``; 0 runs
+        all epochs. A class with one sample is never held out.
+    standardize : bool
+    class_weight : None, 'balanced' or mapping of class to weight
+    random_state : int, RandomState or None
+        Decides initial weights, order of samples and dropout; no global generator is touched.
+
+    Attributes
+    ----------
+    kernel_0_, bias_0_, kernel_1_, ... : ndarray of float32
+        Layers in order, kernels ``(n_inputs, n_outputs)``.
+    history_ : dict of str to list of float
+        ``loss`` and, with validation samples, ``val_loss`` and ``val_accuracy`` of each epoch.
+    best_epoch_ : int
+        Whose weights were kept, counted from 0.
+    n_iter_ : int
+        Epochs that ran.
+
+    Notes
+    -----
+    With at most one hidden layer it learns in compiled steps of our own, to the same bits alone, in
+    a grid and on any number of threads; hidden layers of 131,072 weights or more are multiplied in
+    bfloat16 on processors with AMX. Deeper networks, and all where the package was installed
+    without a compiler, learn in Keras, in float32: in a grid as alone but for rounding.
+    """
+
+    uses_validation = True
+    shared_params = ("preset", "hidden", "dropout", "lr", "epochs", "patience", "weight_decay")
+    _rules: ClassVar = {
+        "preset": one_of(*PRESETS),
+        "hidden": NOTHING | widths(),
+        "dropout": NOTHING | number(0, 1, closed=True),
+        "lr": number(0),
+        "epochs": whole(1),
+        "patience": whole(1),
+        "batch_size": whole(1),
+        "weight_decay": number(0, closed=True),
+        "validation_fraction": number(0, 1, closed=True),
+        "standardize": FLAG,
+        "class_weight": CLASS_WEIGHT,
+        "random_state": SEED,
+    }
+    history_: dict[str, list[float]]
+    best_epoch_: int
+    n_iter_: int
+
+    def __init__(
+        self,
+        preset: str = "mlp",
+        *,
+        hidden: Any = None,
+        dropout: float | None = None,
+        lr: float = 1e-3,
+        epochs: int = 100,
+        patience: int = 5,
+        batch_size: int = 256,
+        weight_decay: float = 1e-4,
+        validation_fraction: float = 0.1,
+        standardize: bool = True,
+        class_weight: Any = None,
+        random_state: Any = 0,
+    ) -> None:
+        self.preset = preset
+        self.hidden = hidden
+        self.dropout = dropout
+        self.lr = lr
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+    ) -> Self:
+        """Learn from features and labels.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for every head. Batches are read as they are needed: a memory map stays on disk.
+        validation_data : tuple (X, y), optional
+            Watched for early stopping instead of a part of the training samples; samples of
+            classes that training lacks are left out, and if none remain, a part of the training
+            samples is watched after all.
+
+        Raises
+        ------
+        TrainingDataError, ConfigError
+        """
+        self._check_params()
+        data = self._prepare(X, y, sample_weight)
+        self._fit_together([self], self._watching(data, validation_data))
+        return self
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
+        seed = first._seed()
+        generator = np.random.default_rng(seed)
+        watched = data.watched
+        if watched is None:
+            data, watched = first._hold_out(data, generator)
+        first._fit_scaler(data)
+        for head in heads[1:]:
+            head._take_scale(first)
+        state = generator.bit_generator.state
+        for part in _programs(heads, data):
+            generator.bit_generator.state = state
+            plans = [head._plan(seed) for head in part]
+            found = first._train(plans, data, watched, generator)
+            for head, trained in zip(part, found, strict=True):
+                head._keep(trained)
+
+    def _seed(self) -> int:
+        if hasattr(self.random_state, "randint"):
+            return int(self.random_state.randint(2**31 - 1))
+        if self.random_state is None:
+            return int(np.random.default_rng().integers(2**31 - 1))
+        return int(self.random_state)
+
+    @property
+    def _shape(self) -> Preset:
+        preset = PRESETS[self.preset]
+        hidden = preset.hidden if self.hidden is None else tuple(int(n) for n in self.hidden)
+        dropout = preset.dropout if self.dropout is None else float(self.dropout)
+        return Preset(hidden, dropout, preset.dropout_first)
+
+    def _watching(self, data: Training, validation_data: Any) -> Training:
+        watched = None if validation_data is None else self._outside(validation_data)
+        return replace(data, watched=watched)
+
+    def _outside(self, validation_data: Any) -> Training | None:
+        """Check validation samples that the caller chose."""
+        X, y = self._input(validation_data[0]), np.asarray(validation_data[1])
+        if y.shape != (X.shape[0],):
+            raise TrainingDataError(
+                f"validation_data: X has {X.shape[0]} rows but y has the shape {y.shape}"
+            )
+        known = np.flatnonzero(np.isin(y, self.classes_))
+        if not len(known):
+            return None
+        X = X if len(known) == len(y) else take_rows(X, known)
+        check_finite(X)
+        codes = np.searchsorted(self.classes_, y[known]).astype(np.int64)
+        return Training(X, codes, None, len(self.classes_))
+
+    def _hold_out(
+        self, data: Training, generator: np.random.Generator
+    ) -> tuple[Training, Training | None]:
+        """Set ``validation_fraction`` of each class aside, at least one of two samples or more."""
+        if not self.validation_fraction:
+            return data, None
+        held_out: list[Ints] = []
+        for label in range(data.n_classes):
+            members = generator.permutation(np.flatnonzero(data.y == label))
+            wanted = max(1, round(self.validation_fraction * len(members)))
+            held_out.append(members[: min(wanted, len(members) - 1)])
+        mask = np.zeros(len(data.y), bool)
+        mask[np.concatenate(held_out)] = True
+        if not mask.any():
+            return data, None
+        return data.take(np.flatnonzero(~mask)), data.take(np.flatnonzero(mask))
+
+    def _plan(self, seed: int) -> Plan:
+        return Plan(
+            shape=self._shape,
+            lr=float(self.lr),
+            weight_decay=float(self.weight_decay),
+            epochs=int(self.epochs),
+            patience=int(self.patience),
+            seed=seed,
+        )
+
+    def _train(
+        self,
+        plans: Sequence[Plan],
+        data: Training,
+        watched: Training | None,
+        generator: np.random.Generator,
+    ) -> list[Trained]:
+        from .dense_batches import Batches, scaled_rows
+        from .dense_train import evaluate, train
+
+        seen = None if watched is None else scaled_rows(watched.X, self._scaled)
+
+        def measure(networks: Sequence[Layers]) -> list[tuple[float, float] | None]:
+            if watched is None or seen is None:
+                return [None] * len(networks)
+            return [*evaluate(networks, replace(watched, X=seen[0]), seen[1])]
+
+        batches = Batches(data, int(self.batch_size), self._scaled)
+        return train(plans, batches, data.n_classes, measure, generator)
+
+    def _keep(self, trained: Trained) -> None:
+        for i, (kernel, bias) in enumerate(trained.layers):
+            setattr(self, f"kernel_{i}_", kernel)
+            setattr(self, f"bias_{i}_", bias)
+        self.history_, self.best_epoch_ = trained.history, trained.best_epoch
+        self.n_iter_ = len(trained.history["loss"])
+
+    @property
+    def _layers(self) -> list[tuple[Floats, Floats]]:
+        return [
+            (getattr(self, f"kernel_{i}_"), getattr(self, f"bias_{i}_"))
+            for i in range(len(self._shape.hidden) + 1)
+        ]
+
+    def _decide(self, block: Floats) -> Floats:
+        return forward(block, self._layers)
+
+    def _decision_width(self) -> int:
+        return max((*self._shape.hidden, len(self.classes_)))
+
+    def _all_array_rules(self) -> dict[str, ArrayRule]:
+        n_hidden = len(self._shape.hidden)
+        sizes = ["d", *(f"h{i}" for i in range(n_hidden)), "k"]
+        rules = super()._all_array_rules()
+        for i in range(n_hidden + 1):
+            rules[f"kernel_{i}"] = ArrayRule((sizes[i], sizes[i + 1]))
+            rules[f"bias_{i}"] = ArrayRule((sizes[i + 1],))
+        return rules
+
+
+def _programs(heads: Sequence[Any], data: Training) -> Iterator[list[Any]]:
+    """Cut a grid into parts that train in one way, with weights within ``PROGRAM_BYTES``."""
+    for is_compiled in (True, False):
+        kind = [head for head in heads if fits(head._plan(0)) == is_compiled]
+        yield from _parts_in_memory(kind, data)
+
+
+def _parts_in_memory(heads: Sequence[Any], data: Training) -> list[list[Any]]:
+    parts: list[list[Any]] = [[]]
+    n_bytes = 0
+    for head in heads:
+        widths = (data.X.shape[1], *head._shape.hidden, data.n_classes)
+        own = 4 * sum((n_inputs + 1) * n for n_inputs, n in pairwise(widths))
+        if parts[-1] and n_bytes + own > PROGRAM_BYTES:
+            parts.append([])
+            n_bytes = 0
+        parts[-1].append(head)
+        n_bytes += own
+    return parts if heads else []

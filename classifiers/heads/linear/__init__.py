@@ -1,0 +1,1 @@
+"""Linear heads and the solver they share."""

@@ -1,0 +1,206 @@
+"""Linear heads: multinomial logistic regression and the linear SVM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ..base import Head
+from ..calibration import calibration_folds, fit_temperature
+from ..parameter_checks import CLASS_WEIGHT, FLAG, number, whole
+from ..row_blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, take_rows
+from ..serialisation import ArrayRule
+from ..training_data import Training
+
+if TYPE_CHECKING:
+    from .solver import PathResult
+
+# One temperature for all samples asks no more of the folds that it is fitted to.
+FOLD_TOL = 1e-4
+# A lane's Hessian blocks exist several times over while they are renewed.
+HESSIAN_SHARE = 8
+
+
+class LinearHead(Head):
+    """Base of the linear heads: ``decision = scaled(X) @ coef.T + intercept``.
+
+    Attributes
+    ----------
+    coef_ : ndarray, shape (m, n_features)
+        For the standardised features; ``m`` is 1 for two classes, else ``n_classes``.
+    intercept_ : ndarray, shape (m,)
+    n_iter_ : int
+    converged_ : bool
+    """
+
+    _array_rules: ClassVar[dict[str, ArrayRule]] = {
+        "coef": ArrayRule(("m", "d")),
+        "intercept": ArrayRule(("m",)),
+        "temperature": ArrayRule((), positive=True),
+    }
+    coef_: Floats
+    intercept_: Floats
+    n_iter_: int
+    converged_: bool
+
+    def _decide(self, block: Floats) -> Floats:
+        decision: Floats = block @ self.coef_.T.astype(block.dtype, copy=False)
+        decision += self.intercept_.astype(block.dtype, copy=False)
+        return decision
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return decision values, ``(n_samples,)`` for two classes, else ``(n, n_classes)``."""
+        decision = self._decision(X)
+        return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    def _set_weights(self, coef: Floats, intercept: Floats, dtype: np.dtype[Any]) -> None:
+        self.coef_ = np.ascontiguousarray(coef, dtype)
+        self.intercept_ = np.ascontiguousarray(intercept, dtype)
+
+
+class SolvedHead(LinearHead):
+    """Base of the linear heads that our own solver fits."""
+
+    shared_params = ("C",)
+    C: float
+    max_iter: int
+    tol: float
+
+    def _solve(self, data: Training, grid: Sequence[float], weights: Any, loss: str) -> PathResult:
+        """Solve for all C of ``grid`` at once, with the scaler applied on the way."""
+        from .solver import Scaling, SolverOptions, solve_path
+
+        scaling = Scaling(self.mean_, self.scale_) if self._standardizes else None
+        n_folds = 1 if np.ndim(weights) < 2 else len(weights)
+        tol = (float(self.tol), *[max(FOLD_TOL, float(self.tol))] * (n_folds - 1))
+        options = SolverOptions(tol=tol, max_iter=int(self.max_iter))
+        if is_lazy(data.X):
+            n_lanes = n_folds * (1 if loss == "logistic" else data.n_classes)
+            share = free_bytes(data.X) // (HESSIAN_SHARE * n_lanes)
+            share = min(options.max_block_bytes, share)
+            options = replace(options, max_block_bytes=share, max_fast_bytes=0)
+        return solve_path(
+            data.X, data.y, list(grid), loss, weights, scaling=scaling, options=options
+        )
+
+    def _keep(self, result: PathResult, place: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Take over the solution at ``place``, (C,) or (fold, C)."""
+        self._set_weights(result.coef[place], result.intercept[place], dtype)
+        self.n_iter_, self.converged_ = int(result.n_iter[place]), bool(result.converged[place])
+
+
+class LogisticHead(SolvedHead):
+    """Multinomial logistic regression, ``C * sum of losses + ||W||^2 / 2``, intercept unpenalised.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty.
+    standardize : bool
+    class_weight : None, 'balanced' or mapping of class to weight
+    max_iter : int
+        Most passes over the features.
+    tol : float
+        Relative error of the objective at which the solver stops.
+    """
+
+    _rules: ClassVar = {
+        "C": number(0),
+        "standardize": FLAG,
+        "class_weight": CLASS_WEIGHT,
+        "max_iter": whole(1),
+        "tol": number(0),
+    }
+
+    def __init__(
+        self,
+        C: float = 1e-2,
+        *,
+        standardize: bool = True,
+        class_weight: Any = None,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+    ) -> None:
+        self.C = C
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
+        first._fit_scaler(data)
+        result = first._solve(data, [head.C for head in heads], data.weight, "logistic")
+        for i, head in enumerate(heads):
+            head._take_scale(first)
+            head._keep(result, (i,), data.dtype)
+            head.temperature_ = 1.0
+
+
+class LinearSVMHead(SolvedHead):
+    """Linear SVM with the squared hinge loss, one class against the rest.
+
+    Its probabilities are the softmax (sigmoid for two classes) of the decision values times one
+    temperature, which is fitted to the decisions of cross-validated folds.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty.
+    standardize : bool
+    class_weight : None, 'balanced' or mapping of class to weight
+    max_iter : int
+        Most passes over the features.
+    tol : float
+        Relative error of the objective at which the solver stops.
+    """
+
+    _rules: ClassVar = LogisticHead._rules
+
+    def __init__(
+        self,
+        C: float = 1e-3,
+        *,
+        standardize: bool = True,
+        class_weight: Any = None,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+    ) -> None:
+        self.C = C
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
+        first._fit_scaler(data)
+        held_out = [rows for _, rows in calibration_folds(data.y)]
+        # Row 0 is the head itself; in the other rows, what a fold holds out weighs nothing.
+        weights = np.tile(data.weights, (1 + len(held_out), 1))
+        for row, rows in zip(weights[1:], held_out, strict=True):
+            row[rows] = 0
+        result = first._solve(data, [head.C for head in heads], weights, "squared_hinge")
+        for i, head in enumerate(heads):
+            head._take_scale(first)
+            head.temperature_ = head._calibrate(data, result, i, held_out)
+            head._keep(result, (0, i), data.dtype)
+
+    def _calibrate(
+        self, data: Training, result: PathResult, index: int, held_out: Sequence[Ints]
+    ) -> float:
+        """Fit the temperature to what each fold's solution says of the samples it did not see."""
+        if not held_out:
+            return 1.0
+        decisions = []
+        for fold, rows in enumerate(held_out):
+            self._keep(result, (fold + 1, index), data.dtype)
+            for _, block in iter_blocks(take_rows(data.X, rows), data.dtype):
+                decisions.append(self._decide(self._scaled(block)))
+        order = np.concatenate(held_out)
+        return fit_temperature(np.concatenate(decisions), data.y[order], data.weights[order])

@@ -1,0 +1,150 @@
+"""Passes over the feature matrix: in row blocks, in threads, always in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from .solver_options import F32, F64
+
+T = TypeVar("T")
+R = TypeVar("R")
+RowBlock = Callable[[F32, slice], tuple[NDArray[Any], ...]]
+
+# Fixed, so that sums are added in one order whatever number of threads works on them.
+N_RANGES = 16
+
+
+class Workers:
+    """A pool of threads that each call single-threaded BLAS.
+
+    NumPy lets go of the interpreter lock inside products and ufuncs, so a thread per core that
+    walks its own row blocks keeps logits, losses and gradients in its own cache; BLAS' inner
+    threads would leave the losses between the products on one core. They stay off from ``with``
+    to its end: woken by one small product outside the pool, they spin on the cores it works on.
+    """
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        self._blas = ThreadpoolController()
+        self.n_threads = n_threads or max(
+            (lib["num_threads"] for lib in self._blas.info() if lib["user_api"] == "blas"),
+            default=1,
+        )
+        self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="featx-solver")
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Apply ``function`` to every item; results keep the items' order."""
+        return list(self._pool.map(function, items))
+
+    def __enter__(self) -> Self:
+        self._limit = self._blas.limit(limits=1, user_api="blas")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+        self._limit.restore_original_limits()
+
+
+@dataclass(frozen=True)
+class Design:
+    """``(X - center) / scale``, never made whole: both vectors fold into the coefficients.
+
+    Attributes
+    ----------
+    X : float16, float32 or float64 (n_samples, n_features)
+        May be an ``np.memmap``; blocks are converted to float32 as they are read.
+    center, scale : float32 (n_features,)
+    workers : Workers
+    block_rows : int
+    """
+
+    X: NDArray[Any]
+    center: F32
+    scale: F32
+    workers: Workers
+    block_rows: int
+
+    @property
+    def n_samples(self) -> int:
+        """Rows of X."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return int(self.X.shape[1])
+
+    @cached_property
+    def is_scaled(self) -> bool:
+        """Whether centre and scale change anything."""
+        return bool(self.center.any() or (self.scale != 1).any())
+
+    def raw(self, rows: slice | NDArray[np.intp]) -> F32:
+        """Rows of X as float32, neither centred nor scaled; a view where that is possible."""
+        return np.ascontiguousarray(self.X[rows], dtype=np.float32)
+
+    def rows(self, rows: slice | NDArray[np.intp]) -> F32:
+        """A fresh float32 copy of rows of ``(X - center) / scale``."""
+        out = np.array(self.X[rows], dtype=np.float32, order="C")
+        if self.is_scaled:
+            out -= self.center
+            out /= self.scale
+        return out
+
+    def fold_in(self, theta: F64) -> tuple[F32, F32]:
+        """Turn ``(m, n_features + 1)`` coefficients into weights and offsets for raw rows."""
+        weights = theta[:, :-1] / self.scale
+        offsets = theta[:, -1] - weights @ self.center.astype(np.float64)
+        return weights.astype(np.float32), offsets.astype(np.float32)[:, None]
+
+    def fold_out(self, products: F64, sums: F64) -> F64:
+        """Turn ``residuals @ raw X`` and the residuals' sums into gradients ``(m, d + 1)``."""
+        gradient = (products - sums[:, None] * self.center) / self.scale
+        return np.concatenate([gradient, sums[:, None]], axis=1)
+
+    def sum_blocks(self, work: RowBlock) -> list[NDArray[Any]]:
+        """Sum, in float64, what ``work`` returns for each block of raw rows."""
+        parts = self.workers.map(
+            lambda span: self._sum_range(work, span), spans(self.n_samples, N_RANGES)
+        )
+        return [np.sum(np.stack(column), axis=0) for column in zip(*parts, strict=True)]
+
+    def for_blocks(self, work: Callable[[F32, slice], None]) -> None:
+        """Call ``work`` on each block of raw rows, for what it stores."""
+        blocks = [b for span in spans(self.n_samples, N_RANGES) for b in self._blocks(span)]
+        self.workers.map(lambda block: work(self.raw(block), block), blocks)
+
+    def _sum_range(self, work: RowBlock, span: slice) -> list[NDArray[Any]]:
+        totals: list[NDArray[Any]] = []
+        for block in self._blocks(span):
+            values = work(self.raw(block), block)
+            if totals:
+                for total, value in zip(totals, values, strict=True):
+                    total += value
+            else:
+                totals = [np.array(value, dtype=np.float64) for value in values]
+        return totals
+
+    def _blocks(self, span: slice) -> Sequence[slice]:
+        edges = range(span.start, span.stop, self.block_rows)
+        return [slice(a, min(a + self.block_rows, span.stop)) for a in edges]
+
+
+def spans(n: int, parts: int) -> list[slice]:
+    """Cut ``range(n)`` into at most ``parts`` spans of nearly equal length, none empty."""
+    edges = np.linspace(0, n, min(parts, n) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]

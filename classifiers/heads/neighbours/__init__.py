@@ -1,0 +1,1 @@
+"""Heads and helpers built on distances between rows."""

@@ -1,0 +1,141 @@
+"""k nearest neighbours, by blocked matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....cache.errors import ConfigError, ModelFileError
+from ..base import Head
+from ..parameter_checks import FLAG, one_of, whole
+from ..row_blocks import Floats, Ints, compute_dtype
+from ..serialisation import ArrayRule
+from ..training_data import Training
+from .distances import normalised
+from .neighbours import Search
+
+
+class KNNHead(Head):
+    """The share of each class among a sample's nearest training samples.
+
+    Parameters
+    ----------
+    n_neighbors : int
+    weights : 'uniform' or 'distance'
+        ``distance`` lets a neighbour count by the inverse of its distance; neighbours at distance
+        zero leave the others no say.
+    metric : 'euclidean' or 'cosine'
+        ``cosine`` brings every row to length 1 first.
+    standardize : bool
+
+    Attributes
+    ----------
+    samples_ : ndarray, shape (n_samples, n_features)
+        The training samples, scaled.
+    labels_ : ndarray of int64, shape (n_samples,)
+    votes_ : ndarray, shape (n_samples,)
+        What each training sample's vote counts: its ``sample_weight``.
+    """
+
+    shared_params = ("n_neighbors", "weights")
+    _rules: ClassVar = {
+        "n_neighbors": whole(1),
+        "weights": one_of("uniform", "distance"),
+        "metric": one_of("euclidean", "cosine"),
+        "standardize": FLAG,
+    }
+    _array_rules: ClassVar[dict[str, ArrayRule]] = {
+        "samples": ArrayRule(("n", "d")),
+        "labels": ArrayRule(("n",), kind="i"),
+        "votes": ArrayRule(("n",), positive=True),
+    }
+    samples_: Floats
+    labels_: Ints
+    votes_: Floats
+
+    def __init__(
+        self,
+        n_neighbors: int = 10,
+        *,
+        weights: str = "distance",
+        metric: str = "cosine",
+        standardize: bool = True,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.metric = metric
+        self.standardize = standardize
+
+    def _scaled(self, block: Floats) -> Floats:
+        scaled = super()._scaled(block)
+        return normalised(scaled) if self.metric == "cosine" else scaled
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        first, n_samples = heads[0], len(data.y)
+        most = max(head.n_neighbors for head in heads)
+        if most > n_samples:
+            raise ConfigError(
+                f"KNNHead: n_neighbors must not exceed the {n_samples} training samples "
+                f"(n_samples = {n_samples}), not {most}"
+            )
+        first._fit_scaler(data)
+        samples, votes = first._scaled_all(data), data.weights.astype(data.dtype)
+        for head in heads:
+            head._take_scale(first)
+            head.samples_, head.labels_, head.votes_ = samples, data.y, votes
+
+    def _decide(self, block: Floats) -> Floats:
+        """Return the votes of each class, ``(n, k)``, each row summing to 1."""
+        samples = self.samples_.astype(block.dtype, copy=False)
+        return self._count(*Search(samples, len(block)).nearest(block, self.n_neighbors))
+
+    def _count(self, nearest: NDArray[np.intp], distance: Floats) -> Floats:
+        """Return each class's share of the votes of the first ``n_neighbors``."""
+        nearest, distance = nearest[:, : self.n_neighbors], distance[:, : self.n_neighbors]
+        votes = self.votes_[nearest].astype(distance.dtype)
+        if self.weights == "distance":
+            votes *= inverse_distances(distance)
+        counts = np.zeros((len(nearest), len(self.classes_)), distance.dtype)
+        np.add.at(counts, (np.arange(len(nearest))[:, None], self.labels_[nearest]), votes)
+        counts /= counts.sum(axis=1, keepdims=True)
+        return counts
+
+    def _probabilities(self, X: Any) -> Floats:
+        return self._probabilities_together([self], X)[0]
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Look for neighbours once, as many as the greediest head wants."""
+        first, most = heads[0], max(head.n_neighbors for head in heads)
+        X = first._input(X)
+        search = Search(first.samples_.astype(compute_dtype(X.dtype), copy=False), X.shape[0])
+
+        def decide(block: Floats) -> Floats:
+            found = search.nearest(block, most)
+            return np.concatenate([head._count(*found) for head in heads], axis=1)
+
+        votes = first._decision(X, decide)
+        if not len(votes):
+            return [np.empty((0, len(head.classes_)), votes.dtype) for head in heads]
+        return np.split(votes, len(heads), axis=1)
+
+    def _restore(self, found: Any) -> None:
+        super()._restore(found)
+        n_samples = len(self.labels_)
+        if self.n_neighbors > n_samples:
+            raise ModelFileError(f"{self.n_neighbors} neighbours of {n_samples} samples")
+        if self.labels_.min() < 0 or self.labels_.max() >= len(self.classes_):
+            raise ModelFileError("the head's array 'labels' points outside its classes")
+
+
+def inverse_distances(distance: Floats) -> Floats:
+    """Return the weight of each neighbour; where one is at distance zero, it alone counts."""
+    exact = distance == 0
+    weight = 1 / np.where(exact, 1, distance)
+    rows = exact.any(axis=1)
+    weight[rows] = exact[rows]
+    return weight

@@ -1,0 +1,1 @@
+"""The RBF-kernel SVM head."""

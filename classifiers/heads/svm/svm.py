@@ -1,0 +1,248 @@
+"""The RBF support vector machine: libsvm's optimum from shared matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....cache.errors import ModelFileError
+from ..base import Head
+from ..bf16_matmul import is_large
+from ..calibration import calibration_folds, fit_temperature, probabilities
+from ..parameter_checks import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
+from ..row_blocks import Floats, Ints, compute_dtype, iter_blocks
+from ..serialisation import ArrayRule
+from ..training_data import Training
+from .one_vs_one import Machine, logits_together, union
+from .svm_problem import Limits, Solution, Sorted, Task, machines
+from .svm_solve import solve_tasks
+
+
+class RBFSVMHead(Head):
+    """Support vector machine with the kernel ``exp(-gamma |x - z|^2)``, one class against one.
+
+    Its decisions equal scikit-learn's ``SVC(break_ties=True)``. Its probabilities are those of the
+    pairs of classes, coupled, with one temperature (for two classes: the sigmoid of the decision
+    times the temperature). It is fitted to held-out samples: a fifth of them where there are 5,000,
+    else three folds.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty.
+    gamma : float or 'scale'
+        ``scale`` is one over the number of features times the scaled features' variance.
+    standardize : bool
+    class_weight : None, 'balanced' or mapping of class to weight
+    tol : float
+        libsvm's stopping tolerance.
+    max_iter : int
+        libsvm's most iterations for a pair of classes; -1 sets no limit.
+
+    Attributes
+    ----------
+    support_vectors_ : ndarray, shape (n_support, n_features)
+        Scaled, grouped by class.
+    n_support_ : ndarray of int64, shape (n_classes,)
+    dual_coef_ : ndarray, shape (n_classes - 1, n_support)
+        In libsvm's order and sign.
+    intercept_ : ndarray, shape (n_pairs,)
+    gamma_ : float
+    n_iter_ : int
+    converged_ : bool
+    """
+
+    shared_params = ("C", "gamma")
+    _rules: ClassVar = {
+        "C": number(0),
+        "gamma": number(0) | one_of("scale"),
+        "standardize": FLAG,
+        "class_weight": CLASS_WEIGHT,
+        "tol": number(0),
+        "max_iter": EXACTLY_MINUS_ONE | whole(1),
+    }
+    _array_rules: ClassVar[dict[str, ArrayRule]] = {
+        "support_vectors": ArrayRule(("s", "d")),
+        "n_support": ArrayRule(("k",), kind="i"),
+        "dual_coef": ArrayRule(("o", "s")),
+        "intercept": ArrayRule(("p",)),
+        "gamma": ArrayRule((), positive=True),
+        "temperature": ArrayRule((), positive=True),
+    }
+    support_vectors_: Floats
+    n_support_: Ints
+    dual_coef_: Floats
+    intercept_: Floats
+    gamma_: float
+    _support_rows: Ints
+
+    def __init__(
+        self,
+        C: float = 10.0,
+        gamma: Any = "scale",
+        *,
+        standardize: bool = True,
+        class_weight: Any = None,
+        tol: float = 1e-3,
+        max_iter: int = -1,
+    ) -> None:
+        self.C = C
+        self.gamma = gamma
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.tol = tol
+        self.max_iter = max_iter
+
+    @classmethod
+    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+        fit_heads(heads, data)
+
+    @property
+    def _machine(self) -> Machine:
+        return Machine(
+            self.support_vectors_, self.n_support_, self.dual_coef_, self.intercept_, self.gamma_
+        )
+
+    def _decide(self, block: Floats) -> Floats:
+        machine = self._machine.astype(block.dtype)
+        return machine.logits(machine.kernel(block))
+
+    def _vote(self, block: Floats) -> Floats:
+        machine = self._machine.astype(block.dtype)
+        return machine.decide(machine.kernel(block))
+
+    def _decision_width(self) -> int:
+        n_classes = len(self.n_support_)
+        return max(len(self.support_vectors_), n_classes * (n_classes - 1) // 2)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return scikit-learn's "ovr" decision values, ``(n,)`` for two classes."""
+        decision = self._decision(X, self._vote)
+        return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    @classmethod
+    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Compute the kernels of a large matrix once for all heads of one gamma."""
+        first, X = heads[0], heads[0]._input(X)
+        rows = [head._support_rows for head in heads if hasattr(head, "_support_rows")]
+        is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(rows) == len(heads) > 1
+        if not is_one_kernel or not is_large(X.shape[0], first.support_vectors_):
+            return [head._probabilities(X) for head in heads]
+        found = union([head._machine.astype(compute_dtype(X.dtype)) for head in heads], rows)
+
+        def decide(block: Floats) -> Floats:
+            kernel = found[0].kernel(block)
+            return np.concatenate([machine.logits(kernel) for machine in found], axis=1)
+
+        logits = np.split(first._decision(X, decide), len(heads), axis=1)
+        return [
+            probabilities(own, head.temperature_) for own, head in zip(logits, heads, strict=True)
+        ]
+
+    def _set_solution(self, solution: Solution, machine: Machine, temperature: float) -> None:
+        self.support_vectors_, self.n_support_ = machine.vectors, machine.counts
+        self.dual_coef_, self.intercept_ = machine.dual, machine.intercept
+        self.gamma_, self.temperature_ = machine.gamma, temperature
+        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
+
+    def _restore(self, found: Any) -> None:
+        super()._restore(found)
+        n_classes = len(self.classes_)
+        if (
+            (self.n_support_ < 0).any()
+            or (self.n_support_ > len(self.support_vectors_)).any()
+            or self.n_support_.sum() != len(self.support_vectors_)
+            or len(self.dual_coef_) != n_classes - 1
+            or len(self.intercept_) != n_classes * (n_classes - 1) // 2
+        ):
+            raise ModelFileError("the head's support vectors do not fit its classes")
+
+
+def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
+    """Fit heads that differ in ``C`` and ``gamma`` only, from one computation of distances."""
+    first = heads[0]
+    first._fit_scaler(data)
+    for head in heads[1:]:
+        head._take_scale(first)
+    fold = _fold_numbers(data.y)
+    # Sorted by class, then fold: a fold's part of a class is one run of rows.
+    order = np.lexsort((fold, data.y))
+    samples = Sorted(first._scaled_all(data)[order], data.y[order], data.weights[order])
+    variance = _variance(samples.X)
+    held_out = [fold[order] == i for i in range(int(fold.max()) + 1)]
+    tasks = [
+        Task(_gamma(head, variance, samples.X.shape[1]), float(head.C), rows)
+        for head in heads
+        for rows in (None, *(~rows for rows in held_out))
+    ]
+    solutions = solve_tasks(samples, tasks, Limits(first.tol, first.max_iter))
+    step = 1 + len(held_out)
+    whole, folds = solutions[::step], [solutions[i::step] for i in range(1, step)]
+    for gamma in sorted({task.gamma for task in tasks}):
+        places = [i for i in range(len(heads)) if tasks[i * step].gamma == gamma]
+        own = [[fold[i] for i in places] for fold in folds]
+        temperatures = _calibrate(samples, own, held_out, gamma) if own else [1.0] * len(places)
+        for i, temperature in zip(places, temperatures, strict=True):
+            (machine,) = machines(samples, [whole[i]], gamma)
+            heads[i]._support_rows = whole[i].support()
+            heads[i]._set_solution(whole[i], machine, temperature)
+
+
+def _fold_numbers(y: Ints) -> Ints:
+    """Return which fold holds each sample out to calibrate, ``(n_samples,)``; -1 for none."""
+    fold = np.full(len(y), -1)
+    for i, (_, held_out) in enumerate(calibration_folds(y)):
+        fold[held_out] = i
+    return fold
+
+
+def _variance(X: Floats) -> float:
+    """Return the variance of all numbers, in float64 and in blocks."""
+    mean = float(X.mean(dtype=np.float64))
+    total = sum(
+        float(np.square(block - mean).sum()) for _, block in iter_blocks(X, np.dtype(np.float64))
+    )
+    return total / X.size
+
+
+def _gamma(head: RBFSVMHead, variance: float, n_features: int) -> float:
+    if head.gamma != "scale":
+        return float(head.gamma)
+    return 1.0 / (n_features * variance) if variance > 0 else 1.0
+
+
+def _calibrate(
+    samples: Sorted,
+    folds: Sequence[Sequence[Solution]],
+    held_out: Sequence[NDArray[np.bool_]],
+    gamma: float,
+) -> list[float]:
+    """Fit each head's temperature to what its machines say of the samples they did not see.
+
+    Parameters
+    ----------
+    samples : Sorted
+    folds : sequence of sequence of Solution
+        Of each fold, those of all heads.
+    held_out : sequence of ndarray of bool
+        The samples that each fold leaves out.
+    gamma : float
+    """
+    decisions: list[list[Floats]] = [[] for _ in folds[0]]
+    for solutions, mask in zip(folds, held_out, strict=True):
+        X = samples.X[mask]
+        if is_large(len(X), samples.X):
+            found = logits_together(machines(samples, solutions, gamma), X, roughly=True)
+        else:
+            found = [
+                logits_together(machines(samples, [solution], gamma), X)[0]
+                for solution in solutions
+            ]
+        for own, logits in zip(decisions, found, strict=True):
+            own.append(logits)
+    order = np.concatenate([np.flatnonzero(mask) for mask in held_out])
+    y, weight = samples.y[order], samples.weight[order]
+    return [fit_temperature(np.concatenate(own), y, weight) for own in decisions]

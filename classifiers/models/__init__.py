@@ -1,0 +1,1 @@
+"""Fitted models, the .featx file, and exports."""

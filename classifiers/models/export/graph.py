@@ -1,0 +1,36 @@
+"""One Keras model from uint8 pixels to class probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....extractor.backbones import PREPROCESS, build_backbone, find_layer
+from ....extractor.engines.keras import pooled
+from ....extractor.engines.keras_import import import_keras
+from ....extractor.plan import Plan
+from ..model import Model
+from .head_graph import probabilities_of
+
+
+def build_graph(model: Model, plan: Plan) -> Any:
+    """Build the ``keras.Model``: ``image`` uint8 ``(n, h, w, 3)`` to ``probabilities``.
+
+    It is made of layers and operations of Keras alone, so that it loads where featx is not
+    installed.
+
+    Raises
+    ------
+    ConfigError
+        The head cannot become a graph.
+    """
+    keras = import_keras()
+    size = plan.spec.image_size
+    backbone = build_backbone(plan.record, plan.weights, size)
+    tapped = find_layer(backbone, plan.tap.layer).output
+    features = keras.Model(backbone.input, pooled(tapped, plan.tap), name="features")
+    features.trainable = False
+    image = keras.Input((*size, 3), dtype="uint8", name="image")
+    prepared = PREPROCESS[plan.record.preprocess](image)
+    probabilities = probabilities_of(features(prepared), model)
+    named = keras.layers.Identity(name="probabilities")(probabilities)
+    return keras.Model(image, named, name="featx_model")

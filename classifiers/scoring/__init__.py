@@ -1,0 +1,1 @@
+"""Offline batch scoring: rows to predictions on disk."""

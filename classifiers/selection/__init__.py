@@ -1,0 +1,1 @@
+"""Splits, folds, metrics, grids and sweeps: which head is best."""

@@ -1,0 +1,166 @@
+"""Fitting one head on cached features."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import FeatureSet, Scores
+from ..heads.registry import make_head
+from ..heads.training_checks import check_training_data
+from ..models.model import Model
+from .memory import bounded_rows
+from .metrics import measure, wilson_interval
+from .splits import Split, split_features
+
+LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
+PREDICT_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """Which head, with which of its parameters.
+
+    Attributes
+    ----------
+    name : str
+    params : mapping
+    random_state : int
+        Of the split and of whatever the head draws.
+    memory : int, optional
+        Bytes that training may take beside the program itself; larger features stay on disk.
+    """
+
+    name: str = "logreg"
+    params: Mapping[str, Any] | None = None
+    random_state: int = 0
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """A fitted model and how it was measured."""
+
+    model: Model
+    features: str
+    scores: tuple[Scores, ...]
+    split: Split
+    n_skipped: int
+    seconds: float
+
+
+def fit(features: FeatureSet, options: HeadOptions | None = None, command: str = "") -> FitReport:
+    """Fit one head on the training rows of ``features``; measure it on validation and test.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    options : HeadOptions, optional
+    command : str
+        Kept in the model as its origin.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head or parameter.
+    TrainingDataError
+        The labels or features cannot be learned from.
+    """
+    options = options or HeadOptions()
+    head = seeded_head(options.name, options.params or {}, options.random_state)
+    split = split_features(features, options.random_state)
+    start = time.perf_counter()
+    fit_head(head, features, split, options)
+    seconds = time.perf_counter() - start
+    model = Model(
+        spec=features.spec,
+        class_names=features.class_names,
+        head_name=options.name,
+        head=head,
+        data_digest=features.manifest.data_digest,
+        split=split.to_dict(),
+        origin=origin(command, features.name),
+    )
+    scores = tuple(
+        score_split(model, features, rows, name, seconds)
+        for name, rows in (("val", split.val), ("test", split.test))
+        if len(rows)
+    )
+    model = replace(model, scores=tuple(s.to_dict() for s in scores))
+    return FitReport(model, features.name, scores, split, features.n_missing, seconds)
+
+
+def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
+    """Make an unfitted head; one that draws numbers draws them with ``random_state``.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head or parameter.
+    """
+    head = make_head(name, **params)
+    if "random_state" in head.get_params(deep=False) and "random_state" not in params:
+        head.set_params(random_state=random_state)
+    return head
+
+
+def fit_head(
+    head: Any, features: FeatureSet, split: Split, options: HeadOptions | None = None
+) -> None:
+    """Fit ``head`` on the training rows; a head that stops early watches the validation rows."""
+    options = options or HeadOptions()
+    watches = len(split.val) and getattr(head, "uses_validation", False)
+    parts = [split.train, split.val] if watches else [split.train]
+    n_classes = len(features.class_names)
+    X, *watched = bounded_rows(features.X, parts, options.name, n_classes, options.memory)
+    y = features.y[split.train]
+    check_training_data(X, y, features.class_names)
+    if watched:
+        head.fit(X, y, validation_data=(watched[0], features.y[split.val]))
+    else:
+        head.fit(X, y)
+
+
+def score_split(
+    model: Model, features: FeatureSet, rows: NDArray[np.int64], name: str, fit_seconds: float
+) -> Scores:
+    """Measure ``model`` on some rows of ``features``."""
+    parts = [
+        model.predict_proba(np.asarray(features.X[rows[start : start + PREDICT_ROWS]]))
+        for start in range(0, len(rows), PREDICT_ROWS)
+    ]
+    metrics = measure(features.y[rows], np.concatenate(parts))
+    return Scores(
+        head=model.head_name,
+        split=name,
+        params=model.head.get_json_params(),
+        n_samples=len(rows),
+        metrics=metrics,
+        intervals={"accuracy": wilson_interval(metrics["accuracy"], len(rows))},
+        fit_seconds=fit_seconds,
+    )
+
+
+def origin(command: str, features: str) -> dict[str, Any]:
+    """Return what a model file says of its making."""
+    return {
+        "command": command,
+        "features": features,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "versions": dict(_versions()),
+    }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

@@ -1,0 +1,121 @@
+"""Training within a stated amount of memory: features that are larger stay on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import ConfigError, TrainingDataError
+from ..heads.registry import HEADS, find_head
+from ..heads.row_blocks import RowView
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+BINARY_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
+
+# Thread stacks, blocks of rows and what the trainer of the dense heads allocates.
+FIXED_BYTES = 32 * 2**20
+SQUARE_MATRICES = 12
+SAMPLE_BYTES = 64
+# Besides the stored rows: the copy in float32 that dense heads gather their batches from.
+COPY_ITEMSIZE = 4
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes that ``2GB``, ``300 MB``, ``1.5GiB`` or ``1000000`` stand for.
+
+    Raises
+    ------
+    ConfigError
+        It is no size.
+    """
+    match = PATTERN.fullmatch(text.strip())
+    if match is None or not float(match[1]):
+        raise ConfigError(f"--memory takes a size such as 300MB, 2GB or 1.5GiB, got {text!r}")
+    units = BINARY_UNITS if match[3] else UNITS
+    return int(float(match[1]) * units[match[2].upper()])
+
+
+def least_memory(n_samples: int, n_features: int, n_classes: int) -> int:
+    """Return the bytes that training takes however small its blocks of rows are."""
+    per_sample = SAMPLE_BYTES + 16 * n_classes
+    return FIXED_BYTES + n_samples * per_sample + SQUARE_MATRICES * 4 * n_features**2
+
+
+def stays_on_disk(X: Any, n_samples: int, n_classes: int, memory: int) -> bool:
+    """Say whether so many rows of ``X`` are too large to train from within ``memory`` bytes.
+
+    Raises
+    ------
+    ConfigError
+        It is too little for any head.
+    """
+    n_features = int(X.shape[1])
+    least = least_memory(n_samples, n_features, n_classes)
+    if memory < least:
+        raise ConfigError(
+            f"--memory {_megabytes(memory)} is too little for {n_samples:,} rows of "
+            f"{n_features:,} features: it takes {_megabytes(least)} or more"
+        )
+    return _needed(X, n_samples) + least > memory
+
+
+def able_from_disk() -> str:
+    """Name the heads that train from features on disk."""
+    return ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
+
+
+def _needed(X: Any, n_samples: int) -> int:
+    """Return the bytes of so many rows, as stored and as a copy in float32."""
+    return int(n_samples * X.shape[1] * (X.dtype.itemsize + COPY_ITEMSIZE))
+
+
+def bounded_rows(
+    X: Any,
+    parts: Sequence[NDArray[np.int64]],
+    head_name: str,
+    n_classes: int,
+    memory: int | None = None,
+) -> list[Any]:
+    """Return rows to train from and to watch: in memory if they fit, else read as needed.
+
+    Parameters
+    ----------
+    X : FeatureSet.X
+    parts : sequence of ndarray of int64
+        Row numbers.
+    head_name : str
+    n_classes : int
+    memory : int, optional
+        Bytes that training may take beside the program itself; without it all is read.
+
+    Returns
+    -------
+    list of ndarray or RowView
+        One for each part.
+
+    Raises
+    ------
+    TrainingDataError
+        The features are larger and this head needs all of them in memory.
+    ConfigError
+        It is too little for any head.
+    """
+    n_samples = sum(map(len, parts))
+    if memory is None or not stays_on_disk(X, n_samples, n_classes, memory):
+        return [np.asarray(X[rows]) for rows in parts]
+    if not find_head(head_name).memory_mapped:
+        raise TrainingDataError(
+            f"{head_name} needs all features in memory, about "
+            f"{_megabytes(_needed(X, n_samples))}, and --memory "
+            f"allows {_megabytes(memory)}. These heads train from disk: {able_from_disk()}."
+        )
+    return [RowView(X, rows, memory) for rows in parts]
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{-(-n_bytes // 10**6)}MB"

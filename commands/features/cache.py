@@ -1,0 +1,345 @@
+"""featx cache: look at the features that are there, check them, and keep them in order."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    answer,
+    draw_table,
+    human_bytes,
+    human_count,
+    notes,
+)
+from .cache_text import cell, draw_info, garbage_lines, removal_lines, timestamp
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...cache.store import FeatureStore
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="The start of manifest@fingerprint or of a fingerprint, or a backbone.",
+        show_default="the newest",
+    ),
+]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at cached features, check them, and keep them in order.",
+)
+
+
+@app.command("ls")
+def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
+    """List the cached features, newest first; `featx cache info NAME` says all of one.
+
+    Example: featx cache ls
+    """
+    from ...cache.errors import CacheFormatError
+
+    unreadable: list[CacheFormatError] = []
+    stored = _store(cache).list_features(unreadable)
+    data = [
+        {
+            "name": s.name,
+            "location": s.location,
+            "backbone": s.spec.backbone,
+            "fingerprint": s.record.fingerprint,
+            "n_samples": s.record.n_samples,
+            "n_bad": s.record.n_bad,
+            "n_bytes": s.n_bytes,
+            "storage": s.spec.storage,
+            "finished": timestamp(s.record.finished_ns),
+        }
+        for s in stored
+    ]
+
+    def draw(console: Console) -> None:
+        if not stored:
+            console.print(f"No features in {cache}. Next: featx extract")
+            return
+        keys = ("name", "backbone", "n_samples", "n_bad", "n_bytes")
+        heads = ("name", "backbone", "images", "bad", "size")
+        draw_table(console, heads, [tuple(cell(key, row[key]) for key in keys) for row in data])
+
+    answer(as_json, data, draw)
+    for error in unreadable:
+        notes().print(f"featx: not listed: {error}")
+
+
+@app.command()
+def info(
+    name: NameArgument = None, cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False
+) -> None:
+    """Show everything about one feature set.
+
+    Example: featx cache info resnet50
+    """
+    from ...cache.maintenance.describe import describe
+
+    described = describe(_store(cache), name)
+    answer(as_json, asdict(described), lambda console: draw_info(console, described))
+
+
+@app.command()
+def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
+    """Read every byte of the cache and name each file that is not as it was written.
+
+    Exits with 1 where there is such a file.
+
+    Example: featx cache verify
+    """
+    from ...cache.maintenance.verify import verify as run_verify
+
+    report = run_verify(_store(cache))
+    data = {**asdict(report), "ok": not report.findings}
+
+    def draw(console: Console) -> None:
+        for finding in report.findings:
+            console.print(f"{finding.kind}: {finding.problem}")
+        console.print(
+            f"{human_count(report.n_files)} files, {human_bytes(report.n_bytes)} read: "
+            + (f"{len(report.findings)} problems" if report.findings else "all whole")
+        )
+        if report.partials:
+            console.print(f"{len(report.partials)} unfinished files, which harm nothing (gc)")
+        if report.findings:
+            console.print("Next: featx cache repair")
+
+    answer(as_json, data, draw)
+    if report.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
+    """Set damaged and foreign files aside in the folder `damaged`; whole rows are kept.
+
+    Nothing is deleted. The next extract computes the rows that are missing.
+
+    Example: featx cache repair
+    """
+    from ...cache.maintenance.repair import repair as run_repair
+
+    report = run_repair(_store(cache))
+
+    def draw(console: Console) -> None:
+        for before, after in report.moved.items():
+            console.print(f"set aside: {before} → {after}")
+        for path in report.restored:
+            console.print(f"restored: {path}")
+        for problem in report.left:
+            console.print(f"left alone: {problem}")
+        console.print(
+            f"{len(report.moved)} files set aside; of shards that could still be opened, "
+            f"{human_count(report.n_rows_saved)} rows kept, {human_count(report.n_rows_lost)} lost"
+        )
+        if report.moved:
+            console.print("Next: the same featx extract as before computes what is missing")
+
+    answer(as_json, asdict(report), draw)
+
+
+@app.command()
+def gc(
+    yes: YesOption = False, cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False
+) -> None:
+    """Delete the features of images that no source has any more, and leftovers of dead runs.
+
+    Leftovers are files under a temporary name that nobody has touched for an hour.
+
+    Example: featx cache gc --yes
+    """
+    from ...cache.maintenance.gc import collect_garbage, find_garbage
+
+    store = _store(cache)
+    garbage = find_garbage(store)
+    if garbage.rows or garbage.partials or garbage.sets:
+        _confirm(yes, garbage_lines(garbage))
+        garbage = collect_garbage(store)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"Deleted {human_count(garbage.n_rows)} rows and {len(garbage.partials)} leftovers: "
+            f"{human_bytes(garbage.n_bytes)}"
+        )
+        for problem in garbage.unreadable:
+            console.print(f"left alone: {problem}")
+
+    answer(as_json, {**asdict(garbage), "n_rows": garbage.n_rows}, draw)
+
+
+@app.command()
+def rm(
+    name: Annotated[str, typer.Argument(help="Which features, as `featx cache ls` names them.")],
+    yes: YesOption = False,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the features of one source under one spec.
+
+    Example: featx cache rm photos-1a2b3c4d@0123456789ab
+    """
+    from ...cache.maintenance.rm import find_removal, remove
+
+    store = _store(cache)
+    removal = find_removal(store, name)
+    _confirm(yes, removal_lines(removal))
+    removal = remove(store, removal.features.name)
+    data = {
+        "name": removal.features.name,
+        "shards": removal.shards,
+        "n_shared": removal.n_shared,
+        "records": removal.records,
+        "n_bytes": removal.n_bytes,
+    }
+    done = f"Deleted {removal.features.name}: {human_bytes(removal.n_bytes)}"
+    answer(as_json, data, lambda console: console.print(done))
+
+
+@app.command()
+def merge(
+    other: Annotated[Path, typer.Argument(help="Folder of the other cache; it is not changed.")],
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over the features that another cache holds.
+
+    Example: featx cache merge /mnt/other/featx-cache
+    """
+    from ...cache.exchange.merge import merge as run_merge
+
+    report = run_merge(_store(cache), _store(other))
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{report.n_shards} shards with {human_count(report.n_rows)} rows adopted "
+            f"({human_bytes(report.n_bytes)}), {report.n_present} were there already; "
+            f"{report.n_sources} sources and {report.n_runs} runs are new"
+        )
+        for note in report.notes:
+            console.print(f"note: {note}")
+        for problem in report.damaged:
+            console.print(f"left out: {problem}")
+
+    answer(as_json, asdict(report), draw)
+    if report.damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compact(
+    compression: Annotated[
+        str | None,
+        typer.Option(
+            help="Compress all shards: blosc-zstd, zstd, lz4, gzip or none.",
+            show_default="each keeps what it has",
+        ),
+    ] = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Join small shards into large ones of about 256 MB.
+
+    Example: featx cache compact
+    """
+    from ...cache.maintenance.compact import compact as run_compact
+
+    report = run_compact(_store(cache), compression)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{report.n_before} shards became {report.n_after}; "
+            f"{human_bytes(report.n_bytes_before)} became {human_bytes(report.n_bytes_after)}; "
+            f"{human_count(report.n_duplicates)} duplicate rows dropped"
+        )
+        for problem in report.damaged:
+            console.print(f"left alone: {problem}")
+
+    answer(as_json, asdict(report), draw)
+    if report.damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The new file: .h5, .npz or .parquet.")],
+    name: NameArgument = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write features to one plain file that any tool reads.
+
+    Example: featx cache export features.h5 resnet50
+    """
+    from ...cache.exchange.export import export as run_export
+
+    report = run_export(_store(cache).open_features(name), out)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{human_count(report.n_samples)} samples × {human_count(report.n_features)} features "
+            f"in {report.path} ({human_bytes(report.n_bytes)}); {report.n_missing} samples have "
+            "no features and are left out"
+        )
+
+    answer(as_json, asdict(report), draw)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="HDF5 or .npz with X, and if known y.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the source.", show_default="the file's")
+    ] = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in features that someone else extracted.
+
+    Example: featx cache import features.npz --name clip
+    """
+    from ...cache.exchange.import_ import import_features
+
+    report = import_features(_store(cache), file, name)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{human_count(report.n_samples)} samples × {human_count(report.n_features)} features, "
+            f"{human_count(report.n_new)} of them new"
+        )
+        console.print(f"Features: {report.name}. Next: featx fit {report.name}")
+
+    answer(as_json, asdict(report), draw)
+
+
+def _store(cache: Path) -> FeatureStore:
+    from ...cache import FeatureStore
+
+    return FeatureStore(cache)
+
+
+def _confirm(yes: bool, lines: list[str]) -> None:
+    """Say what is about to be deleted and ask; without a terminal, only --yes will do."""
+    from ...cache.errors import ConfigError
+
+    for line in lines:
+        notes().print(line)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("nothing was deleted: there is nobody to ask. Add --yes to go ahead")
+    typer.confirm("Delete?", abort=True, err=True)

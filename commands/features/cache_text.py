@@ -1,0 +1,91 @@
+"""How the cache's facts read on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..common import human_bytes, human_count
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...cache.maintenance.describe import Description
+    from ...cache.maintenance.gc import Garbage
+    from ...cache.maintenance.rm import Removal
+
+SHOWN_CLASSES = 12
+NS = 1e9
+
+
+def garbage_lines(garbage: Garbage) -> list[str]:
+    """Say what `gc` would delete and how much."""
+    return [
+        f"To delete: {human_count(garbage.n_rows)} rows that no source refers to, in "
+        f"{len(garbage.rows)} shards; {len(garbage.partials)} leftovers of dead runs; "
+        f"{len(garbage.sets)} sets without runs. About {human_bytes(garbage.n_bytes)}."
+    ]
+
+
+def removal_lines(removal: Removal) -> list[str]:
+    """Say what `rm` would delete and how much."""
+    record = removal.features.record
+    lines = [
+        f"To delete: {removal.features.name} ({removal.features.spec.backbone}, "
+        f"{human_count(record.n_samples)} images of {removal.features.location}): "
+        f"{len(removal.shards)} shards and {len(removal.records)} records, "
+        f"{human_bytes(removal.n_bytes)}."
+    ]
+    if removal.n_shared:
+        lines.append(f"{removal.n_shared} shards stay: other sources use rows of them.")
+    return lines
+
+
+def draw_info(console: Console, d: Description) -> None:
+    """Draw all facts about one feature set."""
+    counts = list(d.class_counts.items())
+    classes = ", ".join(f"{name} {n}" for name, n in counts[:SHOWN_CLASSES])
+    more = f", … ({len(counts)} classes)" if len(counts) > SHOWN_CLASSES else ""
+    splits = ", ".join(f"{name} {n}" for name, n in d.split_counts.items() if n)
+    rows = [
+        ("features", d.name),
+        ("source", d.location),
+        ("samples", f"{human_count(d.n_samples)}, of which {human_count(d.n_missing)} have no row"),
+        ("shape", f"{human_count(d.n_rows)} × {human_count(d.n_features)}"),
+        ("classes", f"{classes}{more}"),
+        ("splits", splits or "none given"),
+        ("unreadable", ", ".join([str(d.n_bad), *(f"{n} × {r}" for r, n in d.reasons.items())])),
+        ("set", f"{d.n_shards} shards, {human_bytes(d.n_bytes)}, {_compressions(d)}"),
+        ("shared with", ", ".join(d.shared_with) or "no other source"),
+        ("extracted", timestamp(d.run["finished_ns"])),
+        ("run", _run(d.run)),
+        *((f"spec {field}", str(value)) for field, value in d.spec.items()),
+        ("fingerprint", d.fingerprint),
+    ]
+    width = max(len(key) for key, _ in rows)
+    for key, value in rows:
+        console.print(f"{key:{width}}  {value}")
+    for problem in d.damaged:
+        console.print(f"damaged: {problem}")
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    by = f" by {run['engine']}" if run["engine"] else ""
+    return f"{run['n_extracted']:,} rows in {run['seconds']:.1f} s{by}"
+
+
+def _compressions(d: Description) -> str:
+    return ", ".join(f"{n} × {name}" for name, n in d.compressions.items()) or "no shard"
+
+
+def cell(key: str, value: Any) -> str:
+    """Return a value as a table shows it."""
+    if key == "n_bytes":
+        return human_bytes(value)
+    return human_count(value) if isinstance(value, int) else str(value)
+
+
+def timestamp(nanoseconds: int) -> str:
+    """Return nanoseconds since the epoch as local time."""
+    return datetime.fromtimestamp(nanoseconds / NS).astimezone().isoformat(" ", "seconds")

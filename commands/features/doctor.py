@@ -1,0 +1,100 @@
+"""featx doctor: what an extraction would run on, and what would hold it up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_bytes, notes
+from ..options import (
+    BatchOption,
+    DriftOption,
+    EngineOption,
+    PrecisionOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
+from .extract import choose_source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...extractor.doctor import Diagnosis
+
+SHOWN_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
+UNBOUNDED = 1e7
+
+
+def doctor(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(help="A folder, an IDX file, or `sample`.", show_default="sample"),
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option("--backbone", "-b", help="The frozen network.")
+    ] = "efficientnet_lite0",
+    weights: WeightsOption = "imagenet",
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Image side in pixels; default: the backbone's own."),
+    ] = None,
+    precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
+    max_drift: DriftOption = None,
+    batch_size: BatchOption = "auto",
+    workers: WorkersOption = 0,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an extraction would run on and why, how fast each stage is, and what to change.
+
+    Some images of the source are read, decoded and computed; nothing goes into the cache.
+
+    Example: featx doctor photos/ --backbone resnet50
+    """
+    from ...cache import FeatureStore
+    from ...extractor import FeatureOptions, open_source
+    from ...extractor.doctor import examine
+    from ...extractor.plan import make_plan
+
+    run = run_options(batch_size, workers, None, engine, max_drift)
+    opened = open_source(choose_source(context, source))
+    options = FeatureOptions(
+        backbone=backbone, weights=weights, image_size=size, precision=precision
+    )
+    found = examine(opened, make_plan(options), FeatureStore(cache), run)
+    answer(as_json, _data(found), lambda console: _draw(console, found))
+
+
+def _data(found: Diagnosis) -> dict[str, Any]:
+    data = asdict(found)
+    data["hardware"]["flags"] = sorted(found.hardware.flags)
+    return data
+
+
+def _draw(console: Console, found: Diagnosis) -> None:
+    machine = found.hardware
+    flags = " ".join(flag for flag in SHOWN_FLAGS if flag in machine.flags)
+    console.print(
+        f"processor   {machine.cpu}, {machine.n_cores} cores ({flags or 'flags unknown'})"
+    )
+    console.print(f"memory      {human_bytes(machine.memory_bytes)} free")
+    console.print(f"GPU         {', '.join(machine.gpus) or 'none'}")
+    console.print(f"engine      {found.engine}: {found.engine_why}")
+    console.print(f"precision   {found.precision}: {found.precision_why}")
+    console.print(f"batch size  {found.batch_size}")
+    if found.model_folder:
+        console.print(f"model       {found.model_folder}")
+    rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
+    draw_table(console, ("stage", "images/s alone"), rows)
+    for warning in found.warnings:
+        notes().print(f"Warning: {warning}")
+    console.print(found.bottleneck)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate < UNBOUNDED else "–"

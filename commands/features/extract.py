@@ -1,0 +1,186 @@
+"""featx extract: images to cached features."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, human_count, notes
+from ..options import (
+    BatchOption,
+    DriftOption,
+    EngineOption,
+    MaxBadOption,
+    PrecisionOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
+from ..progress import ImageProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...extractor.extract_report import ExtractReport
+
+SHOWN_BAD = 3
+DEFAULT_BACKBONES = ["efficientnet_lite0"]
+
+
+def extract(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A folder, table, arrays, .tar shards, a URL, or `sample`.", show_default="sample"
+        ),
+    ] = None,
+    backbone: Annotated[
+        list[str],
+        typer.Option(
+            "--backbone",
+            "-b",
+            help="A name (see `featx backbones`) or a .keras file. Several share one decoding.",
+            show_default="efficientnet_lite0",
+        ),
+    ] = DEFAULT_BACKBONES,
+    weights: WeightsOption = "imagenet",
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Layer to take; default: the last map. Several share one forward pass.",
+            show_default=False,
+        ),
+    ] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(help="avg, max, grid:2, flatten or none; default: avg.", show_default=False),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Image side in pixels; default: the backbone's own."),
+    ] = None,
+    resize: Annotated[str, typer.Option(help="squash, crop or pad.")] = "squash",
+    background: Annotated[
+        str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
+    ] = "#ffffff",
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help="For your own model: caffe, tf, torch, lite or none.", show_default=False
+        ),
+    ] = None,
+    precision: PrecisionOption = "auto",
+    storage: Annotated[str, typer.Option(help="float32 or float16 rows.")] = "float32",
+    compression: Annotated[
+        str | None,
+        typer.Option(help="blosc-zstd, zstd, lz4 or gzip, for sparse features; default: none."),
+    ] = None,
+    engine: EngineOption = "auto",
+    max_drift: DriftOption = None,
+    batch_size: BatchOption = "auto",
+    workers: WorkersOption = 0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try images again that failed before.")
+    ] = False,
+    max_bad: MaxBadOption = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Run backbones over images once and keep the features in the cache.
+
+    Only images that are not in the cache yet are computed. Interrupted, the same command goes on
+    where it stopped.
+
+    Example: featx extract photos/ --backbone resnet50
+    """
+    from ...extractor import FeatureOptions, extract_several
+
+    taps: list[str | None] = [*layer] if layer else [None]
+    features = [
+        FeatureOptions(
+            backbone=name,
+            weights=weights,
+            layer=tap,
+            pool=pool,
+            image_size=size,
+            resize=resize,
+            precision=precision,
+            storage=storage,
+            background=background,
+            preprocess=preprocess,
+        )
+        for name in backbone
+        for tap in taps
+    ]
+    run = replace(
+        run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
+        compression=compression,
+    )
+    place = choose_source(context, source)
+    with ImageProgress(quiet=as_json) as progress:
+        reports = extract_several(place, features, cache=cache, run=run, observer=progress)
+    answer(as_json, _data(reports), lambda console: _draw(console, reports))
+
+
+def choose_source(context: typer.Context, source: str | None) -> str:
+    """Return the source to use, and say so where it was not typed."""
+    if source is None:
+        notes().print("No SOURCE given: using the bundled sample (2,500 images of Fashion-MNIST).")
+        return "sample"
+    origin = context.get_parameter_source("source")
+    if origin is not None and origin.name == "DEFAULT_MAP":
+        notes().print(f"No SOURCE given: using {source} from featx.toml.")
+    return source
+
+
+def _data(reports: list[ExtractReport]) -> dict[str, Any]:
+    """Return the first set's fields, and where there are several, all of them under ``sets``."""
+    sets = [_set_data(report) for report in reports]
+    return sets[0] if len(sets) == 1 else {**sets[0], "sets": sets}
+
+
+def _set_data(report: ExtractReport) -> dict[str, Any]:
+    return {
+        "features": report.name,
+        **asdict(report.record),
+        "bad": [asdict(image) for image in report.bad],
+        "left_out": report.left_out,
+        "stage_seconds": asdict(report.stages),
+        "bottleneck": report.bottleneck,
+        "warnings": report.warnings,
+    }
+
+
+def _draw(console: Console, reports: list[ExtractReport]) -> None:
+    for report in reports:
+        _draw_counts(console, report, len(reports) > 1)
+    report = reports[0]
+    for image in report.bad[:SHOWN_BAD]:
+        console.print(f"  unreadable: {image.sample_id}: {image.reason}")
+    if report.bad:
+        console.print(f"  all {len(report.bad)} with their reasons: {report.quarantine}")
+    if report.left_out:
+        others = ", ".join(f"{n} {suffix}" for suffix, n in report.left_out.items())
+        console.print(f"  left out, being no images: {others}")
+    names = ", ".join(report.name for report in reports)
+    console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
+    if len(reports) > 1:
+        console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
+    for warning in report.warnings:
+        notes().print(f"Warning: {warning}")
+    if report.bottleneck:
+        console.print(report.bottleneck)
+
+
+def _draw_counts(console: Console, report: ExtractReport, named: bool) -> None:
+    record = report.record
+    rate = f" ({record.n_extracted / record.seconds:.0f} images/s)" if record.n_extracted else ""
+    console.print(
+        f"{report.name + ': ' if named else ''}"
+        f"{human_count(record.n_samples)} images: {human_count(record.n_extracted)} extracted, "
+        f"{human_count(record.n_cached)} already cached, {human_count(record.n_bad)} unreadable; "
+        f"{record.seconds:.1f} s{rate}"
+    )

@@ -1,0 +1,140 @@
+"""featx fit: cached features to a model file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import (
+    DEFAULT_CACHE,
+    FEATURES_HELP,
+    CacheOption,
+    JsonOption,
+    MemoryOption,
+    ModelOutOption,
+    answer,
+    draw_table,
+    parsed_memory,
+    score_cells,
+    typed_command,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...cache import Scores
+    from ...classifiers.selection.fit import FitReport
+
+
+def fit(
+    features: Annotated[str | None, typer.Argument(help=FEATURES_HELP, show_default=False)] = None,
+    head: Annotated[
+        str, typer.Option("--head", help="logreg, linear-svm, svm, ridge, knn, centroid or dense.")
+    ] = "logreg",
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", help="Any parameter of the head, as gamma=0.1; may be repeated."),
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option("-C", "--C", help="Of logreg, linear-svm and svm.")
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count more.", show_default=False)
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Of dense: softmax, dropout or mlp.")] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Of dense: widths of hidden layers, as 512,256.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of dense.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Of dense: the learning rate.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of dense, at most.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
+    ] = None,
+    memory: MemoryOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
+    out: ModelOutOption = Path("model.featx"),
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Train one head on cached features and write one model file.
+
+    Splits that the source has (train, val, test) are kept; others are drawn, stratified.
+
+    Example: featx fit --head dense --hidden 512,256 --dropout 0.5
+    """
+    from ...classifiers import HeadOptions, fit_model
+
+    given = {
+        "C": strength,
+        "class_weight": class_weight,
+        "preset": preset,
+        "hidden": _widths(hidden),
+        "dropout": dropout,
+        "lr": lr,
+        "epochs": epochs,
+        "patience": patience,
+    }
+    params = {name: value for name, value in given.items() if value is not None}
+    options = HeadOptions(head, {**params, **_params(param or [])}, seed, parsed_memory(memory))
+    report = fit_model(features, options, cache=cache, out=out, command=typed_command())
+    answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    from ...cache.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--hidden takes widths such as 512,256, got {text!r}") from None
+
+
+def _params(pairs: list[str]) -> dict[str, Any]:
+    from ...cache.errors import ConfigError
+
+    params: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--param takes NAME=VALUE, as in C=0.1, got {pair!r}")
+        try:
+            params[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            params[name] = value
+    return params
+
+
+def _fit_data(report: FitReport, out: Path) -> dict[str, Any]:
+    return {
+        "model": str(out),
+        "features": report.features,
+        "scores": [scores.to_dict() for scores in report.scores],
+        "n_train": len(report.split.train),
+        "n_leaking": report.split.n_leaking,
+        "n_skipped": report.n_skipped,
+        "fit_seconds": report.seconds,
+    }
+
+
+def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
+    split = report.split
+    console.print(
+        f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "
+        f"{len(report.model.class_names)} classes, {report.seconds:.1f} s"
+    )
+    if report.n_skipped:
+        console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
+    if split.n_leaking:
+        console.print(f"  {split.n_leaking} training rows left out: equal to val or test images")
+    draw_table(console, ("split", "rows", "accuracy", "F1", "AUC"), list(map(_row, report.scores)))
+    console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")
+
+
+def _row(scores: Scores) -> tuple[str, ...]:
+    return (scores.split, f"{scores.n_samples:,}", *score_cells(scores))

@@ -1,0 +1,152 @@
+"""featx model and featx export: what a model file says of itself, and how it leaves featx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import JsonOption, answer, draw_table, human_bytes
+from ..options import WeightsOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...classifiers import Model
+
+SHOWN_NAMES = 20
+
+app = typer.Typer(no_args_is_help=True, help="Look into a model file.")
+
+
+@app.callback()
+def group() -> None:
+    """Look into a model file."""
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that a model file holds: features, classes, head, scores, origin.
+
+    Nothing of the file is run, whoever made it.
+
+    Example: featx model info model.featx
+    """
+    from ...classifiers import load_model
+
+    model = load_model(file)
+    data = _data(model, file)
+    answer(as_json, data, lambda console: _draw(console, data))
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
+    to: Annotated[str, typer.Option(help="keras, savedmodel, onnx, openvino or tflite.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Default: `model` with the format's ending.", show_default=False
+        ),
+    ] = None,
+    weights: WeightsOption = "imagenet",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as one graph from uint8 RGB images to class probabilities.
+
+    The graph holds preprocessing, backbone and head; its metadata the labels. What was written is
+    run on images of the bundled sample and must agree with `featx score` within 0.0001.
+
+    Example: featx export model.featx --to onnx
+    """
+    from ...classifiers import export_model
+
+    report = export_model(model, to, out, weights=weights)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{report.format}: {report.out} ({human_bytes(report.n_bytes)}), {report.seconds:.1f} s"
+        )
+        console.print(
+            f"Run on {report.n_checked} sample images: probabilities agree with featx score "
+            f"within {report.difference:.1e}"
+        )
+        if report.drift is not None:
+            console.print(
+                f"The graph computes in float32, featx score in {report.precision} as the model "
+                f"was trained: with that, the probabilities differ by up to {report.drift:.1e}"
+            )
+
+    answer(as_json, asdict(report), draw)
+
+
+def _data(model: Model, file: Path) -> dict[str, Any]:
+    from ...classifiers.models.model_file import model_digest
+
+    arrays = model.head.get_arrays()
+    return {
+        "file": str(file),
+        "n_bytes": file.stat().st_size,
+        "digest": model_digest(model),
+        "features": {**asdict(model.spec), "fingerprint": model.spec.fingerprint},
+        "class_names": list(model.class_names),
+        "head": {
+            "name": model.head_name,
+            "params": model.head.get_json_params(),
+            "n_features": int(model.head.n_features_in_),
+            "arrays": {k: f"{a.dtype} {tuple(a.shape)}" for k, a in arrays.items()},
+        },
+        "scores": list(model.scores),
+        "data_digest": model.data_digest,
+        "split": dict(model.split),
+        "origin": dict(model.origin),
+    }
+
+
+def _draw(console: Console, data: Mapping[str, Any]) -> None:
+    names, head = data["class_names"], data["head"]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    console.print(f"{_safe(data['file'])}: {human_bytes(data['n_bytes'])}")
+    _section(console, "made", data["origin"])
+    _section(console, "features", data["features"])
+    shown = ", ".join(_safe(name) for name in names[:SHOWN_NAMES])
+    console.print(f"classes ({len(names)})\n  {shown}{more}")
+    console.print(f"head: {_safe(head['name'])} on {head['n_features']} features")
+    _section(console, "  parameters", head["params"])
+    _section(console, "  arrays", head["arrays"])
+    _section(console, "data", {"digest": data["data_digest"], **_prefixed(data["split"])})
+    console.print("scores")
+    rows = [_score_row(score) for score in data["scores"]]
+    draw_table(console, ("  split", "rows", "accuracy", "F1", "AUC", "fit s"), rows)
+    console.print(f"digest of the model: {data['digest']}")
+
+
+def _prefixed(split: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"split {name}": value for name, value in split.items()}
+
+
+def _section(console: Console, title: str, items: Mapping[str, Any]) -> None:
+    console.print(title)
+    indent = " " * (len(title) - len(title.lstrip()) + 2)
+    for name, value in items.items():
+        text = " ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        console.print(f"{indent}{_safe(name)}: {_safe(text)}")
+
+
+def _score_row(score: Mapping[str, Any]) -> tuple[str, ...]:
+    metrics = score.get("metrics", {})
+    numbers = [metrics.get(name) for name in ("accuracy", "f1", "auc")]
+    cells = ["–" if value is None else f"{value:.4f}" for value in numbers]
+    seconds = f"{score.get('fit_seconds', 0):.2f}"
+    return (f"  {_safe(score.get('split'))}", str(score.get("n_samples")), *cells, seconds)
+
+
+def _safe(value: Any) -> str:
+    """Return a text of a stranger's file without what a terminal would obey."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)[1:-1]

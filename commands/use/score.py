@@ -1,0 +1,118 @@
+"""featx score: a model over images or cached features, one row each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_count
+from ..options import (
+    BatchOption,
+    EngineOption,
+    MaxBadOption,
+    WeightsOption,
+    WorkersOption,
+    run_options,
+)
+from ..progress import ImageProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...classifiers.scoring.score import ScoreReport
+
+SHOWN_CLASSES = 10
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="What `featx extract` reads, or features:NAME for cached features."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="A .parquet, .csv or .jsonl file; without an ending, a folder."
+        ),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of a folder's part files: parquet, csv or jsonl.", show_default=False),
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=0, help="Add the K best classes; 0: none.")] = 0,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add one column p_<class> for each class.")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Two classes: predict the second where its probability is this or more.",
+            show_default=False,
+        ),
+    ] = None,
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(
+            help="Below this probability a row is `unsure`, with no class.", show_default=False
+        ),
+    ] = None,
+    write_cache: Annotated[
+        bool, typer.Option("--write-cache", help="Keep the features that are computed.")
+    ] = False,
+    weights: WeightsOption = "imagenet",
+    engine: EngineOption = "auto",
+    batch_size: BatchOption = "auto",
+    workers: WorkersOption = 0,
+    max_bad: MaxBadOption = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict every image of a source: one row per input, in the source's order.
+
+    Columns: id, predicted, probability, status, reason. The status is `ok`, `unsure` (see
+    --abstain-below) or `error` (an unreadable image). Interrupted, the same command goes on where
+    it stopped; the result has its name only when it is whole.
+
+    Example: featx score model.featx photos/ --out predictions.parquet
+    """
+    from ...classifiers import PredictionOptions, ScoreOptions, score_images
+
+    options = ScoreOptions(
+        predictions=PredictionOptions(
+            top_k=top_k,
+            probabilities=probabilities,
+            threshold=threshold,
+            abstain_below=abstain_below,
+        ),
+        format=format,
+        weights=weights,
+        write_cache=write_cache,
+        run=run_options(batch_size, workers, max_bad, engine),
+    )
+    with ImageProgress(quiet=as_json) as progress:
+        report = score_images(model, source, out, options, cache=cache, observer=progress)
+    answer(as_json, asdict(report), lambda console: _draw(console, report))
+
+
+def _draw(console: Console, report: ScoreReport) -> None:
+    counts = (("ok", report.n_ok), ("unsure", report.n_unsure), ("unreadable", report.n_errors))
+    console.print(
+        f"{human_count(report.n_samples)} images scored in {report.seconds:.1f} s: "
+        f"{', '.join(f'{human_count(n)} {word}' for word, n in counts if n or word == 'ok')}; "
+        f"features of {human_count(report.n_cached)} came from the cache"
+    )
+    if report.n_resumed:
+        console.print(f"  {human_count(report.n_resumed)} rows were there from an interrupted run")
+    for name, reason in report.first_errors:
+        console.print(f"  unreadable: {name}: {reason}")
+    shown = list(report.by_class.items())[:SHOWN_CLASSES]
+    draw_table(console, ("predicted", "images"), [(name, f"{k:,}") for name, k in shown])
+    if len(report.by_class) > SHOWN_CLASSES:
+        console.print(f"  and {len(report.by_class) - SHOWN_CLASSES} more classes")
+    if report.accuracy is not None:
+        console.print(f"Agreement with the source's own labels: {report.accuracy:.4f}")
+    console.print(f"Predictions: {report.out}")

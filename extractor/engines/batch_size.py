@@ -1,0 +1,97 @@
+"""The batch size of a run, found by measuring."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ..hardware import this_machine
+from ..pipeline.groups import Group
+from . import Engine, choose_engine, is_out_of_memory
+from .model_folder import model_folder
+
+ON_CPU = (8, 16, 32)
+ON_GPU = (32, 64, 128, 256)
+DEFAULT_ON_CPU, DEFAULT_ON_GPU = 8, 128
+WORTH_MEASURING = 4000
+"""Images below which the measurement would cost more than it gains."""
+
+SECONDS = 0.6
+GAIN = 1.03
+"""A larger batch must be this much faster: it costs memory."""
+
+COPIES = 64
+"""An image in flight stands for so many times its bytes: float32, and its first feature maps."""
+
+
+def choose_batch_size(group: Group, engine: str, n_images: int) -> int:
+    """Return the batch size for a run over ``n_images``.
+
+    It is measured once for a network, an engine and a machine, and bounded by an eighth of the free
+    memory; small runs take a default.
+    """
+    machine = this_machine()
+    choice = choose_engine(engine, machine)
+    on_gpu = choice.engine == "keras" and bool(machine.gpus)
+    fitting = max(1, machine.memory_bytes // 8 // (group.network.image_bytes * COPIES))
+    default = min(DEFAULT_ON_GPU if on_gpu else DEFAULT_ON_CPU, _power_below(fitting))
+    folder = model_folder(group.network)
+    note = f"batch-{choice.engine}-{group.precision}-{machine.n_cores}"
+    known = (folder.read_note(note) or {}).get("batch_size")
+    if isinstance(known, int) and 1 <= known <= fitting:
+        return known
+    if n_images < WORTH_MEASURING:
+        return default
+    rates = _measure(group, engine, [n for n in (ON_GPU if on_gpu else ON_CPU) if n <= fitting])
+    best = best_batch(rates) or default
+    folder.write_note(note, {"batch_size": best, "images_per_second": rates})
+    return best
+
+
+def best_batch(rates: dict[int, float]) -> int:
+    """Return the smallest batch size that no larger one beats by a margin; 0 where there is none.
+
+    Parameters
+    ----------
+    rates : dict of int to float
+        Images/s by batch size.
+    """
+    best = 0
+    for size in sorted(rates):
+        if not best or rates[size] > GAIN * rates[best]:
+            best = size
+    return best
+
+
+def _measure(group: Group, engine: str, sizes: list[int]) -> dict[int, float]:
+    rates: dict[int, float] = {}
+    for size in sizes:
+        try:
+            rates[size] = images_per_second(
+                group.build_engine(engine, size), group.network.image_size
+            )
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            break
+    return rates
+
+
+def images_per_second(
+    engine: Engine, image_size: tuple[int, int], seconds: float = SECONDS
+) -> float:
+    """Return how many images already in memory an engine computes in a second."""
+    images = np.zeros((engine.batch_size, *image_size, 3), np.uint8)
+    engine.run(images)
+    n_done = 0
+    start = time.perf_counter()
+    with ThreadPoolExecutor(engine.n_parallel) as executor:
+        while time.perf_counter() - start < seconds:
+            n_done += len(list(executor.map(engine.run, [images] * engine.n_parallel)))
+    return n_done * engine.batch_size / (time.perf_counter() - start)
+
+
+def _power_below(n: int) -> int:
+    return 1 << (n.bit_length() - 1)

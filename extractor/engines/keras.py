@@ -1,0 +1,146 @@
+"""The Keras engine: any backend, one compiled function from uint8 pixels to vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import UnknownBackboneError
+from ..backbones import PREPROCESS, build_backbone, find_layer
+from .base import Network, Tap
+from .keras_import import import_keras
+
+IN_FLIGHT = 2
+"""Batches that an accelerator is handed at a time: one is copied while the other is computed."""
+
+
+class KerasEngine:
+    """Runs a network through Keras, on an accelerator where its backend sees one.
+
+    Parameters
+    ----------
+    network : Network
+    precision : str
+        Of the computation; weights stay float32 and are cast where they are used.
+    batch_size : int
+
+    Raises
+    ------
+    UnknownBackboneError
+        A tap names a layer that the backbone does not have, or a pool that its output cannot take.
+    WeightsMismatchError
+        The weights do not fit.
+    """
+
+    def __init__(self, network: Network, precision: str, batch_size: int) -> None:
+        keras = import_keras()
+        devices = accelerators()
+        self.name = f"keras/{keras.backend.backend()}"
+        if devices:
+            self.name += f" on {devices[0]}"
+        self.precision = precision
+        self.batch_size = batch_size
+        self.n_parallel = IN_FLIGHT if devices else 1
+        self._model = build_model(network, precision)
+        if devices and keras.backend.backend() == "tensorflow":
+            self._model.compile(jit_compile=True)
+        # The first call compiles; it is not safe from two threads.
+        self.run(np.zeros((batch_size, *network.image_size, 3), np.uint8))
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+        """Return one float32 array ``(batch_size, d)`` for each tap."""
+        outputs = self._model.predict_on_batch(images)
+        several = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return tuple(np.asarray(output, np.float32) for output in several)
+
+
+def accelerators() -> list[str]:
+    """Return the accelerators that Keras' backend can use, as in ``gpu:0``."""
+    keras = import_keras()
+    found: list[str] = []
+    for kind in ("gpu", "tpu"):
+        try:
+            found += keras.distribution.list_devices(kind)
+        except (RuntimeError, NotImplementedError, AttributeError, ValueError):
+            continue  # JAX raises for a kind that is absent, some backends have no such list
+    return [str(device) for device in found]
+
+
+def build_model(network: Network, precision: str) -> Any:
+    """Build the ``keras.Model`` from uint8 pixels ``(n, h, w, 3)`` to one vector for each tap."""
+    keras = import_keras()
+    backbone = build_backbone(network.record, network.weights, network.image_size)
+    if precision != "float32":
+        _set_precision(backbone, precision)
+    found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.taps]
+    outputs = [pooled(layer.output, t) for layer, t in zip(found, network.taps, strict=True)]
+    tapped = keras.Model(backbone.input, outputs)
+    tapped.trainable = False
+    pixels = keras.Input((*network.image_size, 3), dtype="uint8")
+    preprocess = PREPROCESS[network.record.preprocess]
+    return keras.Model(pixels, tapped(_preprocessing(preprocess)(pixels)))
+
+
+def _set_precision(backbone: Any, precision: str) -> None:
+    """Let every layer compute in ``precision`` with its float32 weights cast as they are used."""
+    import keras
+
+    policy = keras.DTypePolicy(f"mixed_{precision}")
+    for layer in backbone._flatten_layers(include_self=False):
+        if getattr(layer.dtype_policy, "compute_dtype", "") == "float32":
+            layer.dtype_policy = policy
+
+
+def _preprocessing(preprocess: Any) -> Any:
+    import keras
+
+    class Preprocessing(keras.layers.Layer):  # type: ignore[misc]
+        """Normalises uint8 RGB on the device."""
+
+        def call(self, x: Any) -> Any:
+            """Return the backbone's input."""
+            return preprocess(x)
+
+        def compute_output_spec(self, x: Any) -> Any:
+            """Return the symbolic output: the same shape in float32."""
+            return keras.KerasTensor(x.shape, "float32")
+
+    return Preprocessing(dtype="float32")
+
+
+def pooled(output: Any, tap: Tap) -> Any:
+    """Return the vector of a layer's symbolic output."""
+    import keras
+
+    rank = len(output.shape)
+    if tap.pool == "flatten":
+        return keras.layers.Flatten()(output)
+    if tap.pool == "none" or rank == 2:
+        if rank != 2:
+            raise UnknownBackboneError(
+                f"layer {tap.layer!r} gives maps of shape {tuple(output.shape[1:])}, not vectors: "
+                "pool them with avg, max, grid:2 or flatten"
+            )
+        return output
+    if rank != 4:
+        raise UnknownBackboneError(
+            f"layer {tap.layer!r} gives arrays of shape {tuple(output.shape[1:])}, which only the "
+            "pool `flatten` can take"
+        )
+    if tap.pool == "grid:2":
+        return _quarters(output)
+    pooling = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+    return pooling[tap.pool]()(output)
+
+
+def _quarters(output: Any) -> Any:
+    """Average each quarter of a map; with an odd side the middle row counts in both halves."""
+    from keras import ops
+
+    height, width = int(output.shape[1]), int(output.shape[2])
+    rows = (slice(0, -(-height // 2)), slice(height // 2, height))
+    columns = (slice(0, -(-width // 2)), slice(width // 2, width))
+    quarters = [ops.mean(output[:, r, c, :], axis=(1, 2)) for r in rows for c in columns]
+    return ops.concatenate(quarters, axis=-1)

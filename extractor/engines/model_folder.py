@@ -1,0 +1,144 @@
+"""Converted models on this machine: conversion is paid once per network and library version.
+
+``$FEATX_HOME/models/<key>/`` (by default below ``~/.cache/featx``) holds ``model.xml`` and
+``model.bin`` and the compiler's own cache, ``notes/<key>/`` what was measured. Both can be deleted
+at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ...cache.errors import CacheWriteError
+from ...cache.format.atomic import PARTIAL, write_text
+from .base import Network
+
+CONVERSION = 1
+"""Counts up when the conversion changes, so that older results are not used."""
+
+MODEL = "model.xml"
+REFUSAL = "refusal"
+LIBRARIES = ("openvino", "keras", "tensorflow")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Where one converted network lies, or will lie."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The model in OpenVINO's own format."""
+        return self.path / MODEL
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the network has been converted."""
+        return self.model.is_file()
+
+    @contextmanager
+    def filling(self) -> Iterator[Path]:
+        """Yield a temporary folder that becomes this one when the block ends without an error.
+
+        Of two processes that convert at the same time the first one's result stays.
+
+        Raises
+        ------
+        CacheWriteError
+            The file system refused.
+        """
+        partial = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}{PARTIAL}")
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            if not self.is_there:
+                _rename(partial, self.path)
+        except OSError as error:
+            raise CacheWriteError(
+                f"cannot write {self.path}: {error.strerror or error}. FEATX_HOME names another "
+                "folder for converted models; --engine keras needs none"
+            ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def refusal(self) -> str:
+        """Return why this network could not be converted in an earlier run; empty if it could."""
+        return str((self.read_note(REFUSAL) or {}).get("reason", ""))
+
+    def write_refusal(self, reason: str) -> None:
+        """Keep on record that this network cannot be converted with these libraries."""
+        self.write_note(REFUSAL, {"reason": reason})
+
+    def read_note(self, name: str) -> dict[str, Any] | None:
+        """Return a note that was kept with the model, or None."""
+        try:
+            note = json.loads(self.note_path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return note if isinstance(note, dict) else None
+
+    def write_note(self, name: str, note: dict[str, Any]) -> None:
+        """Keep a note with the model; a folder that cannot be written only costs time later."""
+        with suppress(CacheWriteError):
+            write_text(self.note_path(name), json.dumps(note, indent=1) + "\n")
+
+    def note_path(self, name: str) -> Path:
+        """Return where a note lies, or would lie."""
+        # Beside the models: a folder must not be there before its model is.
+        return self.path.parent.parent / "notes" / self.path.name / f"{name}.json"
+
+
+def featx_home() -> Path:
+    """Return the folder for what featx keeps per user (``FEATX_HOME``)."""
+    home = os.environ.get("FEATX_HOME")
+    if home:
+        return Path(home).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "featx"
+
+
+def model_folder(network: Network) -> ModelFolder:
+    """Return the folder of a network: its key covers all that decides the converted model."""
+    record = network.record
+    facts = {
+        "conversion": CONVERSION,
+        "backbone": record.name,
+        "weights": network.weights.digest,
+        "include_top": network.weights.include_top,
+        "taps": [asdict(tap) for tap in network.taps],
+        "image_size": list(network.image_size),
+        "preprocess": record.preprocess,
+        "versions": {name: _version(name) for name in LIBRARIES},
+    }
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return ModelFolder(featx_home() / "models" / f"{_readable(record.name)}-{key}")
+
+
+def _readable(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)[-40:]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _rename(partial: Path, path: Path) -> None:
+    try:
+        partial.rename(path)
+    except OSError:
+        if not (path / MODEL).is_file():
+            raise

@@ -1,0 +1,1 @@
+"""The OpenVINO engine: conversion, graph rewrites, inference."""

@@ -1,0 +1,93 @@
+"""From an image of any shape to the one that a backbone sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
+
+from ...cache.errors import ConfigError
+from .resize import resize
+
+CROP_FRACTION = 0.875
+DRAFT_MARGIN = 2.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The resize rule: bicubic with antialiasing, in one step.
+
+    Attributes
+    ----------
+    height, width : int
+        Pixels of the result.
+    resize : str
+        ``squash`` stretches the image to the size. ``crop`` keeps its shape and takes the middle:
+        for a size of 224, what a resize of the short side to 256 and a centre crop of 224 would
+        leave. ``pad`` keeps its shape and fills the rest with ``background``.
+    background : str
+        ``#rrggbb``; also what shows through transparent pixels.
+    """
+
+    height: int
+    width: int
+    resize: str = "squash"
+    background: str = "#ffffff"
+
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``."""
+        if self.resize == "squash":
+            return resize(pixels, (self.width, self.height))
+        if self.resize == "crop":
+            box = self._crop_box(pixels.shape[1], pixels.shape[0])
+            return resize(pixels, (self.width, self.height), box)
+        if self.resize == "pad":
+            return self._pad(pixels)
+        raise ConfigError(f"unknown resize rule {self.resize!r}")
+
+    def draft_size(self) -> tuple[int, int]:
+        """Return the least size, ``(width, height)``, to which a JPEG may be pre-shrunk."""
+        zoom = DRAFT_MARGIN / (CROP_FRACTION if self.resize == "crop" else 1.0)
+        side = int(zoom * max(self.width, self.height)) + 1
+        return side, side
+
+    def _crop_box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        scale = min(width * CROP_FRACTION / self.width, height * CROP_FRACTION / self.height)
+        half_w, half_h = scale * self.width / 2, scale * self.height / 2
+        return (width / 2 - half_w, height / 2 - half_h, width / 2 + half_w, height / 2 + half_h)
+
+    def _pad(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = pixels.shape[:2]
+        scale = min(self.width / width, self.height / height)
+        inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = (self.width - inner_w) // 2, (self.height - inner_h) // 2
+        canvas = np.empty((self.height, self.width, 3), np.uint8)
+        canvas[:] = ImageColor.getrgb(self.background)[:3]
+        canvas[top : top + inner_h, left : left + inner_w] = resize(pixels, (inner_w, inner_h))
+        return canvas
+
+
+def canonical_colour(text: str) -> str:
+    """Return a colour as ``#rrggbb``: equal colours have one name in a FeatureSpec.
+
+    Parameters
+    ----------
+    text : str
+        ``#rrggbb``, ``#rgb``, or one of the names of CSS, such as ``white``.
+
+    Raises
+    ------
+    ConfigError
+        It is no colour, or one that lets something through.
+    """
+    try:
+        channels: tuple[int, ...] = ImageColor.getrgb(text.strip())
+    except ValueError:
+        channels = ()
+    if len(channels) != 3:
+        raise ConfigError(
+            f"unknown background colour {text!r}: expected #rrggbb or a name such as white"
+        )
+    return "#{:02x}{:02x}{:02x}".format(*channels)

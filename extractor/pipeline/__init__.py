@@ -1,0 +1,1 @@
+"""The one stream that makes features, and what feeds and drains it."""

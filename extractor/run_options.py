@@ -1,0 +1,139 @@
+"""How a run goes about its work; none of it changes a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..cache.errors import ConfigError, TooManyBadImagesError
+from ..cache.suggest import did_you_mean
+from .engines.choose import AUTO, ENGINES
+from .engines.drift import MAX_DRIFT
+from .hardware import n_usable_cores
+
+SHARD_BYTES = 4 << 20
+"""Small enough that the rows that wait do not show in the memory of a run."""
+
+SAMPLE_BYTES = 40
+"""Bytes of a shard for each sample: with every shard the names and digests of all samples are saved
+anew, about 90 bytes each, so shards must grow with the source."""
+
+SHARD_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class BadLimit:
+    """How many images may fail: a count, or a share of all.
+
+    Attributes
+    ----------
+    value : float
+    is_share : bool
+        Whether ``value`` is a fraction of the samples and not a count.
+    """
+
+    value: float
+    is_share: bool
+
+    @classmethod
+    def parse(cls, text: str) -> BadLimit:
+        """Read ``1%`` or ``25``; raises ConfigError for anything else."""
+        is_share = text.endswith("%")
+        try:
+            value = float(text[:-1]) / 100 if is_share else float(int(text))
+        except ValueError:
+            value = -1.0
+        if value < 0 or (is_share and value > 1):
+            raise ConfigError(f"--max-bad takes a count or a share such as 1%, got {text!r}")
+        return cls(value, is_share)
+
+    def check(self, n_bad: int, n_samples: int, where: str) -> None:
+        """Raise TooManyBadImagesError where ``n_bad`` is over the limit."""
+        allowed = self.value * n_samples if self.is_share else self.value
+        if n_bad > allowed:
+            limit = f"{self.value:.4g}" if not self.is_share else f"{self.value:.4%}"
+            raise TooManyBadImagesError(
+                f"{n_bad} of {n_samples} images could not be read, more than --max-bad {limit} "
+                f"allows. Everything else is saved; the reasons are in {where}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run goes about its work.
+
+    Attributes
+    ----------
+    workers : int
+        Threads that read and decode; 0 stands for one per core.
+    batch_size : int
+        Images the backbone sees at once; 0 stands for ``auto``: found by measuring.
+    engine : str
+        ``auto``, ``keras`` or ``openvino``: what computes; it does not belong to the features.
+    max_drift : float
+        How far, as 1 - cosine, the median row of a fast precision may be from float32 when the
+        precision is ``auto``; the worst row may be ten times as far, and never over 0.01.
+    retry_failed : bool
+        Whether images that failed in an earlier run are tried again.
+    max_bad : BadLimit or None
+        None lets any number of images fail.
+    compression : str or None
+        How new rows are compressed in the cache (see ``FeatureStore``); None maps into memory.
+    """
+
+    workers: int = 0
+    batch_size: int = 0
+    engine: str = AUTO
+    max_drift: float = MAX_DRIFT
+    retry_failed: bool = False
+    max_bad: BadLimit | None = None
+    compression: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ConfigError(f"workers counts from 1 (0: one per core), got {self.workers}")
+        if self.batch_size < 0:
+            raise ConfigError(f"batch_size counts from 1 (0: auto), got {self.batch_size}")
+        if self.engine not in ENGINES:
+            raise ConfigError(
+                f"unknown engine {self.engine!r}. {did_you_mean(self.engine, ENGINES)}"
+            )
+        if not 0 <= self.max_drift <= MAX_DRIFT:
+            raise ConfigError(
+                f"max_drift lies from 0 to {MAX_DRIFT} (the contract; it can only be set tighter), "
+                f"got {self.max_drift}"
+            )
+
+    @property
+    def n_workers(self) -> int:
+        """Number of threads that read and decode."""
+        return self.workers or n_usable_cores()
+
+
+class Observer(Protocol):
+    """Hears how far a run is."""
+
+    def begin(self, n_images: int, task: str) -> None:
+        """``n_images`` will be worked on."""
+        ...
+
+    def advance(self, n_images: int) -> None:
+        """``n_images`` more are done."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Hear what a person should know at once, such as the precision that was chosen."""
+        ...
+
+
+class Silence:
+    """An observer that says nothing."""
+
+    def begin(self, n_images: int, task: str) -> None:
+        """Do nothing."""
+
+    def advance(self, n_images: int) -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""
