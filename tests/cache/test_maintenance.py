@@ -319,7 +319,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from featx.cache import FeatureStore
-from featx.cache.{module} import {name}
+from featx.cache.maintenance.{module} import {name}
 n, real = 0, Path.unlink
 def unlink(self, *words, **named):
     global n
@@ -333,9 +333,7 @@ Path.unlink = unlink
 """
 
 
-@pytest.mark.parametrize(
-    ("module", "name"), [("compact", "compact"), ("collect", "collect_garbage")]
-)
+@pytest.mark.parametrize(("module", "name"), [("compact", "compact"), ("gc", "collect_garbage")])
 @pytest.mark.parametrize("survivors", [0, 1])
 def test_killed_between_new_and_old_shards_no_row_is_lost(
     store: FeatureStore, module: str, name: str, survivors: int

@@ -113,7 +113,7 @@ def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
 
 SLOW = """
 import sys, time
-from featx.classifiers import parts, supply
+from featx.classifiers.scoring import checkpoints as parts, rows_to_score as supply
 from featx.cli import main
 supply.CACHED_PART_ROWS = 2
 write = parts.PartFolder.write
