@@ -9,13 +9,12 @@ from .records.quarantine import BadImage
 from .records.run_record import RunRecord
 from .records.scores import Scores
 from .shardset import ShardSet
-from .spec import FORMAT_VERSION, POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
+from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
 
 __all__ = [
     "COMPRESSIONS",
     "DEFAULT_ROOT",
-    "FORMAT_VERSION",
     "NO_LABEL",
     "NO_SPLIT",
     "POOLS",

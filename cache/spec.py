@@ -5,13 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import CacheFormatError, ConfigError, NewerFormatError
 from .suggest import did_you_mean
 
-FORMAT_VERSION = 1
+SPEC_VERSION = 1
+# The name under which a spec's version stands in its JSON since the first release.
+VERSION_KEY = "format_version"
+# Marks a field that was introduced after the first release. It stands in the canonical JSON only
+# where it differs from its default, so that the fingerprints of earlier features stay.
+LATER = {"later": True}
+FULL_RANGE = "full"
+MAX_PLAIN_INTEGER = 1 << 53
 POOLS = ("avg", "max", "grid:2", "flatten", "none")
 RESIZES = ("squash", "crop", "pad")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -44,8 +52,12 @@ class FeatureSpec:
         How many augmented views of each image there are, and the seed they are drawn with.
     precision, storage : str
         Number format of the computation and of the stored rows.
-    format_version : int
-        Version of this record; another meaning of a field needs another version.
+    pixel_range : str
+        Which pixel values become black and white: ``full`` (all that the format can hold) or
+        ``LOW:HIGH``.
+    spec_version : int
+        Version of the spec itself, which changes where a field changes its meaning. The version of
+        the cache's files is another one and no part of the spec.
 
     Raises
     ------
@@ -66,26 +78,41 @@ class FeatureSpec:
     views_seed: int = 0
     precision: str = "float32"
     storage: str = "float32"
-    format_version: int = FORMAT_VERSION
+    spec_version: int = SPEC_VERSION
+    pixel_range: str = field(default=FULL_RANGE, metadata=LATER)
 
     def __post_init__(self) -> None:
-        for field, domain in (
+        for name, domain in (
             ("pool", POOLS),
             ("resize", RESIZES),
             ("precision", PRECISIONS),
             ("storage", STORAGES),
         ):
-            value = getattr(self, field)
+            value = getattr(self, name)
             if value not in domain:
-                raise ConfigError(f"unknown {field} {value!r}. {did_you_mean(str(value), domain)}")
+                raise ConfigError(f"unknown {name} {value!r}. {did_you_mean(str(value), domain)}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise ConfigError(f"image_size is (height, width) in pixels, got {self.image_size}")
         if self.views < 1:
             raise ConfigError(f"views counts from 1, got {self.views}")
+        object.__setattr__(self, "pixel_range", _canonical_range(self.pixel_range))
+
+    @property
+    def pixel_limits(self) -> tuple[float, float] | None:
+        """The values that become black and white, or None for the format's own range."""
+        if self.pixel_range == FULL_RANGE:
+            return None
+        low, _, high = self.pixel_range.partition(":")
+        return float(low), float(high)
 
     def to_json(self) -> str:
-        """Return the canonical JSON: sorted keys, no spaces, ASCII."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """Return the canonical JSON: sorted keys, no spaces, ASCII, no later field at default."""
+        fields = dataclasses.asdict(self)
+        fields[VERSION_KEY] = fields.pop("spec_version")
+        for later in dataclasses.fields(self):
+            if later.metadata == LATER and fields[later.name] == later.default:
+                del fields[later.name]
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> FeatureSpec:
@@ -98,14 +125,16 @@ class FeatureSpec:
         """
         try:
             fields: dict[str, Any] = json.loads(text)
-            version = int(fields["format_version"])
-            if version > FORMAT_VERSION:
+            version = int(fields.pop(VERSION_KEY))
+            unknown = fields.keys() - {known.name for known in dataclasses.fields(cls)}
+            if version > SPEC_VERSION or unknown:
+                what = f"fields {sorted(unknown)}" if unknown else f"version {version}"
                 raise NewerFormatError(
-                    f"the features were written by a newer featx (spec format {version}, this "
-                    f"version reads up to {FORMAT_VERSION}): upgrade featx"
+                    f"the features were written by a newer featx (a spec with {what}; this "
+                    f"featx knows version {SPEC_VERSION}): upgrade featx"
                 )
             fields["image_size"] = tuple(int(n) for n in fields["image_size"])
-            return cls(**fields)
+            return cls(**fields, spec_version=version)
         except CacheFormatError:
             raise
         except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -120,3 +149,23 @@ class FeatureSpec:
         """Return the fields in which two specs differ, as ``{field: (self's, other's)}``."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _canonical_range(text: str) -> str:
+    """Return ``full`` or ``LOW:HIGH`` in the one spelling that fingerprints use."""
+    if text == FULL_RANGE:
+        return text
+    try:
+        low, high = (float(part) for part in text.split(":"))
+        if math.isfinite(low) and math.isfinite(high) and low < high:
+            return f"{_canonical_number(low)}:{_canonical_number(high)}"
+    except (ValueError, AttributeError):
+        pass
+    raise ConfigError(
+        f"unknown pixel_range {text!r}. Expected full, or LOW:HIGH with two numbers of which the "
+        "first is smaller, such as 0:4095"
+    )
+
+
+def _canonical_number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < MAX_PLAIN_INTEGER else repr(value)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import CacheError, FeatxError
 from ..exchange.table_writer import Sink
-from ..spec import FORMAT_VERSION
+from . import version
 from .atomic import atomic_path
 from .checksums import block_checksums, block_rows, row_checksums
 from .compression import NONE, check_filters, filter_arguments
@@ -135,7 +135,7 @@ def write_container(
             alignment_threshold=1,
             alignment_interval=ALIGNMENT,
         ) as file:
-            own = {"featx": kind, "format_version": FORMAT_VERSION}
+            own = {"featx": kind, "format_version": version.FORMAT_VERSION}
             for key, value in {**own, **attributes}.items():
                 file.attrs[key] = value
             for name, column in columns.items():

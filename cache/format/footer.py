@@ -18,8 +18,8 @@ from pathlib import Path
 
 import xxhash
 
-from ..errors import CacheFormatError, NewerFormatError
-from ..spec import FORMAT_VERSION
+from ..errors import CacheFormatError
+from . import version as format_version
 
 MAGIC = b"featx\r\n\x1a"
 TAIL = struct.Struct("<QQQ8s")
@@ -33,7 +33,7 @@ def seal_of(file: int, payload: Stretches) -> bytes:
     """Return the seal for an open file that has none yet, given where its payload lies."""
     ordered = sorted(payload)
     head = b"".join(STRETCH.pack(*stretch) for stretch in ordered)
-    head += TAIL.pack(len(ordered), FORMAT_VERSION, 0, b"")[:16]
+    head += TAIL.pack(len(ordered), format_version.FORMAT_VERSION, 0, b"")[:16]
     state = _hash_outside(file, os.fstat(file).st_size, ordered)
     state.update(head)
     return head + struct.pack("<Q", state.intdigest()) + MAGIC
@@ -63,11 +63,7 @@ def check_seal(path: Path, file: int) -> None:
     state.update(head)
     if state.intdigest() != checksum:
         raise damaged(path, "it is not as it was written: its seal is broken")
-    if version > FORMAT_VERSION:
-        raise NewerFormatError(
-            f"{path}: written by a newer featx (format {version}, this version reads up to "
-            f"{FORMAT_VERSION}): upgrade featx"
-        )
+    format_version.check_version(path, version)
 
 
 def damaged(path: Path, what: str) -> CacheFormatError:

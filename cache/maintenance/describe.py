@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -77,7 +78,7 @@ def describe(store: FeatureStore, name: str | None = None) -> Description:
         name=stored.name,
         fingerprint=fingerprint,
         location=stored.location,
-        spec=asdict(stored.spec),
+        spec=json.loads(stored.spec.to_json()),
         run=asdict(stored.record),
         n_samples=len(features.manifest),
         n_rows=len(features),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CacheFormatError
 from ..format.atomic import write_text
-from .versions import check_version, stamped
+from ..format.version import stamped, without_version
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_quarantine(path: Path) -> list[BadImage]:
         return []
     try:
         text = path.read_text(encoding="utf-8")
-        return [BadImage(**check_version(path, json.loads(s))) for s in text.splitlines()]
+        return [BadImage(**without_version(path, json.loads(s))) for s in text.splitlines()]
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CacheFormatError
 from ..format.atomic import write_text
-from .versions import check_version, stamped
+from ..format.version import stamped, without_version
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def write_run(path: Path, record: RunRecord) -> None:
 def read_run(path: Path) -> RunRecord:
     """Read a run record; raises CacheFormatError where the file is none."""
     try:
-        return RunRecord(**check_version(path, json.loads(path.read_text(encoding="utf-8"))))
+        return RunRecord(**without_version(path, json.loads(path.read_text(encoding="utf-8"))))
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

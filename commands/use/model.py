@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -93,7 +94,7 @@ def _data(model: Model, file: Path) -> dict[str, Any]:
         "file": str(file),
         "n_bytes": file.stat().st_size,
         "digest": model_digest(model),
-        "features": {**asdict(model.spec), "fingerprint": model.spec.fingerprint},
+        "features": {**json.loads(model.spec.to_json()), "fingerprint": model.spec.fingerprint},
         "class_names": list(model.class_names),
         "head": {
             "name": model.head_name,

@@ -10,7 +10,7 @@ import pytest
 from cache_shared import batch_of, make_spec, manifest_of, rows_of
 
 from featx.cache.errors import CacheFormatError, NewerFormatError
-from featx.cache.format import footer as seal
+from featx.cache.format import version
 from featx.cache.format.container import open_container, write_container
 from featx.cache.format.shard import Shard, write_shard
 from featx.cache.records.manifest_file import read_manifest, write_manifest
@@ -19,7 +19,7 @@ DISK_FULL = """
 import resource, signal, sys
 import numpy as np
 from pathlib import Path
-from featx.cache.format import footer as seal
+from featx.cache.format import version
 from featx.cache.format.container import write_container
 from featx.cache.errors import CacheWriteError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -110,7 +110,7 @@ def test_a_file_cut_at_any_length_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_file_says_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.h5"
-    monkeypatch.setattr(seal, "FORMAT_VERSION", 99)
+    monkeypatch.setattr(version, "FORMAT_VERSION", 99)
     write_container(path, "test", {}, {"x": np.arange(3)})
     monkeypatch.undo()
     with pytest.raises(NewerFormatError, match="upgrade featx"):

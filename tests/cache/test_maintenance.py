@@ -26,7 +26,7 @@ import featx.cache.exchange.merge as merge_module
 from featx.cache import BadImage, FeatureStore
 from featx.cache.errors import CacheFormatError, FeaturesNotFoundError
 from featx.cache.exchange.merge import merge
-from featx.cache.format import footer as seal
+from featx.cache.format import version
 from featx.cache.maintenance.compact import compact
 from featx.cache.maintenance.gc import collect_garbage, find_garbage
 from featx.cache.maintenance.repair import repair
@@ -64,7 +64,7 @@ def hurt_in_every_way(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> d
     folder = flipped.parent
     (folder / "notes.h5").write_bytes(b"not HDF5")
     (folder / "README").write_text("hello", encoding="utf-8")
-    monkeypatch.setattr(seal, "FORMAT_VERSION", 2)
+    monkeypatch.setattr(version, "FORMAT_VERSION", 2)
     newer = store.write_rows(make_spec(), [batch_of([500])])
     monkeypatch.undo()
     flip(store.layout.manifest("photos"), 3000)
