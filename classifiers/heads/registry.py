@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ...cache.errors import ModelFileError, UnknownHeadError
+from numpy.typing import NDArray
+
+from ...cache.errors import ConfigError, ModelFileError, UnknownHeadError
 from ...cache.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from .base import Head
 
+GraphBuilder = Callable[[Any, Mapping[str, NDArray[Any]], Mapping[str, Any]], Any]
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRecord:
-    """What featx knows of one head.
+    """All that featx knows of one head; no other module lists heads or asks for their names.
+
+    Parameters that heads of one class may differ in and still be fitted jointly are the class's
+    ``joint_params``; every head gives probabilities, which is all that the metrics need.
 
     Attributes
     ----------
@@ -26,26 +33,54 @@ class HeadRecord:
         ``module:Class`` of its estimator, relative to this package.
     description : str
         One line.
+    graph : str
+        ``module:function`` of its exporter, relative to this package: the function builds the
+        head's Keras graph, see ``load_graph``.
+    cost : int
+        Position in a sweep, cheapest first: about the time that the default grid takes.
     defaults : mapping
         Parameters in which the head differs from its class's defaults.
     grid : mapping of str to tuple
         What a sweep tries: every combination.
-    memory_mapped : bool
+    trains_from_disk : bool
         It trains without holding all features in memory.
     """
 
     name: str
     target: str
     description: str
+    graph: str
+    cost: int
     defaults: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    memory_mapped: bool = False
+    trains_from_disk: bool = False
 
     def load_class(self) -> type[Head]:
         """Import the estimator's class."""
-        module, _, name = self.target.partition(":")
-        found: type[Head] = getattr(import_module(module, __package__), name)
-        return found
+        loaded: type[Head] = _load(self.target)
+        return loaded
+
+    def load_graph(self) -> GraphBuilder:
+        """Import the head's exporter.
+
+        It takes symbolic Keras features ``(n, n_features)``, the head's arrays (``get_arrays``) and
+        its parameters (``get_json_params``), and returns symbolic logits ``(n, n_classes)``, whose
+        softmax is ``predict_proba``. Classes keep the order of ``classes_``. Importing it may load
+        Keras.
+
+        Raises
+        ------
+        ConfigError
+            The head cannot be a graph.
+        """
+        if not self.graph:
+            able = ", ".join(record.name for record in RECORDS if record.graph)
+            raise ConfigError(
+                f"a model with the head {self.name!r} cannot be exported: its answer rests on a "
+                f"search among the training rows. Heads that can: {able}"
+            )
+        loaded: GraphBuilder = _load(self.graph)
+        return loaded
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter with its default."""
@@ -58,53 +93,72 @@ class HeadRecord:
         return {**own, **self.defaults}
 
 
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module, __package__), name)
+
+
 RECORDS = (
     HeadRecord(
         name="logreg",
         target=".linear.linear:LogisticHead",
         description="multinomial logistic regression",
+        graph="..models.export.head_graph:linear",
+        cost=50,
         grid={"C": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)},
-        memory_mapped=True,
+        trains_from_disk=True,
     ),
     HeadRecord(
         name="linear-svm",
         target=".linear.linear:LinearSVMHead",
         description="linear SVM, squared hinge, one class against the rest",
+        graph="..models.export.head_graph:linear",
+        cost=60,
         grid={"C": (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
-        memory_mapped=True,
+        trains_from_disk=True,
     ),
     HeadRecord(
         name="svm",
         target=".svm.svm:RBFSVMHead",
         description="SVM with an RBF kernel",
+        graph="..models.export.head_graph:kernel_svm",
+        cost=80,
         grid={"C": (1.0, 10.0)},
     ),
     HeadRecord(
         name="ridge",
         target=".closed_form.ridge:RidgeHead",
         description="least squares on class targets, closed form",
+        graph="..models.export.head_graph:linear",
+        cost=20,
         grid={"alpha": (1.0, 10.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)},
-        memory_mapped=True,
+        trains_from_disk=True,
     ),
     HeadRecord(
         name="knn",
         target=".neighbours.knn:KNNHead",
         description="k nearest neighbours",
+        graph="",
+        cost=40,
         grid={"n_neighbors": (5, 10, 20)},
     ),
     HeadRecord(
         name="centroid",
         target=".closed_form.centroid:CentroidHead",
         description="nearest class centroid",
+        graph="..models.export.head_graph:centroid",
+        cost=10,
         grid={"metric": ("euclidean", "cosine")},
-        memory_mapped=True,
+        trains_from_disk=True,
     ),
     HeadRecord(
         name="dense",
         target=".dense.dense:DenseHead",
         description="a small network: softmax, dropout or mlp",
+        graph="..models.export.head_graph:network",
+        cost=70,
         grid={"preset": ("softmax", "dropout", "mlp"), "lr": (3e-4, 1e-3)},
-        memory_mapped=True,
+        trains_from_disk=True,
     ),
 )
 HEADS: Mapping[str, HeadRecord] = MappingProxyType({record.name: record for record in RECORDS})

@@ -66,7 +66,7 @@ def stays_on_disk(X: Any, n_samples: int, n_classes: int, memory: int) -> bool:
 
 def able_from_disk() -> str:
     """Name the heads that train from features on disk."""
-    return ", ".join(name for name, record in HEADS.items() if record.memory_mapped)
+    return ", ".join(name for name, record in HEADS.items() if record.trains_from_disk)
 
 
 def _needed(X: Any, n_samples: int) -> int:
@@ -108,7 +108,7 @@ def bounded_rows(
     n_samples = sum(map(len, parts))
     if memory is None or not stays_on_disk(X, n_samples, n_classes, memory):
         return [np.asarray(X[rows]) for rows in parts]
-    if not find_head(head_name).memory_mapped:
+    if not find_head(head_name).trains_from_disk:
         raise TrainingDataError(
             f"{head_name} needs all features in memory, about "
             f"{_megabytes(_needed(X, n_samples))}, and --memory "

@@ -12,7 +12,7 @@ import numpy as np
 from ...cache import FeatureSet, FeatureStore, Scores
 from ...cache.errors import ConfigError
 from ...cache.suggest import did_you_mean
-from ..heads.registry import HEADS
+from ..heads.registry import find_head
 from ..models.model import Model
 from .fit import HeadOptions, fit_head, origin, score_split, seeded_head
 from .folds import Fold, FoldData, make_folds, mean_over_folds, measure_family
@@ -22,7 +22,6 @@ from .results import Measured, ResultStore
 from .splits import Split, split_features
 
 METRICS = ("accuracy", "f1", "auc")
-CHEAP_FIRST = ("centroid", "ridge", "knn", "logreg", "linear-svm", "dense", "svm")
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def sweep(
     """
     start = time.perf_counter()
     families = list(options.families) or default_families()
-    families.sort(key=lambda family: CHEAP_FIRST.index(family.head))
+    families.sort(key=lambda family: find_head(family.head).cost)
     all_judged = [_Judged(feature_set, families, options, store) for feature_set in features]
     left_out = sorted({name for judged in all_judged for name in judged.left_out})
     n_candidates = sum(judged.n_candidates for judged in all_judged)
@@ -204,7 +203,7 @@ class _Judged:
         self._data: dict[int, FoldData] = {}
         self.left_out: list[str] = []
         if self._stays_on_disk():
-            able = [family for family in self.families if HEADS[family.head].memory_mapped]
+            able = [family for family in self.families if find_head(family.head).trains_from_disk]
             self.left_out = [family.head for family in self.families if family not in able]
             self.families = able
 

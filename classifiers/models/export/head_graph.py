@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache.errors import ConfigError
+from ...heads.registry import find_head
 from ...heads.svm.one_vs_one import pairs
 from ..model import Model
 
@@ -24,9 +23,8 @@ def probabilities_of(features: Any, model: Model) -> Any:
     ConfigError
         The head cannot become a graph.
     """
-    check_head(model)
     arrays, params = model.head.get_arrays(), model.head.get_json_params()
-    logits = BUILDERS[model.head_name](features, arrays, params)
+    logits = find_head(model.head_name).load_graph()(features, arrays, params)
     known = _keras().layers.Softmax(name="known_classes")(logits)
     n_classes, classes = len(model.class_names), arrays["classes"]
     if len(classes) == n_classes:
@@ -36,23 +34,15 @@ def probabilities_of(features: Any, model: Model) -> Any:
     return _dense(known, place, np.zeros(n_classes))
 
 
-def check_head(model: Model) -> None:
-    """Refuse a head that cannot become a graph, before any work; raises ConfigError."""
-    if model.head_name not in BUILDERS:
-        raise ConfigError(
-            f"a model with the head {model.head_name!r} cannot be exported: its answer rests on a "
-            f"search among the training rows. Heads that can: {', '.join(sorted(BUILDERS))}"
-        )
-
-
-def _linear(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+def linear(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+    """Logits of a linear decision times the temperature."""
     kernel = arrays["coef"].T * float(arrays["temperature"])
     bias = arrays["intercept"] * float(arrays["temperature"])
     centred, scale = _centred(features, arrays)
     return _dense(centred, *_two_columns(kernel / scale[:, None], bias))
 
 
-def _centroid(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+def centroid(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     """Negative squared distances up to a row's own constant, which the softmax cancels."""
     centroids, factor = arrays["centroids"].astype(np.float64), float(arrays["temperature"])
     kernel, bias = 2 * factor * centroids.T, -factor * np.square(centroids).sum(axis=1)
@@ -63,7 +53,8 @@ def _centroid(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     return _dense(centred, kernel / scale[:, None], bias)
 
 
-def _network(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+def network(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+    """Logits of dense layers with ReLU between them."""
     values, scale = _centred(features, arrays)
     n_layers = sum(name.startswith("kernel_") for name in arrays)
     for i in range(n_layers):
@@ -73,7 +64,7 @@ def _network(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     return values
 
 
-def _svm(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+def kernel_svm(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     """The machine of ``heads.machine``: kernel, pair decisions, coupled pairs."""
     ops = _keras().ops
     vectors, gamma = arrays["support_vectors"].astype(np.float64), float(arrays["gamma"])
@@ -164,15 +155,3 @@ def _keras() -> Any:
     import keras
 
     return keras
-
-
-BUILDERS: Mapping[str, Callable[[Any, Arrays, Mapping[str, Any]], Any]] = MappingProxyType(
-    {
-        "logreg": _linear,
-        "linear-svm": _linear,
-        "ridge": _linear,
-        "centroid": _centroid,
-        "dense": _network,
-        "svm": _svm,
-    }
-)

@@ -24,10 +24,10 @@ from ....extractor.engines.keras_import import import_keras, silenced
 from ....extractor.images.decode import decode
 from ....extractor.plan import Plan, plan_for
 from ....extractor.sources import open_sample
+from ...heads.registry import find_head
 from ..model import Model
 from .graph import build_graph
 from .graph_formats import Format, find_format
-from .head_graph import check_head
 
 TOLERANCE = 1e-4
 N_CHECKED = 16
@@ -92,7 +92,7 @@ def export(model: Model, to: str, out: Path | None, weights: str) -> ExportRepor
     form = find_format(to)
     path = _place(form, out)
     _check_installed(form)
-    check_head(model)
+    find_head(model.head_name).load_graph()
     plan = plan_for(model.spec, weights)
     model.check_plan(plan)
     with _arriving(path) as partial:
