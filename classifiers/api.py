@@ -13,7 +13,7 @@ from ..extractor.plan import plan_for
 from ..extractor.run_options import Observer, RunOptions, Silence
 from ..extractor.sources import Source, open_source
 from .models.model import Model
-from .models.model_file import load_model, save_model
+from .models.model_file import load_model, model_output, save_model
 from .scoring.engine_drift import measure_crossing
 from .scoring.output_formats import Target
 from .scoring.predictions import PredictionOptions
@@ -34,19 +34,24 @@ def fit_model(
     *,
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
+    overwrite: bool = False,
     command: str = "",
 ) -> FitReport:
     """Fit one head on cached features and write the model to ``out``.
 
+    With ``overwrite`` any file is replaced; otherwise only a model that shares a class.
+
     Raises
     ------
-    FeaturesNotFoundError, UnknownHeadError, TrainingDataError, CacheWriteError
+    FeaturesNotFoundError, UnknownHeadError, TrainingDataError, ConfigError, CacheWriteError
         Nothing is written.
     """
     store = FeatureStore(cache)
-    report = fit(store.open_features(features), options, command)
+    opened = store.open_features(features)
+    model_output(Path(out), opened.class_names, overwrite=overwrite)
+    report = fit(opened, options, command)
     report = replace(report, model=_with_engine(report.model, store))
-    save_model(report.model, Path(out))
+    save_model(report.model, Path(out), overwrite=overwrite)
     return report
 
 
@@ -56,6 +61,7 @@ def sweep_model(
     *,
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
+    overwrite: bool = False,
     observer: SweepObserver | None = None,
     command: str = "",
 ) -> SweepReport:
@@ -67,6 +73,8 @@ def sweep_model(
         Names of cached features; None is the newest.
     options : SweepOptions, optional
     cache, out : path
+    overwrite : bool
+        Replace any file at ``out``; otherwise only a model that shares a class.
     observer : SweepObserver, optional
     command : str
         Kept in the model as its origin.
@@ -78,9 +86,10 @@ def sweep_model(
     """
     store = FeatureStore(cache)
     opened = [store.open_features(name) for name in features]
+    model_output(Path(out), opened[0].class_names, overwrite=overwrite)
     report = sweep(opened, options or SweepOptions(), store, observer, command)
     report = replace(report, winner=_with_engine(report.winner, store))
-    save_model(report.winner, Path(out))
+    save_model(report.winner, Path(out), overwrite=overwrite)
     return report
 
 

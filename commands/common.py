@@ -23,6 +23,9 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Write machine-readable JSON to standard output.")
 ]
 ModelOutOption = Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace any file at --out, whoever wrote it.")
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),

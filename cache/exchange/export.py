@@ -18,6 +18,8 @@ from ..errors import ConfigError
 from ..features import FeatureSet
 from ..format.atomic import atomic_path
 from ..manifest import SPLITS
+from ..output_path import output_file
+from ..spec import FeatureSpec
 from .table_writer import Sink
 
 BLOCK_ROWS = 4096
@@ -42,7 +44,7 @@ class ExportReport:
     n_bytes: int
 
 
-def export(features: FeatureSet, path: Path) -> ExportReport:
+def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> ExportReport:
     """Write ``features`` as plain HDF5, ``.npz`` or Parquet, as the name of ``path`` ends.
 
     HDF5 and ``.npz`` hold ``X (n, d)``, ``y (n,)`` (-1: no label), ``sample_ids``, ``class_names``,
@@ -52,7 +54,8 @@ def export(features: FeatureSet, path: Path) -> ExportReport:
     Raises
     ------
     ConfigError
-        The name ends in nothing that is known.
+        The name ends in nothing that is known, or a file is there that featx did not export
+        (``overwrite`` replaces any file).
     CacheFormatError
         A row is damaged; nothing appears at ``path``.
     CacheWriteError
@@ -67,10 +70,39 @@ def export(features: FeatureSet, path: Path) -> ExportReport:
     writer = writers.get(path.suffix.lower())
     if writer is None:
         raise ConfigError(f"cannot export to {path.name}: expected a name in {', '.join(SUFFIXES)}")
-    with atomic_path(path) as partial:
+    target = output_file(path, "an export", _is_export, overwrite=overwrite)
+    with atomic_path(target) as partial:
         writer(features, partial)
     n_samples, n_features = features.X.shape
     return ExportReport(path, n_samples, n_features, features.n_missing, path.stat().st_size)
+
+
+def _is_export(path: Path) -> bool:
+    """Return whether ``path`` holds exported features: a feature spec, where each format has it."""
+    reader = {".npz": _read_npz_spec, ".parquet": _read_parquet_spec}.get(
+        path.suffix.lower(), _read_hdf5_spec
+    )
+    try:
+        FeatureSpec.from_json(reader(path))
+    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile):
+        return False
+    return True
+
+
+def _read_hdf5_spec(path: Path) -> str:
+    with h5py.File(path, "r") as file:
+        return str(file.attrs["spec"])
+
+
+def _read_npz_spec(path: Path) -> str:
+    with np.load(path, allow_pickle=False) as archive:
+        return str(archive["spec"])
+
+
+def _read_parquet_spec(path: Path) -> str:
+    import pyarrow.parquet as pq
+
+    return str(pq.read_schema(path).metadata[b"spec"], "utf-8")
 
 
 def split_names(features: FeatureSet) -> list[str]:

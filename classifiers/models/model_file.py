@@ -8,21 +8,20 @@ SHA-256. Arrays are in NumPy's format, read here as plain numbers of a few types
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import math
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSpec
-from ...cache.errors import CacheFormatError, ModelFileError, UnknownHeadError
+from ...cache.errors import CacheFormatError, ConfigError, ModelFileError, UnknownHeadError
 from ...cache.format.atomic import atomic_path
+from ...cache.output_path import output_file
+from .array_bytes import array_from_bytes, array_to_bytes
 from .model import Model
 
 MODEL_FORMAT = 1
@@ -32,25 +31,30 @@ MAX_CLASSES = 100_000
 MAX_MEMBERS = 10_000
 MAX_SIDE = 1 << 14
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
-MAGIC = b"\x93NUMPY\x01\x00"
-# As numpy.lib.format writes it. NumPy's own reader would evaluate the header as a Python literal.
-HEADER = re.compile(
-    rb"\{'descr': '([<|][fiub]\d)', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:\d{1,18}(?:, |,|(?=\))))*)\), \} *\n"
-)
-DTYPES = frozenset({"float16", "float32", "float64", "int32", "int64", "uint8", "bool"})
+# A file begins with its first member's header: model.json, uncompressed, and its first key.
+SIGNATURE = re.compile(rb"PK\x03\x04.{26}model\.json\s*\{\s*\"featx_model\"", re.DOTALL)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def save_model(model: Model, path: Path) -> None:
+def save_model(model: Model, path: Path, *, overwrite: bool = False) -> None:
     """Write ``model`` to ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+    path : Path
+    overwrite : bool
+        Replace whatever file is there; otherwise see ``model_output``.
 
     Raises
     ------
+    ConfigError
+        Something that featx did not write, or a model for another purpose, is there.
     CacheWriteError
         The file system refused; a file that was there before is untouched.
     """
-    arrays = {name: _npy(array) for name, array in model.head.get_arrays().items()}
+    target = model_output(path, model.class_names, overwrite=overwrite)
+    arrays = {name: array_to_bytes(array) for name, array in model.head.get_arrays().items()}
     document = {
         "featx_model": MODEL_FORMAT,
         "spec": json.loads(model.spec.to_json()),
@@ -63,11 +67,51 @@ def save_model(model: Model, path: Path) -> None:
         "split": dict(model.split),
         "origin": dict(model.origin),
     }
-    with atomic_path(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+    with atomic_path(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         text = json.dumps(document, indent=1)
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), text)
         for name, data in arrays.items():
             archive.writestr(zipfile.ZipInfo(_member(name), EPOCH), data)
+
+
+def model_output(path: Path, class_names: Sequence[str], *, overwrite: bool = False) -> Path:
+    """Check before training that a model may be written, and return its path, links followed.
+
+    An existing model is replaced by one that shares a class with it: the classes of both are
+    disjoint only where the two serve different purposes.
+
+    Raises
+    ------
+    ConfigError
+        Something that featx did not write, or a model for another purpose, is there.
+    """
+    target = output_file(path, "a model", is_model_file, overwrite=overwrite)
+    old_names = () if overwrite or not target.exists() else _class_names_of(target)
+    if old_names and not set(old_names) & set(class_names):
+        raise ConfigError(
+            f"{path} is a model for other classes ({_few(old_names)}; now: {_few(class_names)}), "
+            "so it is not replaced. Name another file, or add --overwrite"
+        )
+    return target
+
+
+def is_model_file(path: Path) -> bool:
+    """Return whether the content of ``path`` begins as that of every model file."""
+    with path.open("rb") as file:
+        return SIGNATURE.match(file.read(256)) is not None
+
+
+def _class_names_of(path: Path) -> tuple[str, ...]:
+    """Return the classes of a model file; none where it cannot be read."""
+    try:
+        return load_model(path).class_names
+    except ModelFileError:
+        return ()
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(name[:30] for name in names[:3])
+    return f"{shown}, …" if len(names) > 3 else shown
 
 
 def model_digest(model: Model) -> str:
@@ -78,7 +122,7 @@ def model_digest(model: Model) -> str:
     state.update(json.dumps(parts, sort_keys=True).encode("ascii"))
     for name, array in sorted(model.head.get_arrays().items()):
         state.update(name.encode("ascii"))
-        state.update(_npy(array))
+        state.update(array_to_bytes(array))
     return state.hexdigest()
 
 
@@ -166,26 +210,8 @@ def _read_arrays(archive: zipfile.ZipFile, document: dict[str, Any]) -> dict[str
         data = archive.read(_member(name))
         if hashlib.sha256(data).hexdigest() != digest:
             raise ModelFileError(f"the array {name!r} does not have the bytes that were written")
-        arrays[name] = _array(name, data)
+        arrays[name] = array_from_bytes(name, data)
     return arrays
-
-
-def _array(name: str, data: bytes) -> NDArray[Any]:
-    """Read one array; nothing is allocated before its size is known to be that of the data."""
-    size, start = int.from_bytes(data[8:10], "little"), 10
-    header = HEADER.fullmatch(data[start : start + size])
-    if data[:8] != MAGIC or header is None:
-        raise ModelFileError(f"the array {name!r} does not begin with a header of NumPy's format 1")
-    descr, is_fortran, numbers = (group.decode("ascii") for group in header.groups())
-    shape = tuple(int(n) for n in numbers.replace(",", " ").split())
-    dtype = np.dtype(descr)
-    start += size
-    if dtype.name not in DTYPES:
-        raise ModelFileError(f"the array {name!r} has the dtype {dtype}")
-    if math.prod(shape) * dtype.itemsize != len(data) - start:
-        raise ModelFileError(f"the array {name!r} does not have the size of its shape {shape}")
-    flat = np.frombuffer(data, dtype, offset=start)
-    return flat.reshape(shape, order="F" if is_fortran == "True" else "C")
 
 
 def _assemble(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
@@ -241,9 +267,3 @@ def _member(name: str) -> str:
     if not ARRAY_NAME.fullmatch(name):
         raise ModelFileError(f"{name!r} cannot be the name of an array")
     return f"arrays/{name}.npy"
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
-    return buffer.getvalue()

@@ -13,6 +13,7 @@ from ..common import (
     DEFAULT_CACHE,
     CacheOption,
     JsonOption,
+    OverwriteOption,
     answer,
     draw_table,
     human_bytes,
@@ -278,6 +279,7 @@ def compact(
 def export(
     out: Annotated[Path, typer.Argument(help="The new file: .h5, .npz or .parquet.")],
     name: NameArgument = None,
+    overwrite: OverwriteOption = False,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -287,7 +289,7 @@ def export(
     """
     from ...cache.exchange.export import export as run_export
 
-    report = run_export(_store(cache).open_features(name), out)
+    report = run_export(_store(cache).open_features(name), out, overwrite=overwrite)
 
     def draw(console: Console) -> None:
         console.print(

@@ -15,6 +15,7 @@ from ..common import (
     JsonOption,
     MemoryOption,
     ModelOutOption,
+    OverwriteOption,
     answer,
     draw_table,
     parsed_memory,
@@ -57,6 +58,7 @@ def fit(
     memory: MemoryOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
+    overwrite: OverwriteOption = False,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +82,9 @@ def fit(
     }
     params = {name: value for name, value in given.items() if value is not None}
     options = HeadOptions(head, {**params, **_params(param or [])}, seed, parsed_memory(memory))
-    report = fit_model(features, options, cache=cache, out=out, command=typed_command())
+    report = fit_model(
+        features, options, cache=cache, out=out, overwrite=overwrite, command=typed_command()
+    )
     answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..common import (
     JsonOption,
     MemoryOption,
     ModelOutOption,
+    OverwriteOption,
     answer,
     draw_table,
     human_bytes,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ...classifiers.selection.sweep import Candidate, SweepOptions, SweepReport
 
 LINE_SECONDS = 10.0
+CSV_KEYS = ("features", "head", "parameters")
 CSV_METRICS = ("accuracy", "f1", "auc")
 CSV_SPEEDS = ("fit_seconds", "model_bytes", "rows_per_second")
 
@@ -60,6 +63,7 @@ def sweep(
         Path | None, typer.Option("--csv", help="Write the leaderboard to this file too.")
     ] = None,
     out: ModelOutOption = Path("model.featx"),
+    overwrite: OverwriteOption = False,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,10 +74,14 @@ def sweep(
 
     Example: featx sweep --heads logreg,svm,dense --cv 5
     """
+    from ...cache.output_path import output_file
     from ...classifiers import sweep_model
     from ...classifiers.selection.sweep import SweepOptions
 
     families = _families(heads, grid)
+    csv_target = csv_file and output_file(
+        csv_file, "a leaderboard", _is_leaderboard, overwrite=overwrite
+    )
     options = SweepOptions(families, metric, cv, seed, parsed_memory(memory))
     with _SweepProgress(quiet=as_json) as progress:
         report = sweep_model(
@@ -81,6 +89,7 @@ def sweep(
             options,
             cache=cache,
             out=out,
+            overwrite=overwrite,
             observer=progress,
             command=typed_command(),
         )
@@ -90,8 +99,8 @@ def sweep(
         )
     if report.not_kept:
         notes().print(f"A repeated sweep will measure anew: {report.not_kept}")
-    if csv_file:
-        _write_csv(csv_file, report)
+    if csv_target:
+        _write_csv(csv_target, report)
     answer(as_json, _data(report, out), lambda console: _draw(console, report, out))
 
 
@@ -238,14 +247,21 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _is_leaderboard(path: Path) -> bool:
+    header = ",".join(CSV_KEYS).encode("ascii")
+    with path.open("rb") as file:
+        return file.read(len(header)) == header
+
+
 def _write_csv(path: Path, report: SweepReport) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ("features", "head", "parameters", *CSV_METRICS, "low", "high", *CSV_SPEEDS)
-        )
-        for c in report.candidates:
-            metrics = [c.scores.metrics.get(name, "") for name in CSV_METRICS]
-            row = (c.features, c.scores.head, _params_text(c.params), *metrics)
-            speed = (c.scores.fit_seconds, c.measured.model_bytes, c.measured.predict_rate)
-            writer.writerow((*row, *c.scores.intervals["accuracy"], *speed))
+    from ...cache.format.atomic import write_text
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow((*CSV_KEYS, *CSV_METRICS, "low", "high", *CSV_SPEEDS))
+    for c in report.candidates:
+        metrics = [c.scores.metrics.get(name, "") for name in CSV_METRICS]
+        row = (c.features, c.scores.head, _params_text(c.params), *metrics)
+        speed = (c.scores.fit_seconds, c.measured.model_bytes, c.measured.predict_rate)
+        writer.writerow((*row, *c.scores.intervals["accuracy"], *speed))
+    write_text(path, text.getvalue())

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from ...cache import SPLITS, StringColumn
-from ...cache.errors import SourceFormatError
+from ...cache.output_path import output_folder
 from .arrays import ArraySource
 from .files import LocalFiles
 from .idx import find_idx, open_idx
@@ -29,11 +29,10 @@ def write_sample(folder: Path, split: str) -> int:
 
     Raises
     ------
-    SourceFormatError
-        ``folder`` exists and is not empty.
+    ConfigError
+        ``folder`` exists and is not empty, or cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise SourceFormatError(f"{folder} is not empty: name a new folder")
+    folder = output_folder(folder, "the sample", lambda _: False)
     source = open_sample()
     listing = source.listing()
     ids: StringColumn = listing.sample_ids

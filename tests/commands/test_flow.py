@@ -180,3 +180,31 @@ def test_fit_takes_the_memory_that_training_may_use(cli: Cli, photos: Path) -> N
     for memory, hint in (("1kB", "too little"), ("much", "300MB, 2GB")):
         result = cli("fit", "--memory", memory)
         assert result.exit_code == 1 and hint in " ".join(result.stderr.split())
+
+
+def test_outputs_replace_no_file_of_the_user(cli: Cli, photos: Path) -> None:
+    extracted(cli, photos)
+    picture = photos / "red" / "00.png"
+    content = picture.read_bytes()
+    for words in (
+        ("fit", "--head", "centroid", "--out", picture),
+        ("sweep", "--heads", "centroid", "--out", picture),
+        ("sweep", "--heads", "centroid", "--csv", picture),
+    ):
+        result = cli(*words)
+        assert result.exit_code == 1 and "--overwrite" in result.stderr, result.output
+        assert picture.read_bytes() == content and not Path("model.featx").exists()
+    assert "holds blue" in cli("sample", photos).stderr
+    for name in ("f.h5", "f.npz", "f.parquet"):
+        for _ in range(2):
+            assert cli("cache", "export", name).exit_code == 0
+        Path(name).write_bytes(b"mine")
+        assert cli("cache", "export", name).exit_code == 1
+        assert Path(name).read_bytes() == b"mine"
+        assert cli("cache", "export", name, "--overwrite").exit_code == 0
+    for _ in range(2):
+        assert cli("sweep", "--heads", "centroid", "--csv", "board.csv").exit_code == 0
+    Path("board.csv").write_text("name,features\n")
+    assert cli("sweep", "--heads", "centroid", "--csv", "board.csv").exit_code == 1
+    assert cli("sweep", "--heads", "centroid", "--csv", "board.csv", "--overwrite").exit_code == 0
+    assert "head,parameters" in Path("board.csv").read_text()

@@ -8,6 +8,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ import pytest
 from typer.testing import CliRunner
 
 from featx.cache import FeatureSpec
-from featx.cache.errors import CacheWriteError, FeatureMismatchError, ModelFileError
+from featx.cache.errors import CacheWriteError, ConfigError, FeatureMismatchError, ModelFileError
 from featx.cache.format import atomic
 from featx.classifiers import Model, load_model, save_model
 from featx.classifiers.heads.registry import HEADS, make_head
 from featx.classifiers.models.model_file import model_digest
 from featx.cli import app
 
-V1 = Path(__file__).parents[1] / "data" / "model-v1.featx"
+V1 = Path(__file__).parents[2] / "data" / "model-v1.featx"
 
 
 def test_the_file_of_version_1_is_read() -> None:
@@ -51,7 +52,8 @@ def test_saving_and_loading_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.featx"
-    path.write_bytes(b"old")
+    save_model(load_model(V1), path)
+    old = path.read_bytes()
 
     def refuse(_: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -59,7 +61,44 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(atomic, "_sync", refuse)
     with pytest.raises(CacheWriteError, match="No space"):
         save_model(load_model(V1), path)
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"a photo", b"", b"PK\x03\x04 another zip"])
+def test_a_file_that_is_no_model_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="not a model that featx wrote"):
+        save_model(load_model(V1), path)
+    assert path.read_bytes() == content
+    save_model(load_model(V1), path, overwrite=True)
+    assert path.read_bytes() == V1.read_bytes()
+
+
+def test_a_damaged_model_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "m.featx"
+    path.write_bytes(V1.read_bytes()[:500])
+    save_model(load_model(V1), path)
+    assert path.read_bytes() == V1.read_bytes()
+
+
+def test_a_model_for_other_classes_is_not_replaced(tmp_path: Path) -> None:
+    path, old = tmp_path / "m.featx", load_model(V1)
+    save_model(replace(old, class_names=("cat", "dog", "elk")), path)
+    save_model(old, path)
+    for name in ("ridge", "knn"):
+        model, _ = fitted(name)
+        with pytest.raises(ConfigError, match=r"other classes \(ape, bee, cat; now: a, b, c, …\)"):
+            save_model(model, path)
+    assert path.read_bytes() == V1.read_bytes()
+    save_model(fitted("ridge")[0], path, overwrite=True)
+    assert load_model(path).head_name == "ridge"
+
+
+def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "m.featx").symlink_to("models/3.featx")
+    save_model(load_model(V1), tmp_path / "m.featx")
+    assert (tmp_path / "m.featx").is_symlink() and load_model(tmp_path / "models" / "3.featx")
 
 
 def test_model_info_shows_everything() -> None:
