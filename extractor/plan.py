@@ -17,7 +17,7 @@ from .backbones import (
     find_weights,
     recall_backbone,
 )
-from .engines import PRECISIONS, Engine, Network, Tap, build_engine
+from .engines import PRECISIONS, Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
 from .images.geometry import Geometry, canonical_colour
 
@@ -70,7 +70,7 @@ class Plan:
     ----------
     record : BackboneRecord
     weights : Weights
-    tap : Tap
+    output : FeatureOutput
     spec : FeatureSpec
     is_open : bool
         Whether the precision is still to be settled by measuring; float32 stands for it till then.
@@ -78,7 +78,7 @@ class Plan:
 
     record: BackboneRecord
     weights: Weights
-    tap: Tap
+    output: FeatureOutput
     spec: FeatureSpec
     is_open: bool = False
 
@@ -91,7 +91,7 @@ class Plan:
     @property
     def network(self) -> Network:
         """The function from pixels to these features."""
-        return Network(self.record, self.weights, (self.tap,), self.spec.image_size)
+        return Network(self.record, self.weights, (self.output,), self.spec.image_size)
 
     def with_precision(self, precision: str) -> Plan:
         """Return this plan with its precision settled."""
@@ -133,7 +133,7 @@ def make_plan(options: FeatureOptions) -> Plan:
         precision="float32" if is_open else options.precision,
         storage=options.storage,
     )
-    return Plan(record, weights, Tap(layer, pool), spec, is_open)
+    return Plan(record, weights, FeatureOutput(layer, pool), spec, is_open)
 
 
 def plan_for(spec: FeatureSpec, weights: str) -> Plan:
@@ -156,4 +156,4 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
     here = replace(spec, weights_digest=found.digest)
-    return Plan(record, found, Tap(spec.layer, spec.pool), here)
+    return Plan(record, found, FeatureOutput(spec.layer, spec.pool), here)

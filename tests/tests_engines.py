@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from featx.extractor.backbones import find_backbone, find_weights
-from featx.extractor.engines import Network, Tap
+from featx.extractor.engines import FeatureOutput, Network
 
 
 class SumEngine:
@@ -39,9 +39,9 @@ class SumEngine:
                 self.now -= 1
 
 
-def network(*taps, backbone="mobilenet", weights="random:0", size=32, top=False):
+def network(*outputs, backbone="mobilenet", weights="random:0", size=32, top=False):
     record = find_backbone(backbone)
-    chosen = taps or (Tap(record.layer, "avg"),)
+    chosen = outputs or (FeatureOutput(record.layer, "avg"),)
     return Network(record, find_weights(record, weights, top), tuple(chosen), (size, size))
 
 

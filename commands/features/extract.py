@@ -98,12 +98,12 @@ def extract(
     """
     from ...extractor import FeatureOptions, extract_several
 
-    taps: list[str | None] = [*layer] if layer else [None]
+    layers: list[str | None] = [*layer] if layer else [None]
     features = [
         FeatureOptions(
             backbone=name,
             weights=weights,
-            layer=tap,
+            layer=layer_name,
             pool=pool,
             image_size=size,
             resize=resize,
@@ -113,7 +113,7 @@ def extract(
             preprocess=preprocess,
         )
         for name in backbone
-        for tap in taps
+        for layer_name in layers
     ]
     run = replace(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),

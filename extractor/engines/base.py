@@ -15,7 +15,7 @@ MEMORY_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
 
 
 @dataclass(frozen=True)
-class Tap:
+class FeatureOutput:
     """Where features are taken: the output of a layer, and how it becomes a vector.
 
     Attributes
@@ -38,14 +38,14 @@ class Network:
     ----------
     record : BackboneRecord
     weights : Weights
-    taps : tuple of Tap
+    outputs : tuple of FeatureOutput
         All of them come from one forward pass.
     image_size : (height, width)
     """
 
     record: BackboneRecord
     weights: Weights
-    taps: tuple[Tap, ...]
+    outputs: tuple[FeatureOutput, ...]
     image_size: tuple[int, int]
 
     @property
@@ -75,7 +75,7 @@ class Engine(Protocol):
     n_parallel: int
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Return one float32 array ``(batch_size, d)`` for each tap.
+        """Return one float32 array ``(batch_size, d)`` for each output.
 
         Parameters
         ----------

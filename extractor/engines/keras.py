@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import UnknownBackboneError
 from ..backbones import PREPROCESS, build_backbone, find_layer
-from .base import Network, Tap
+from .base import FeatureOutput, Network
 from .keras_import import import_keras
 
 IN_FLIGHT = 2
@@ -29,7 +29,7 @@ class KerasEngine:
     Raises
     ------
     UnknownBackboneError
-        A tap names a layer that the backbone does not have, or a pool that its output cannot take.
+        There is no such layer, or its output cannot be pooled in the way that was asked for.
     WeightsMismatchError
         The weights do not fit.
     """
@@ -50,7 +50,7 @@ class KerasEngine:
         self.run(np.zeros((batch_size, *network.image_size, 3), np.uint8))
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Return one float32 array ``(batch_size, d)`` for each tap."""
+        """Return one float32 array ``(batch_size, d)`` for each output."""
         outputs = self._model.predict_on_batch(images)
         several = outputs if isinstance(outputs, list | tuple) else [outputs]
         return tuple(np.asarray(output, np.float32) for output in several)
@@ -69,18 +69,18 @@ def accelerators() -> list[str]:
 
 
 def build_model(network: Network, precision: str) -> Any:
-    """Build the ``keras.Model`` from uint8 pixels ``(n, h, w, 3)`` to one vector for each tap."""
+    """Build the ``keras.Model`` from uint8 ``(n, h, w, 3)`` to one vector for each output."""
     keras = import_keras()
     backbone = build_backbone(network.record, network.weights, network.image_size)
     if precision != "float32":
         _set_precision(backbone, precision)
-    found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.taps]
-    outputs = [pooled(layer.output, t) for layer, t in zip(found, network.taps, strict=True)]
-    tapped = keras.Model(backbone.input, outputs)
-    tapped.trainable = False
+    found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.outputs]
+    outputs = [pooled(layer.output, t) for layer, t in zip(found, network.outputs, strict=True)]
+    features = keras.Model(backbone.input, outputs)
+    features.trainable = False
     pixels = keras.Input((*network.image_size, 3), dtype="uint8")
     preprocess = PREPROCESS[network.record.preprocess]
-    return keras.Model(pixels, tapped(_preprocessing(preprocess)(pixels)))
+    return keras.Model(pixels, features(_preprocessing(preprocess)(pixels)))
 
 
 def _set_precision(backbone: Any, precision: str) -> None:
@@ -110,29 +110,29 @@ def _preprocessing(preprocess: Any) -> Any:
     return Preprocessing(dtype="float32")
 
 
-def pooled(output: Any, tap: Tap) -> Any:
+def pooled(output: Any, wanted: FeatureOutput) -> Any:
     """Return the vector of a layer's symbolic output."""
     import keras
 
     rank = len(output.shape)
-    if tap.pool == "flatten":
+    if wanted.pool == "flatten":
         return keras.layers.Flatten()(output)
-    if tap.pool == "none" or rank == 2:
+    if wanted.pool == "none" or rank == 2:
         if rank != 2:
             raise UnknownBackboneError(
-                f"layer {tap.layer!r} gives maps of shape {tuple(output.shape[1:])}, not vectors: "
-                "pool them with avg, max, grid:2 or flatten"
+                f"layer {wanted.layer!r} gives maps of shape {tuple(output.shape[1:])}, not "
+                "vectors: pool them with avg, max, grid:2 or flatten"
             )
         return output
     if rank != 4:
         raise UnknownBackboneError(
-            f"layer {tap.layer!r} gives arrays of shape {tuple(output.shape[1:])}, which only the "
-            "pool `flatten` can take"
+            f"layer {wanted.layer!r} gives arrays of shape {tuple(output.shape[1:])}, which only "
+            "the pool `flatten` can take"
         )
-    if tap.pool == "grid:2":
+    if wanted.pool == "grid:2":
         return _quarters(output)
     pooling = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
-    return pooling[tap.pool]()(output)
+    return pooling[wanted.pool]()(output)
 
 
 def _quarters(output: Any) -> Any:

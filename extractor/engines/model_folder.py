@@ -116,7 +116,7 @@ def model_folder(network: Network) -> ModelFolder:
         "backbone": record.name,
         "weights": network.weights.digest,
         "include_top": network.weights.include_top,
-        "taps": [asdict(tap) for tap in network.taps],
+        "taps": [asdict(output) for output in network.outputs],
         "image_size": list(network.image_size),
         "preprocess": record.preprocess,
         "versions": {name: _version(name) for name in LIBRARIES},

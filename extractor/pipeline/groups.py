@@ -42,8 +42,8 @@ class Group:
         weights: Weights = next((p.weights for p in self.plans if p.weights.include_top), None) or (
             first.weights
         )
-        taps = tuple(plan.tap for plan in self.plans)
-        return Network(first.record, weights, taps, first.spec.image_size)
+        outputs = tuple(plan.output for plan in self.plans)
+        return Network(first.record, weights, outputs, first.spec.image_size)
 
     def build_engine(self, engine: str, batch_size: int) -> Engine:
         """Build what runs all plans at once."""

@@ -22,7 +22,7 @@ def options(backbone="mobilenet", layer=None, size=32, **more):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Engines that add pixels up, one number for each tap; keeps those that were built."""
+    """Engines that add pixels up, one number for each output; keeps those that were built."""
     built = []
 
     class Fake(SumEngine):
@@ -32,7 +32,7 @@ def fake(monkeypatch):
 
         def run(self, images):
             (sums,) = super().run(images)
-            return tuple(sums + i for i in range(len(self.network.taps)))
+            return tuple(sums + i for i in range(len(self.network.outputs)))
 
     Fake.fits = 10**9
 
@@ -69,7 +69,7 @@ def test_backbones_and_layers_share_one_decoding(photos, tmp_path, fake, monkeyp
     assert len({r.record.fingerprint for r in reports}) == 4
     assert all(r.record.n_extracted == 24 for r in reports)
     assert len(calls) == 24 and set(calls) == {2}
-    assert [len(engine.network.taps) for engine in built] == [2, 1, 1]
+    assert [len(engine.network.outputs) for engine in built] == [2, 1, 1]
     assert FeatureStore(tmp_path).find().name == reports[0].name
 
 

@@ -26,8 +26,8 @@ def build_graph(model: Model, plan: Plan) -> Any:
     keras = import_keras()
     size = plan.spec.image_size
     backbone = build_backbone(plan.record, plan.weights, size)
-    tapped = find_layer(backbone, plan.tap.layer).output
-    features = keras.Model(backbone.input, pooled(tapped, plan.tap), name="features")
+    features = find_layer(backbone, plan.output.layer).output
+    features = keras.Model(backbone.input, pooled(features, plan.output), name="features")
     features.trainable = False
     image = keras.Input((*size, 3), dtype="uint8", name="image")
     prepared = PREPROCESS[plan.record.preprocess](image)

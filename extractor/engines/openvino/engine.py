@@ -51,13 +51,13 @@ class OpenVinoEngine:
         self.batch_size = batch_size
         compiled = _compile(folder, network, precision, batch_size)
         self.n_parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._n_outputs = len(network.taps)
+        self._n_outputs = len(network.outputs)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.n_parallel):
             self._requests.put(compiled.create_infer_request())
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Return one float32 array ``(batch_size, d)`` for each tap."""
+        """Return one float32 array ``(batch_size, d)`` for each output."""
         request = self._requests.get()
         try:
             results = request.infer([images], share_inputs=True)
@@ -74,7 +74,7 @@ def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: 
     model = core.read_model(folder.model)
     if precision == "bfloat16":
         _round_depthwise(model)
-    keep_outputs(model, len(network.taps))
+    keep_outputs(model, len(network.outputs))
     model.reshape([batch_size, *network.image_size, 3])
     normalise_in_rows(model)
     split_front(model)

@@ -11,7 +11,7 @@ import pytest
 
 from featx.cache.errors import UnknownBackboneError, WeightsMismatchError
 from featx.extractor.backbones.weights import EMBEDDED_FILE
-from featx.extractor.engines import Network, Tap
+from featx.extractor.engines import FeatureOutput, Network
 from featx.extractor.engines.model_folder import model_folder
 from tests_engines import network, pixels
 
@@ -22,10 +22,10 @@ from featx.extractor.engines.openvino.engine import COMPILED, OpenVinoEngine, ke
 
 STARTS = 8
 TAPS = (
-    Tap("conv_pw_13_relu", "avg"),
-    Tap("conv1_relu", "max"),
-    Tap("conv_pw_5_relu", "grid:2"),
-    Tap("conv_pw_13_relu", "flatten"),
+    FeatureOutput("conv_pw_13_relu", "avg"),
+    FeatureOutput("conv1_relu", "max"),
+    FeatureOutput("conv_pw_5_relu", "grid:2"),
+    FeatureOutput("conv_pw_13_relu", "flatten"),
 )
 
 
@@ -86,7 +86,7 @@ def test_only_the_outputs_that_are_asked_for_are_computed():
 
 def test_an_efficientnet_equals_keras():
     # The converter adds outputs to it, one for each swish.
-    one = network(Tap("top_activation", "avg"), backbone="efficientnet_b0")
+    one = network(FeatureOutput("top_activation", "avg"), backbone="efficientnet_b0")
     (ours,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
     (theirs,) = KerasEngine(one, "float32", 4).run(pixels(4))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
@@ -108,9 +108,9 @@ def test_a_second_start_loads_neither_keras_nor_tensorflow():
     code = (
         "import sys, numpy as np\n"
         "from tests_engines import network, pixels\n"
-        "from featx.extractor.engines import Tap\n"
+        "from featx.extractor.engines import FeatureOutput\n"
         "from featx.extractor.engines.openvino.engine import OpenVinoEngine\n"
-        "engine = OpenVinoEngine(network(Tap('conv_pw_13_relu', 'avg')), 'float32', 4)\n"
+        "engine = OpenVinoEngine(network(FeatureOutput('conv_pw_13_relu', 'avg')), 'float32', 4)\n"
         "assert engine.run(pixels(4))[0].shape == (4, 1024)\n"
         "print(*{'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))\n"
     )
@@ -131,9 +131,9 @@ def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
         "import threading\n"
         "import openvino\n"
         "from tests_engines import network, pixels\n"
-        "from featx.extractor.engines import Tap\n"
+        "from featx.extractor.engines import FeatureOutput\n"
         "from featx.extractor.engines.openvino.engine import OpenVinoEngine\n"
-        "one = network(Tap('conv_pw_13_relu', 'avg'))\n"
+        "one = network(FeatureOutput('conv_pw_13_relu', 'avg'))\n"
         "gate, done = threading.Barrier(2), []\n"
         "def start():\n"
         "    gate.wait()\n"
@@ -155,7 +155,7 @@ def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
 
 def test_errors_of_the_converting_process_are_those_of_this_one():
     with pytest.raises(UnknownBackboneError, match="conv_pw_13_relu"):
-        OpenVinoEngine(network(Tap("conv_pw_13_rel", "avg")), "float32", 4)
+        OpenVinoEngine(network(FeatureOutput("conv_pw_13_rel", "avg")), "float32", 4)
     wrong = network(backbone="mobilenet", weights=str(EMBEDDED_FILE))
     with pytest.raises(WeightsMismatchError, match="does not fit mobilenet"):
         OpenVinoEngine(wrong, "float32", 4)
@@ -169,7 +169,7 @@ def test_the_folder_of_a_model_hangs_on_all_that_decides_it():
         network(weights="random:1"),
         network(size=64),
         network(TAPS[1]),
-        Network(base.record, base.weights, (*base.taps, TAPS[1]), base.image_size),
+        Network(base.record, base.weights, (*base.outputs, TAPS[1]), base.image_size),
         network(backbone="vgg19", weights="random:0"),
     ]
     folders = {model_folder(n).path for n in (base, *others)}
