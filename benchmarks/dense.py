@@ -36,14 +36,12 @@ def main() -> None:
     heads = [
         DenseHead(preset, lr=lr, epochs=args.epochs) for preset in args.presets for lr in RATES
     ]
-    DenseHead("softmax", epochs=1).fit(*train, validation_data=watched)
+    DenseHead("softmax", epochs=1).fit(*train)
     results: dict[str, Any] = {"rows": len(X), "features": X.shape[1], "epochs": args.epochs}
-    together, results["together"] = timed(
-        lambda: fit_many([clone(head) for head in heads], *train, validation_data=watched)
-    )
+    together, results["together"] = timed(lambda: fit_many([clone(head) for head in heads], *train))
     results["alone"], found = [], []
     for head in heads:
-        fitted, seconds = timed(lambda h=head: clone(h).fit(*train, validation_data=watched))
+        fitted, seconds = timed(lambda h=head: clone(h).fit(*train))
         found.append(fitted)
         results["alone"].append({**seconds, "preset": head.preset, "lr": head.lr})
         print(head.preset, head.lr, fitted.n_iter_, "epochs", seconds, flush=True)

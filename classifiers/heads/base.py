@@ -30,8 +30,13 @@ from .row_blocks import (
 )
 from .scaler import measure_scale, standardised
 from .serialisation import ArrayRule, check_arrays, check_classes_array, portable_classes
-from .training_checks import check_classes
-from .training_data import Training, checked_weight, class_factors
+from .training_data import (
+    Training,
+    check_classes,
+    checked_groups,
+    checked_weight,
+    class_factors,
+)
 
 SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
 
@@ -55,21 +60,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    ``shared_params`` names the parameters whose values a grid gets for little more than the price
-    of one (see ``fit_many``); ``uses_validation`` says that ``fit`` takes ``validation_data``.
+    Heads that differ in their ``joint_params`` only are fitted jointly, for little more than the
+    price of one (see ``fit_many``). A head that iterates sets ``n_iter_`` and ``converged_``;
+    ``iteration_param`` names the parameter that bounds its iterations.
     """
 
     _rules: ClassVar[Mapping[str, Rule]] = {}
     _array_rules: ClassVar[Mapping[str, ArrayRule]] = {}
-    uses_validation: ClassVar[bool] = False
-    shared_params: ClassVar[tuple[str, ...]] = ()
+    joint_params: ClassVar[tuple[str, ...]] = ()
+    iteration_param: ClassVar[str] = ""
     classes_: NDArray[Any]
     n_features_in_: int
     mean_: Floats
     scale_: Floats
     temperature_: float
+    n_iter_: int
+    converged_: bool
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Learn from features and labels.
 
         Parameters
@@ -79,6 +87,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y : array-like, shape (n_samples,)
         sample_weight : array-like, shape (n_samples,), optional
             Not negative; a sample of weight 0 is left out.
+        groups : array-like, shape (n_samples,), optional
+            Samples of one group (one patient, equal images) are held out together, where the head
+            holds some of its samples out to calibrate or to stop early.
 
         Raises
         ------
@@ -88,16 +99,31 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A parameter holds a value that may not stand.
         """
         self._check_params()
-        self._fit_together([self], self._prepare(X, y, sample_weight))
+        self._fit_jointly([self], self._prepare(X, y, sample_weight, groups))
         return self
 
     @classmethod
     @abstractmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
-        """Fit heads that differ in ``shared_params`` only, and set their fitted attributes."""
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
+        """Fit heads that differ in ``joint_params`` only, and set their fitted attributes."""
+
+    def convergence_note(self) -> str:
+        """Say what to change where training ended before it converged; empty where it did."""
+        if getattr(self, "converged_", True):
+            return ""
+        limit, n_iter = getattr(self, self.iteration_param), int(self.n_iter_)
+        if n_iter < limit:
+            return (
+                f"stopped after {n_iter:,} iterations without converging: float32 cannot resolve "
+                "its optimum. Sample or class weights less uneven, or a smaller C, would help"
+            )
+        return (
+            f"did not converge within {self.iteration_param}={limit:,}: its predictions would "
+            f"still change. Raise {self.iteration_param}"
+        )
 
     def _take_scale(self, other: Head) -> None:
-        """Take over what does not depend on ``shared_params``."""
+        """Take over what does not depend on ``joint_params``."""
         for name in ("classes_", "n_features_in_", "feature_names_in_", "mean_", "scale_"):
             if hasattr(other, name):
                 setattr(self, name, getattr(other, name))
@@ -109,18 +135,20 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check_params(self) -> None:
         check_params(type(self).__name__, self.get_params(deep=False), self._rules)
 
-    def _prepare(self, X: Any, y: Any, sample_weight: Any) -> Training:
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, groups: Any = None) -> Training:
         """Check the samples, index the classes, and drop what has no weight."""
         X, labels = self._validated(X, y)
         check_classification_targets(labels)
         weight = checked_weight(sample_weight, len(labels))
+        groups = checked_groups(groups, len(labels))
         if weight is not None and not weight.all():
             kept = np.flatnonzero(weight)
             X, labels, weight = take_rows(X, kept), labels[kept], weight[kept]
+            groups = None if groups is None else groups[kept]
         check_classes(labels)
         check_finite(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        data = Training(X, codes.astype(np.int64), weight, len(self.classes_), weight)
+        data = Training(X, codes.astype(np.int64), weight, len(self.classes_), weight, groups)
         return self._class_weighted(data)
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
@@ -209,13 +237,13 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         FeatureMismatchError
             A feature is NaN or infinite, or so large that the head's arithmetic overflows.
         """
-        return self._predict_together([self], X)[0]
+        return self._predict_jointly([self], X)[0]
 
     @classmethod
-    def _predict_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
-        """Return ``predict_proba`` of heads that ``_fit_together`` fitted."""
+    def _predict_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+        """Return ``predict_proba`` of heads that ``_fit_jointly`` fitted."""
         with np.errstate(over="ignore", invalid="ignore"):
-            results = cls._probabilities_together(heads, X)
+            results = cls._probabilities_jointly(heads, X)
         for result in results:
             if not np.isfinite(result).all():
                 row = int(np.nonzero(~np.isfinite(result))[0][0])
@@ -226,7 +254,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return results
 
     @classmethod
-    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+    def _probabilities_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         return [head._probabilities(X) for head in heads]
 
     def _probabilities(self, X: Any) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -104,39 +103,3 @@ def _bisect(slope: Any, low: float, high: float) -> float:
         if high / low < 1 + 1e-6:
             break
     return float(np.sqrt(low * high))
-
-
-def stratified_folds(y: Ints, n_folds: int, seed: int = 0) -> Iterator[tuple[Ints, Ints]]:
-    """Split samples into folds with each class spread evenly over them.
-
-    A class with one sample is never held out, so that every training side knows every class.
-
-    Yields
-    ------
-    train, held_out : ndarray of int64
-        Indices in ascending order; folds that would hold nothing out are left out.
-    """
-    fold = np.full(len(y), -1)
-    generator = np.random.default_rng(seed)
-    for label in np.unique(y):
-        members = generator.permutation(np.flatnonzero(y == label))
-        if len(members) > 1:
-            fold[members] = np.arange(len(members)) % n_folds
-    for i in range(n_folds):
-        held_out = np.flatnonzero(fold == i)
-        if len(held_out):
-            yield np.flatnonzero(fold != i), held_out
-
-
-def calibration_folds(y: Ints, n_folds: int = 3, n_enough: int = 1000) -> list[tuple[Ints, Ints]]:
-    """Choose what is held out to fit one temperature: few samples suffice for one number.
-
-    Returns
-    -------
-    list of (train, held_out)
-        All of ``n_folds`` folds, or one fold of a fifth where that alone holds ``n_enough``
-        samples out; empty where every class has one sample.
-    """
-    if len(y) >= 5 * n_enough:
-        return list(stratified_folds(y, 5))[:1]
-    return list(stratified_folds(y, n_folds))

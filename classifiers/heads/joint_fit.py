@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .base import Head
+from .training_data import Training
 
 
 def fit_many(
@@ -16,9 +17,9 @@ def fit_many(
     y: Any,
     sample_weight: Any = None,
     *,
-    validation_data: Any = None,
+    groups: Any = None,
 ) -> list[Head]:
-    """Fit all ``heads``; those that differ in their ``shared_params`` only share their work.
+    """Fit all ``heads``; those that differ in their ``joint_params`` only share their work.
 
     A grid over ``C`` of a linear head is one path of the solver, a grid over ``C`` and ``gamma`` of
     the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once;
@@ -29,10 +30,8 @@ def fit_many(
     ----------
     heads : sequence of Head
         They are fitted in place.
-    X, y, sample_weight
+    X, y, sample_weight, groups
         As ``Head.fit`` takes them.
-    validation_data : tuple (X, y), optional
-        Handed to the heads that stop early.
 
     Returns
     -------
@@ -49,11 +48,9 @@ def fit_many(
         head._check_params()
     for group in families(heads):
         if len(group) > 1:
-            _fit_family(group, (X, y, sample_weight), validation_data)
-        elif group[0].uses_validation:
-            group[0].fit(X, y, sample_weight, validation_data=validation_data)  # type: ignore[call-arg]
+            _fit_family(group, group[0]._prepare(X, y, sample_weight, groups))
         else:
-            group[0].fit(X, y, sample_weight)
+            group[0].fit(X, y, sample_weight, groups=groups)
     return list(heads)
 
 
@@ -70,19 +67,19 @@ def predict_many(heads: Sequence[Head], X: Any) -> list[NDArray[Any]]:
     """
     found: dict[int, NDArray[Any]] = {}
     for group in families(heads):
-        results = type(group[0])._predict_together(group, X)
+        results = type(group[0])._predict_jointly(group, X)
         found.update((id(head), result) for head, result in zip(group, results, strict=True))
     return [found[id(head)] for head in heads]
 
 
 def families(heads: Sequence[Head]) -> list[list[Head]]:
-    """Group heads that differ in their ``shared_params`` only, in order of their first member."""
+    """Group heads that differ in their ``joint_params`` only, in order of their first member."""
     found: dict[str, list[Head]] = {}
     for i, head in enumerate(heads):
         params = head.get_params(deep=False)
-        fixed = {name: value for name, value in params.items() if name not in head.shared_params}
+        fixed = {name: value for name, value in params.items() if name not in head.joint_params}
         # A generator moves on with each fit: heads that hold one are fitted one after the other.
-        is_alone = not head.shared_params or hasattr(fixed.get("random_state"), "randint")
+        is_alone = not head.joint_params or hasattr(fixed.get("random_state"), "randint")
         key = str(i) if is_alone else f"{type(head).__name__}{sorted(fixed.items(), key=_name)}"
         found.setdefault(key, []).append(head)
     return list(found.values())
@@ -92,11 +89,7 @@ def _name(item: tuple[str, Any]) -> str:
     return item[0]
 
 
-def _fit_family(group: Sequence[Any], samples: tuple[Any, Any, Any], validation_data: Any) -> None:
-    first = group[0]
-    data = first._prepare(*samples)
-    if first.uses_validation:
-        data = first._watching(data, validation_data)
+def _fit_family(group: Sequence[Head], data: Training) -> None:
     for head in group[1:]:
-        head._take_scale(first)
-    type(first)._fit_together(group, data)
+        head._take_scale(group[0])
+    type(group[0])._fit_jointly(group, data)

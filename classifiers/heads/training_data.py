@@ -1,7 +1,8 @@
-"""Checked training samples and their weights."""
+"""Checked training samples and their weights; what cannot be learned from is said at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, TrainingDataError
-from .row_blocks import Ints, compute_dtype, take_rows
+from .row_blocks import Ints, check_finite, compute_dtype, take_rows
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,10 @@ class Training:
     n_classes : int
     sample_weight : ndarray of float64, shape (n_samples,), or None
         Without class weights: they move the loss, not the scale of the features.
+    groups : ndarray of int64, shape (n_samples,), or None
+        Samples of one number are held out together.
     watched : Training, optional
-        Samples that the caller holds out for early stopping.
+        Samples that the caller sets aside for early stopping.
     """
 
     X: Any
@@ -36,6 +39,7 @@ class Training:
     weight: NDArray[np.float64] | None
     n_classes: int
     sample_weight: NDArray[np.float64] | None = None
+    groups: Ints | None = None
     watched: Training | None = None
 
     @property
@@ -50,11 +54,18 @@ class Training:
 
     def take(self, rows: Ints) -> Training:
         """Return some of the samples."""
-        weight, sample_weight = (
-            None if values is None else values[rows] for values in (self.weight, self.sample_weight)
+
+        def part(values: NDArray[Any] | None) -> Any:
+            return None if values is None else values[rows]
+
+        return Training(
+            X=take_rows(self.X, rows),
+            y=self.y[rows],
+            weight=part(self.weight),
+            n_classes=self.n_classes,
+            sample_weight=part(self.sample_weight),
+            groups=part(self.groups),
         )
-        X = take_rows(self.X, rows)
-        return Training(X, self.y[rows], weight, self.n_classes, sample_weight)
 
 
 def checked_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
@@ -77,6 +88,23 @@ def checked_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | 
     if not weight.any():
         raise TrainingDataError("all sample weights are zero: there is not one class to learn")
     return weight
+
+
+def checked_groups(groups: Any, n_samples: int) -> Ints | None:
+    """Return groups as int64 ``(n_samples,)``; None where every sample is a group of its own.
+
+    Raises
+    ------
+    TrainingDataError
+        They have another shape.
+    """
+    if groups is None:
+        return None
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise TrainingDataError(f"groups.shape == {labels.shape}, expected {(n_samples,)}")
+    names, codes = np.unique(labels, return_inverse=True)
+    return None if len(names) == n_samples else codes.astype(np.int64)
 
 
 def class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> NDArray[np.float64]:
@@ -103,3 +131,100 @@ def class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> N
     if not (np.isfinite(factors).all() and (factors > 0).all()):
         raise ConfigError(f"class weights must be above 0, not {dict(class_weight)!r}")
     return factors
+
+
+def check_training_data(
+    X: Any, y: Any, class_names: Sequence[str] | None = None, min_samples_per_class: int = 1
+) -> None:
+    """Check that a head can learn from ``X`` and ``y``.
+
+    A constant feature is fine: scaling leaves it at zero. A class with one sample is learned from
+    that sample: heads that hold samples out (for early stopping or to calibrate probabilities)
+    always leave it on the training side. Callers that need more ask through
+    ``min_samples_per_class``.
+
+    Parameters
+    ----------
+    X : matrix of numbers, shape (n_samples, n_features)
+        An array, a memory map or the lazy ``FeatureSet.X``; it is read in blocks.
+    y : array-like, shape (n_samples,)
+        Labels; with ``class_names``, indices into them, where -1 says "no label".
+    class_names : sequence of str, optional
+        Names for the messages.
+    min_samples_per_class : int
+        The least that every class that occurs must have.
+
+    Raises
+    ------
+    TrainingDataError
+        No rows or features, lengths that differ, unlabelled rows, one class only, a class with too
+        few samples, NaN or infinity in ``X``.
+    """
+    labels = np.asarray(y)
+    _check_shape(X, labels)
+    if class_names is not None:
+        _check_codes(labels, class_names)
+    check_classes(labels, class_names, min_samples_per_class)
+    check_finite(X)
+
+
+def _check_shape(X: Any, labels: Any) -> None:
+    if len(X.shape) != 2:
+        raise TrainingDataError(
+            f"X must have two dimensions (n_samples, n_features), not {X.shape}"
+        )
+    n_samples, n_features = X.shape
+    if n_samples == 0:
+        raise TrainingDataError("there is nothing to train on: X has no rows (0 samples)")
+    if n_features == 0:
+        raise TrainingDataError("there is nothing to train on: X has no columns (0 features)")
+    if labels.shape != (n_samples,):
+        raise TrainingDataError(f"X has {n_samples} rows but y has the shape {labels.shape}")
+
+
+def _check_codes(labels: Any, class_names: Sequence[str]) -> None:
+    if labels.dtype.kind not in "iu":
+        raise TrainingDataError(f"y must hold indices of class names, not {labels.dtype}")
+    n_unlabelled = int(np.count_nonzero(labels < 0))
+    if n_unlabelled:
+        raise TrainingDataError(
+            f"{n_unlabelled} of {len(labels)} samples have no label. "
+            "Train on labelled samples only: y must not hold -1."
+        )
+    if int(labels.max()) >= len(class_names):
+        raise TrainingDataError(
+            f"y holds the label {int(labels.max())}, but there are {len(class_names)} class names"
+        )
+
+
+def check_classes(
+    labels: Any, class_names: Sequence[str] | None = None, min_samples_per_class: int = 1
+) -> None:
+    """Check that there are two classes or more, each with enough samples.
+
+    Raises
+    ------
+    TrainingDataError
+        One class only, or a class with too few samples.
+    """
+    found, counts = np.unique(labels, return_counts=True)
+    names = [
+        str(label) if class_names is None else class_names[int(label)] for label in found.tolist()
+    ]
+    if len(found) < 2:
+        n_samples = len(labels)
+        rows = "1 sample" if n_samples == 1 else f"{n_samples} samples"
+        raise TrainingDataError(
+            f"a head needs at least two classes, but there is only one class ({names[0]!r}) "
+            f"in {rows}"
+        )
+    few = [
+        f"{name!r} ({n})"
+        for name, n in zip(names, counts.tolist(), strict=True)
+        if n < min_samples_per_class
+    ]
+    if few:
+        raise TrainingDataError(
+            f"every class needs at least {min_samples_per_class} samples; too few in: "
+            f"{', '.join(few)}. Add images to these classes or leave them out."
+        )

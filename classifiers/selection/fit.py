@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSet, Scores
 from ..heads.registry import make_head
-from ..heads.training_checks import check_training_data
+from ..heads.training_data import check_training_data
 from ..models.model import Model
 from .memory import bounded_rows
 from .metrics import measure, wilson_interval
-from .splits import Split, split_features
+from .splits import Split, row_units, split_features
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
@@ -115,18 +115,13 @@ def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
 def fit_head(
     head: Any, features: FeatureSet, split: Split, options: HeadOptions | None = None
 ) -> None:
-    """Fit ``head`` on the training rows; a head that stops early watches the validation rows."""
+    """Fit ``head`` on the training rows alone: the rows that judge it are never watched."""
     options = options or HeadOptions()
-    watches = len(split.val) and getattr(head, "uses_validation", False)
-    parts = [split.train, split.val] if watches else [split.train]
     n_classes = len(features.class_names)
-    X, *watched = bounded_rows(features.X, parts, options.name, n_classes, options.memory)
+    (X,) = bounded_rows(features.X, [split.train], options.name, n_classes, options.memory)
     y = features.y[split.train]
     check_training_data(X, y, features.class_names)
-    if watched:
-        head.fit(X, y, validation_data=(watched[0], features.y[split.val]))
-    else:
-        head.fit(X, y)
+    head.fit(X, y, groups=row_units(features)[split.train])
 
 
 def score_split(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...cache import FeatureSet, Scores
 from ...cache.errors import TrainingDataError
 from ..heads.row_blocks import is_lazy
-from ..heads.training_checks import check_training_data
+from ..heads.training_data import check_training_data
 from .fit import seeded_head
 from .grid import Family
 from .memory import bounded_rows
@@ -74,6 +74,7 @@ class FoldData:
 
     X: Any
     y: NDArray[np.int64]
+    groups: NDArray[np.int64]
     X_held_out: Any
     y_held_out: NDArray[np.int64]
 
@@ -92,7 +93,8 @@ class FoldData:
         X, X_held_out = bounded_rows(features.X, parts, head, n_classes, memory)
         y = features.y[fold.train]
         check_training_data(X, y, features.class_names)
-        return cls(X, y, X_held_out, features.y[fold.held_out])
+        groups = row_units(features)[fold.train]
+        return cls(X, y, groups, X_held_out, features.y[fold.held_out])
 
     @property
     def is_in_memory(self) -> bool:
@@ -125,12 +127,11 @@ def measure_family(
     from ..heads.joint_fit import families, fit_many
 
     heads = [seeded_head(family.head, params, random_state) for params in family.params]
-    validation = (data.X_held_out, data.y_held_out) if len(data.y_held_out) else None
     places = {id(head): place for place, head in enumerate(heads)}
     groups = families(heads) if data.is_in_memory else [[head] for head in heads]
     for together in groups:
         start = time.perf_counter()
-        fit_many(together, data.X, data.y, validation_data=validation)
+        fit_many(together, data.X, data.y, groups=data.groups)
         seconds = (time.perf_counter() - start) / len(together)
         fitted = [Fitted(places[id(head)], head, seconds) for head in together]
         yield from zip(fitted, judge(fitted, family.head, data, n_classes), strict=True)

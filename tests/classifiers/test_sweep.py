@@ -12,7 +12,7 @@ from featx.cache.errors import ConfigError, TrainingDataError, UnknownHeadError
 from featx.cache.manifest import Listing, Manifest
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.registry import HEADS
-from featx.classifiers.selection.folds import make_folds
+from featx.classifiers.selection.folds import FoldData, make_folds, measure_family
 from featx.classifiers.selection.grid import Family, default_families, read_grid
 from featx.classifiers.selection.splits import split_features
 from featx.classifiers.selection.sweep import Candidate, SweepOptions, sweep
@@ -71,9 +71,9 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     rows: list[int] = []
     fit = CentroidHead.fit
 
-    def counted(self: CentroidHead, X: np.ndarray, y: np.ndarray, *more: object) -> object:
+    def counted(self: CentroidHead, X: np.ndarray, *rest: object, **options: object) -> object:
         rows.append(len(X))
-        return fit(self, X, y, *more)
+        return fit(self, X, *rest, **options)
 
     monkeypatch.setattr(CentroidHead, "fit", counted)
     return rows
@@ -218,3 +218,15 @@ def test_the_default_grid_covers_all_heads() -> None:
 def test_wrong_options(options: dict) -> None:
     with pytest.raises(ConfigError):
         SweepOptions(**options)
+
+
+def test_rows_that_judge_a_head_are_not_watched():
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(90, 8)).astype(np.float32), np.arange(90) % 3
+    family = Family("dense", ({"preset": "softmax", "epochs": 30},))
+    kernels = []
+    for labels in (y[60:], (y[60:] + 1) % 3):
+        data = FoldData(X[:60], y[:60], np.arange(60), X[60:], labels)
+        ((fitted, _),) = measure_family(family, data, 3, 0)
+        kernels.append(fitted.head.kernel_0_)
+    np.testing.assert_array_equal(*kernels)

@@ -55,7 +55,7 @@ class CentroidHead(Head):
         return normalised(scaled) if self.metric == "cosine" else scaled
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         for head in heads:
             head._fit(data)
 

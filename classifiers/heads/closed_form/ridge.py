@@ -35,7 +35,7 @@ class RidgeHead(LinearHead):
     class_weight : None, 'balanced' or mapping of class to weight
     """
 
-    shared_params = ("alpha",)
+    joint_params = ("alpha",)
     _rules: ClassVar = {"alpha": number(0), "standardize": FLAG, "class_weight": CLASS_WEIGHT}
 
     def __init__(
@@ -46,7 +46,7 @@ class RidgeHead(LinearHead):
         self.class_weight = class_weight
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         heads[0]._fit_scaler(data)
         system = decompose(heads[0], data)
         for head in heads:
@@ -57,7 +57,6 @@ class RidgeHead(LinearHead):
     def _solve(self, system: Decomposition, dtype: np.dtype[Any]) -> None:
         coef = (system.vectors / (system.values + self.alpha)) @ system.products
         self._set_weights(coef.T, system.target_mean - system.mean @ coef, dtype)
-        self.n_iter_, self.converged_ = 1, True
 
 
 @dataclass(frozen=True)

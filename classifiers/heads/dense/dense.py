@@ -11,8 +11,9 @@ import numpy as np
 
 from ....cache.errors import TrainingDataError
 from ..base import Head
+from ..held_out import hold_out
 from ..parameter_checks import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
-from ..row_blocks import Floats, Ints, check_finite, take_rows
+from ..row_blocks import Floats, check_finite, take_rows
 from ..serialisation import ArrayRule
 from ..training_data import Training
 from .dense_compiled import fits
@@ -43,8 +44,9 @@ class DenseHead(Head):
     batch_size : int
     weight_decay : float
     validation_fraction : float in [0, 1)
-        Held out of each class for early stopping where ``fit`` gets no ``validation_data``; 0 runs
-        all epochs. A class with one sample is never held out.
+        Share of each class's training samples that is held out for early stopping, groups whole;
+        the network does not learn from these samples, also not afterwards. A class of one sample
+        or one group is never held out. 0 runs all epochs.
     standardize : bool
     class_weight : None, 'balanced' or mapping of class to weight
     random_state : int, RandomState or None
@@ -60,6 +62,8 @@ class DenseHead(Head):
         Whose weights were kept, counted from 0.
     n_iter_ : int
         Epochs that ran.
+    converged_ : bool
+        Training stopped early; or ran all epochs, as ``validation_fraction=0`` asks.
 
     Notes
     -----
@@ -69,8 +73,8 @@ class DenseHead(Head):
     without a compiler, learn in Keras, in float32: in a grid as alone but for rounding.
     """
 
-    uses_validation = True
-    shared_params = ("preset", "hidden", "dropout", "lr", "epochs", "patience", "weight_decay")
+    iteration_param = "epochs"
+    joint_params = ("preset", "hidden", "dropout", "lr", "epochs", "patience", "weight_decay")
     _rules: ClassVar = {
         "preset": one_of(*PRESETS),
         "hidden": NOTHING | widths(),
@@ -87,7 +91,6 @@ class DenseHead(Head):
     }
     history_: dict[str, list[float]]
     best_epoch_: int
-    n_iter_: int
 
     def __init__(
         self,
@@ -119,30 +122,36 @@ class DenseHead(Head):
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        validation_data: Any = None,
     ) -> Self:
         """Learn from features and labels.
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, groups
             As for every head. Batches are read as they are needed: a memory map stays on disk.
         validation_data : tuple (X, y), optional
-            Watched for early stopping instead of a part of the training samples; samples of
-            classes that training lacks are left out, and if none remain, a part of the training
-            samples is watched after all.
+            Watched for early stopping instead of a part of the training samples: give samples that
+            judge nothing afterwards. Samples of classes that training lacks are left out, and if
+            none remain, a part of the training samples is watched after all.
 
         Raises
         ------
         TrainingDataError, ConfigError
         """
         self._check_params()
-        data = self._prepare(X, y, sample_weight)
-        self._fit_together([self], self._watching(data, validation_data))
+        data = self._prepare(X, y, sample_weight, groups)
+        self._fit_jointly([self], self._watching(data, validation_data))
         return self
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         first = heads[0]
         seed = first._seed()
         generator = np.random.default_rng(seed)
@@ -196,16 +205,10 @@ class DenseHead(Head):
     def _hold_out(
         self, data: Training, generator: np.random.Generator
     ) -> tuple[Training, Training | None]:
-        """Set ``validation_fraction`` of each class aside, at least one of two samples or more."""
+        """Set ``validation_fraction`` of each class aside."""
         if not self.validation_fraction:
             return data, None
-        held_out: list[Ints] = []
-        for label in range(data.n_classes):
-            members = generator.permutation(np.flatnonzero(data.y == label))
-            wanted = max(1, round(self.validation_fraction * len(members)))
-            held_out.append(members[: min(wanted, len(members) - 1)])
-        mask = np.zeros(len(data.y), bool)
-        mask[np.concatenate(held_out)] = True
+        mask = hold_out(data.y, self.validation_fraction, generator, data.groups)
         if not mask.any():
             return data, None
         return data.take(np.flatnonzero(~mask)), data.take(np.flatnonzero(mask))
@@ -246,6 +249,8 @@ class DenseHead(Head):
             setattr(self, f"bias_{i}_", bias)
         self.history_, self.best_epoch_ = trained.history, trained.best_epoch
         self.n_iter_ = len(trained.history["loss"])
+        stops_early = "val_loss" in trained.history
+        self.converged_ = not stops_early or self.n_iter_ - self.best_epoch_ > self.patience
 
     @property
     def _layers(self) -> list[tuple[Floats, Floats]]:

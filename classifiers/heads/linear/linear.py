@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from ..base import Head
-from ..calibration import calibration_folds, fit_temperature
+from ..calibration import fit_temperature
+from ..held_out import calibration_folds
 from ..parameter_checks import CLASS_WEIGHT, FLAG, number, whole
 from ..row_blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, take_rows
 from ..serialisation import ArrayRule
@@ -32,8 +33,6 @@ class LinearHead(Head):
     coef_ : ndarray, shape (m, n_features)
         For the standardised features; ``m`` is 1 for two classes, else ``n_classes``.
     intercept_ : ndarray, shape (m,)
-    n_iter_ : int
-    converged_ : bool
     """
 
     _array_rules: ClassVar[dict[str, ArrayRule]] = {
@@ -43,8 +42,6 @@ class LinearHead(Head):
     }
     coef_: Floats
     intercept_: Floats
-    n_iter_: int
-    converged_: bool
 
     def _decide(self, block: Floats) -> Floats:
         decision: Floats = block @ self.coef_.T.astype(block.dtype, copy=False)
@@ -62,9 +59,17 @@ class LinearHead(Head):
 
 
 class SolvedHead(LinearHead):
-    """Base of the linear heads that our own solver fits."""
+    """Base of the linear heads that our own solver fits.
 
-    shared_params = ("C",)
+    Attributes
+    ----------
+    n_iter_ : int
+        Passes over the features.
+    converged_ : bool
+    """
+
+    joint_params = ("C",)
+    iteration_param = "max_iter"
     C: float
     max_iter: int
     tol: float
@@ -131,7 +136,7 @@ class LogisticHead(SolvedHead):
         self.tol = tol
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         first = heads[0]
         first._fit_scaler(data)
         result = first._solve(data, [head.C for head in heads], data.weight, "logistic")
@@ -177,10 +182,10 @@ class LinearSVMHead(SolvedHead):
         self.tol = tol
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         first = heads[0]
         first._fit_scaler(data)
-        held_out = [rows for _, rows in calibration_folds(data.y)]
+        held_out = [rows for _, rows in calibration_folds(data.y, groups=data.groups)]
         # Row 0 is the head itself; in the other rows, what a fold holds out weighs nothing.
         weights = np.tile(data.weights, (1 + len(held_out), 1))
         for row, rows in zip(weights[1:], held_out, strict=True):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache.errors import ConfigError, ModelFileError
+from ....cache.errors import ModelFileError
 from ..base import Head
 from ..parameter_checks import FLAG, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype
@@ -24,6 +24,7 @@ class KNNHead(Head):
     Parameters
     ----------
     n_neighbors : int
+        At most the training samples; more of them count as all.
     weights : 'uniform' or 'distance'
         ``distance`` lets a neighbour count by the inverse of its distance; neighbours at distance
         zero leave the others no say.
@@ -40,7 +41,7 @@ class KNNHead(Head):
         What each training sample's vote counts: its ``sample_weight``.
     """
 
-    shared_params = ("n_neighbors", "weights")
+    joint_params = ("n_neighbors", "weights")
     _rules: ClassVar = {
         "n_neighbors": whole(1),
         "weights": one_of("uniform", "distance"),
@@ -74,28 +75,26 @@ class KNNHead(Head):
         return normalised(scaled) if self.metric == "cosine" else scaled
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
-        first, n_samples = heads[0], len(data.y)
-        most = max(head.n_neighbors for head in heads)
-        if most > n_samples:
-            raise ConfigError(
-                f"KNNHead: n_neighbors must not exceed the {n_samples} training samples "
-                f"(n_samples = {n_samples}), not {most}"
-            )
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
+        first = heads[0]
         first._fit_scaler(data)
         samples, votes = first._scaled_all(data), data.weights.astype(data.dtype)
         for head in heads:
             head._take_scale(first)
             head.samples_, head.labels_, head.votes_ = samples, data.y, votes
 
+    @property
+    def _n_voters(self) -> int:
+        return min(int(self.n_neighbors), len(self.labels_))
+
     def _decide(self, block: Floats) -> Floats:
         """Return the votes of each class, ``(n, k)``, each row summing to 1."""
         samples = self.samples_.astype(block.dtype, copy=False)
-        return self._count(*Search(samples, len(block)).nearest(block, self.n_neighbors))
+        return self._count(*Search(samples, len(block)).nearest(block, self._n_voters))
 
     def _count(self, nearest: NDArray[np.intp], distance: Floats) -> Floats:
         """Return each class's share of the votes of the first ``n_neighbors``."""
-        nearest, distance = nearest[:, : self.n_neighbors], distance[:, : self.n_neighbors]
+        nearest, distance = nearest[:, : self._n_voters], distance[:, : self._n_voters]
         votes = self.votes_[nearest].astype(distance.dtype)
         if self.weights == "distance":
             votes *= inverse_distances(distance)
@@ -105,12 +104,12 @@ class KNNHead(Head):
         return counts
 
     def _probabilities(self, X: Any) -> Floats:
-        return self._probabilities_together([self], X)[0]
+        return self._probabilities_jointly([self], X)[0]
 
     @classmethod
-    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+    def _probabilities_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         """Look for neighbours once, as many as the greediest head wants."""
-        first, most = heads[0], max(head.n_neighbors for head in heads)
+        first, most = heads[0], max(head._n_voters for head in heads)
         X = first._input(X)
         search = Search(first.samples_.astype(compute_dtype(X.dtype), copy=False), X.shape[0])
 
@@ -125,9 +124,6 @@ class KNNHead(Head):
 
     def _restore(self, found: Any) -> None:
         super()._restore(found)
-        n_samples = len(self.labels_)
-        if self.n_neighbors > n_samples:
-            raise ModelFileError(f"{self.n_neighbors} neighbours of {n_samples} samples")
         if self.labels_.min() < 0 or self.labels_.max() >= len(self.classes_):
             raise ModelFileError("the head's array 'labels' points outside its classes")
 

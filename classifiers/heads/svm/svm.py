@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ....cache.errors import ModelFileError
 from ..base import Head
 from ..bf16_matmul import is_large
-from ..calibration import calibration_folds, fit_temperature, probabilities
+from ..calibration import fit_temperature, probabilities
+from ..held_out import calibration_folds
 from ..parameter_checks import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype, iter_blocks
 from ..serialisation import ArrayRule
@@ -55,7 +56,8 @@ class RBFSVMHead(Head):
     converged_ : bool
     """
 
-    shared_params = ("C", "gamma")
+    joint_params = ("C", "gamma")
+    iteration_param = "max_iter"
     _rules: ClassVar = {
         "C": number(0),
         "gamma": number(0) | one_of("scale"),
@@ -97,7 +99,7 @@ class RBFSVMHead(Head):
         self.max_iter = max_iter
 
     @classmethod
-    def _fit_together(cls, heads: Sequence[Self], data: Training) -> None:
+    def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         fit_heads(heads, data)
 
     @property
@@ -124,7 +126,7 @@ class RBFSVMHead(Head):
         return decision[:, 0] if decision.shape[1] == 1 else decision
 
     @classmethod
-    def _probabilities_together(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
+    def _probabilities_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         """Compute the kernels of a large matrix once for all heads of one gamma."""
         first, X = heads[0], heads[0]._input(X)
         rows = [head._support_rows for head in heads if hasattr(head, "_support_rows")]
@@ -167,7 +169,7 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     first._fit_scaler(data)
     for head in heads[1:]:
         head._take_scale(first)
-    fold = _fold_numbers(data.y)
+    fold = _fold_numbers(data)
     # Sorted by class, then fold: a fold's part of a class is one run of rows.
     order = np.lexsort((fold, data.y))
     samples = Sorted(first._scaled_all(data)[order], data.y[order], data.weights[order])
@@ -191,10 +193,10 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
             heads[i]._set_solution(whole[i], machine, temperature)
 
 
-def _fold_numbers(y: Ints) -> Ints:
+def _fold_numbers(data: Training) -> Ints:
     """Return which fold holds each sample out to calibrate, ``(n_samples,)``; -1 for none."""
-    fold = np.full(len(y), -1)
-    for i, (_, held_out) in enumerate(calibration_folds(y)):
+    fold = np.full(len(data.y), -1)
+    for i, (_, held_out) in enumerate(calibration_folds(data.y, groups=data.groups)):
         fold[held_out] = i
     return fold
 

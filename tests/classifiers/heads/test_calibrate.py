@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.classifiers.heads.calibration import (
-    calibration_folds,
-    fit_temperature,
-    probabilities,
-    softmax,
-    stratified_folds,
-)
+from featx.classifiers.heads.calibration import fit_temperature, probabilities, softmax
 from featx.classifiers.heads.svm.one_vs_one import couple_pairs, votes_of_pairs
 
 
@@ -47,26 +41,6 @@ def test_probabilities_survive_large_decisions(dtype):
     np.testing.assert_allclose(found.sum(axis=1), 1)
     np.testing.assert_allclose(found[:, 1], [0, 0.0066928509, 0.5, 0.9933071491, 1], rtol=1e-5)
     np.testing.assert_allclose(probabilities(np.array([[1e30, 0, -1e30]], dtype)), [[1, 0, 0]])
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(2, 5))
-def test_folds_hold_each_sample_out_once_and_keep_every_class(labels, n_folds):
-    y = np.array(labels)
-    held = np.zeros(len(y), int)
-    for train, held_out in stratified_folds(y, n_folds):
-        assert set(y[train]) == set(y)
-        assert sorted([*train, *held_out]) == list(range(len(y)))
-        held[held_out] += 1
-    counts = np.bincount(y)[y]
-    np.testing.assert_array_equal(held, (counts > 1).astype(int))
-
-
-def test_one_fold_is_enough_for_many_samples():
-    y = np.arange(6000) % 3
-    ((train, held_out),) = calibration_folds(y)
-    assert (len(train), len(held_out)) == (4800, 1200)
-    assert len(calibration_folds(y[:300])) == 3
 
 
 @settings(deadline=None)

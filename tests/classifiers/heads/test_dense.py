@@ -101,6 +101,15 @@ def test_class_weight_moves_the_answer(digits):
     assert counts[0] > counts[1]
 
 
+def test_convergence_is_told(digits):
+    head = DenseHead("softmax", epochs=2).fit(digits.X, digits.y)
+    assert not head.converged_
+    assert "epochs=2" in head.convergence_note()
+    assert DenseHead("softmax", epochs=2, validation_fraction=0).fit(digits.X, digits.y).converged_
+    head = DenseHead(lr=0.1, epochs=90, patience=1).fit(digits.X[:200], digits.y[:200])
+    assert head.converged_ and head.convergence_note() == ""
+
+
 def test_batch_larger_than_the_set_is_cut(digits):
     head = DenseHead("softmax", batch_size=10_000, epochs=2).fit(digits.X[:50], digits.y[:50])
     assert head.n_iter_ == 2

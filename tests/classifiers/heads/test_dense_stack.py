@@ -146,14 +146,6 @@ def test_a_grid_together_equals_each_head_alone(digits):
     assert len({head.n_iter_ for head in together}) > 1
 
 
-def test_together_watches_the_callers_validation_data(digits):
-    validation = (digits.X_test, digits.y_test)
-    heads = [DenseHead("softmax", epochs=3, lr=lr) for lr in (0.001, 0.01)]
-    for head in fit_many(heads, digits.X, digits.y, validation_data=validation):
-        accuracy = head.history_["val_accuracy"][head.best_epoch_]
-        assert accuracy == pytest.approx(head.score(*validation), abs=1e-6)
-
-
 def test_a_model_that_diverges_leaves_the_others_alone(digits):
     heads = [DenseHead("softmax", epochs=3), DenseHead("softmax", epochs=3, lr=1e30)]
     first, wild = fit_many(heads, digits.X, digits.y)

@@ -10,6 +10,7 @@ from featx.classifiers.heads.linear.solver.fast_products import multiplies_bfloa
 from featx.classifiers.heads.neighbours import neighbours
 from featx.classifiers.heads.neighbours.knn import KNNHead
 from featx.classifiers.heads.neighbours.neighbours import Search
+from featx.classifiers.heads.registry import load_head
 
 bfloat16 = pytest.mark.skipif(not multiplies_bfloat16(), reason="no faster bfloat16 here")
 
@@ -56,6 +57,15 @@ def test_rows_that_bfloat16_cannot_settle_are_searched_again(monkeypatch):
     monkeypatch.setattr(neighbours.Search, "_exactly", spy)
     Search(samples, len(queries)).nearest(queries, 7)
     assert sum(counted) == len(queries)
+
+
+def test_more_neighbours_than_samples_are_all_of_them(digits):
+    X, y = digits.X[:24], digits.y[:24]
+    many, all_of_them = KNNHead(50).fit(X, y), KNNHead(24).fit(X, y)
+    expected = all_of_them.predict_proba(digits.X_test)
+    np.testing.assert_array_equal(many.predict_proba(digits.X_test), expected)
+    again = load_head("knn", many.get_json_params(), many.get_arrays())
+    np.testing.assert_array_equal(again.predict_proba(digits.X_test), expected)
 
 
 @bfloat16

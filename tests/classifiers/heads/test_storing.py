@@ -125,7 +125,6 @@ def test_the_scaler_belongs_to_the_parameters(name, heads):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("knn", {"n_neighbors": 401}),
         ("knn", {"n_neighbors": -1}),
         ("dense", {"hidden": [8]}),
         ("dense", {"hidden": ["8", "4"]}),

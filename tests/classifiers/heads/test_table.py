@@ -90,11 +90,6 @@ def test_class_weight_of_a_class_that_is_not_there_is_refused(digits):
         make_head("ridge", class_weight={3: -2.0}).fit(digits.X, digits.y)
 
 
-def test_more_neighbours_than_samples_are_refused(digits):
-    with pytest.raises(ConfigError, match="20 training samples"):
-        make_head("knn", n_neighbors=21).fit(digits.X[:20], digits.y[:20])
-
-
 def test_importing_the_table_loads_no_library():
     code = (
         "import sys, featx.classifiers.heads.registry as t; t.find_head('svm');"

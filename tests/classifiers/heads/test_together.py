@@ -63,28 +63,12 @@ def test_neighbours_found_together_are_counted_in_one_copy(digits):
     assert [found.shape for found in empty] == [(0, 10), (0, 10)]
 
 
-def test_too_many_neighbours_are_refused_whichever_head_asks(digits):
-    with pytest.raises(ConfigError, match="not 41"):
-        fit_many([KNNHead(3), KNNHead(41)], digits.X[:40], digits.y[:40])
-
-
 def test_linear_heads_fitted_together_are_close_to_fitted_alone(digits):
     together = fit_many([clone(head).set_params(tol=1e-8) for head in CLOSE], digits.X, digits.y)
     for head, found in zip(CLOSE, together, strict=True):
         alone = clone(head).set_params(tol=1e-8).fit(digits.X, digits.y)
         difference = found.predict_proba(digits.X_test) - alone.predict_proba(digits.X_test)
         assert np.abs(difference).max() < 0.01
-
-
-def test_heads_that_stop_early_watch_the_validation_data(digits):
-    (head,) = fit_many(
-        [DenseHead("softmax", epochs=2)],
-        digits.X,
-        digits.y,
-        validation_data=(digits.X_test, digits.y_test),
-    )
-    accuracy = head.history_["val_accuracy"][head.best_epoch_]
-    assert accuracy == pytest.approx(head.score(digits.X_test, digits.y_test), abs=1e-6)
 
 
 def test_a_bad_parameter_stops_before_anything_is_fitted(digits):

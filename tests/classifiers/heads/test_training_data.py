@@ -12,7 +12,7 @@ from featx.classifiers.heads import row_blocks as blocks
 from featx.classifiers.heads.registry import HEADS, make_head
 from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.heads.scaler import measure_scale
-from featx.classifiers.heads.training_checks import check_training_data
+from featx.classifiers.heads.training_data import check_training_data
 
 SMALL = {"dense": {"hidden": (8,), "epochs": 5}, "knn": {"n_neighbors": 3}}
 X = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -128,6 +128,9 @@ def test_no_warning_reaches_the_user(name, digits):
         head.fit(digits.X[:300], digits.y[:300])
     if name in hard:
         assert not head.converged_
+        assert "max_iter=1" in head.convergence_note()
+    else:
+        assert head.convergence_note() == "" or name == "dense"
 
 
 @pytest.mark.parametrize("name", HEADS)
