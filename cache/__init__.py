@@ -5,9 +5,11 @@ from .features import FeatureMatrix, FeatureSet
 from .format.compression import COMPRESSIONS
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
+from .records.journal import sample_keys
 from .records.quarantine import BadImage
 from .records.run_record import RunRecord
 from .records.scores import Scores
+from .run import Run
 from .shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
@@ -30,10 +32,12 @@ __all__ = [
     "FeatureStore",
     "Listing",
     "Manifest",
+    "Run",
     "RunRecord",
     "Scores",
     "ShardSet",
     "StoredFeatures",
     "StringColumn",
     "has_digest",
+    "sample_keys",
 ]

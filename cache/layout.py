@@ -9,7 +9,8 @@ from .format.atomic import PARTIAL
 
 SHARD_SUFFIX = ".h5"
 MANIFEST_SUFFIX = ".h5"
-PROGRESS_SUFFIX = ".progress"
+PROGRESS_SUFFIX = ".progress"  # of runs before there were journals
+JOURNAL_SUFFIX = ".journal"
 QUARANTINE_SUFFIX = ".jsonl"
 RUN_SUFFIX = ".json"
 SPEC_NAME = "spec.json"
@@ -46,9 +47,9 @@ class Layout:
         """Return the file of a snapshot."""
         return self.root / "manifests" / f"{name}{MANIFEST_SUFFIX}"
 
-    def progress(self, name: str) -> Path:
-        """Return the file of an unfinished run's snapshot."""
-        return self.root / "manifests" / f"{name}{PROGRESS_SUFFIX}"
+    def journal(self, run: str) -> Path:
+        """Return the file in which a run names its rows."""
+        return self.root / "runs" / f"{run}{JOURNAL_SUFFIX}"
 
     def quarantine(self, name: str) -> Path:
         """Return the file of a source's unreadable images."""
@@ -81,12 +82,16 @@ class Layout:
         return sorted((self.root / "manifests").glob(f"*{MANIFEST_SUFFIX}"))
 
     def progress_paths(self) -> list[Path]:
-        """Return the snapshots of unfinished runs."""
+        """Return the snapshots of unfinished runs of earlier versions."""
         return sorted((self.root / "manifests").glob(f"*{PROGRESS_SUFFIX}"))
+
+    def journal_paths(self) -> list[Path]:
+        """Return the journals of unfinished runs."""
+        return sorted((self.root / "runs").glob(f"*{JOURNAL_SUFFIX}"))
 
     def files(self) -> list[Path]:
         """Return every file in the folders that belong to the cache, leftovers included."""
-        folders = ("sets", "manifests", "quarantine")
+        folders = ("sets", "manifests", "runs", "quarantine")
         return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
 
     def partials(self) -> list[Path]:

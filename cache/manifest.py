@@ -17,6 +17,7 @@ SPLITS = ("train", "val", "test")
 NO_LABEL = -1
 NO_SPLIT = -1
 DIGEST_BYTES = 32
+RACY_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -133,3 +134,14 @@ def has_digest(digests: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which rows of ``digests`` ``(n, 32)`` hold a digest, as bool ``(n,)``."""
     found: NDArray[np.bool_] = np.asarray(digests.any(axis=1))
     return found
+
+
+def prove_unchanged(stamps: NDArray[np.int64], taken_ns: int) -> NDArray[np.bool_]:
+    """Tell which ``stamps`` ``(n, 3)``, met again, prove a file unchanged, as bool ``(n,)``.
+
+    A file that was changed less than two seconds before its stamp was taken may have changed again
+    within one tick of the clock (git's "racy" entries).
+    """
+    newest = stamps[:, 1:].max(axis=1, initial=0)
+    proofs: NDArray[np.bool_] = stamps.any(axis=1) & (newest < taken_ns - RACY_NS)
+    return proofs

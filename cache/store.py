@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .batch import FeatureBatch
 from .errors import CacheFormatError, FeaturesNotFoundError
@@ -13,10 +17,12 @@ from .format.atomic import write_text
 from .format.compression import check_compression
 from .format.shard import write_shard
 from .layout import Layout, size_of
-from .manifest import Manifest
+from .manifest import DIGEST_BYTES, Listing, Manifest, prove_unchanged
+from .records.journal import Journal, read_journal, sample_keys
 from .records.manifest_file import read_location, read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
-from .records.run_record import RunRecord, read_run, write_run
+from .records.run_record import EXTRACT, RunRecord, read_run, write_run
+from .run import Run, new_header
 from .shardset import ShardSet
 from .spec import FeatureSpec
 
@@ -101,18 +107,68 @@ class FeatureStore:
         path = self.layout.manifest(name)
         return read_manifest(path) if path.exists() else None
 
-    def write_progress(self, manifest: Manifest) -> None:
-        """Save the digests taken so far, so that a run that is cut short hashes nothing twice."""
-        write_manifest(self.layout.progress(manifest.name), manifest)
+    def begin_run(
+        self,
+        kind: str,
+        name: str,
+        location: str,
+        specs: Sequence[FeatureSpec],
+        started_ns: int | None = None,
+    ) -> Run:
+        """Begin a run, which names the rows that it uses; see ``Run``.
 
-    def read_progress(self, name: str) -> Manifest | None:
-        """Read what an interrupted run had hashed, or None."""
-        path = self.layout.progress(name)
-        return read_manifest(path) if path.exists() else None
+        Nothing is written before the first rows are named.
 
-    def drop_progress(self, name: str) -> None:
-        """Forget the progress of a run that is complete."""
-        self.layout.progress(name).unlink(missing_ok=True)
+        Parameters
+        ----------
+        kind : str
+            ``extract``, ``score`` or ``transform``.
+        name, location : str
+            Of the source; a transformer's name is ``transformer``.
+        specs : sequence of FeatureSpec
+        started_ns : int, optional
+            When the stamps of the source's files were taken; by default now.
+        """
+        return Run(self, new_header(kind, name, location, specs, started_ns))
+
+    def read_journals(self) -> list[Journal]:
+        """Read the journals of all unfinished runs, of this process and of others.
+
+        Raises
+        ------
+        CacheFormatError
+            One is damaged.
+        """
+        journals = []
+        for path in self.layout.journal_paths():
+            with suppress(FileNotFoundError):  # that run has just ended
+                journals.append(read_journal(path))
+        return journals
+
+    def recall_digests(
+        self, name: str, listing: Listing, stamps: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Return the digests ``(n, 32)`` that unfinished runs over a source took; zeros for others.
+
+        An image counts as known where its id and stamp are the same as then.
+        """
+        digests = np.zeros((len(listing), DIGEST_BYTES), np.uint8)
+        journals = [j for j in self._sound_journals() if j.header.name == name]
+        if not journals:
+            return digests
+        rows = np.arange(len(listing))
+        keys = [key.tobytes() for key in sample_keys(listing.sample_ids, stamps, rows)]
+        for journal in journals:
+            taken = dict(zip(map(bytes, journal.sample_keys), journal.digests, strict=True))
+            for row in np.flatnonzero(prove_unchanged(stamps, journal.header.started_ns)).tolist():
+                if keys[row] in taken:
+                    digests[row] = taken[keys[row]]
+        return digests
+
+    def _sound_journals(self) -> Iterator[Journal]:
+        for path in self.layout.journal_paths():
+            with suppress(FileNotFoundError, CacheFormatError):
+                yield read_journal(path)
 
     def write_quarantine(self, name: str, bad: Sequence[BadImage]) -> None:
         """Replace the list of a source's unreadable images."""
@@ -185,9 +241,14 @@ class FeatureStore:
                 f"the cache {self.root} holds no features: run `featx extract` first, or name "
                 "another cache with --cache"
             )
-        matches = [s for s in stored if name is None or _answers(s, name)]
+        matches = [s for s in stored if (_answers(s, name) if name else s.record.kind == EXTRACT)]
         if not matches:
             known = ", ".join(s.name for s in stored)
+            if name is None:
+                raise FeaturesNotFoundError(
+                    f"the cache {self.root} holds no extracted features: run `featx extract` "
+                    f"first, or name those of a scoring or a transformer: {known}"
+                )
             raise FeaturesNotFoundError(
                 f"no cached features answer to {name!r}. The cache {self.root} holds: {known}"
             )

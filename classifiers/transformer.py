@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,11 +23,14 @@ from ..cache import (
     Listing,
     StringColumn,
 )
-from ..cache.errors import ImageError, SourceFormatError
+from ..cache.errors import CacheWriteError, ImageError, SourceFormatError
+from ..cache.records.run_record import TRANSFORM
 from ..extractor import FeatureOptions, RunOptions
 from ..extractor.pipeline.features import iter_features
 from ..extractor.plan import Plan, make_plan
 from ..extractor.sources import Raw, digest_of
+
+NAME, LOCATION = "transformer", "images given to a FeatureExtractor"
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -116,13 +120,18 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         plan, store = self._plan(), FeatureStore(self.cache)
         run = RunOptions(workers=self.workers, batch_size=self.batch_size)
         digests = source.digests(run.n_workers)
-        shards = store.open_set(plan.spec)
-        _, first = np.unique(digests, axis=0, return_index=True)
-        missing = np.sort(first[shards.index.find(digests[first]) < 0])
-        if len(missing):
-            _extract(source.take(missing), plan, store, run)
+        with store.begin_run(TRANSFORM, NAME, LOCATION, [plan.spec]) as cache_run:
+            _, first = np.unique(digests, axis=0, return_index=True)
+            cache_run.count_on(digests[first])
             shards = store.open_set(plan.spec)
-        features: NDArray[Any] = np.array(shards.take(shards.index.find(digests)))
+            missing = np.sort(first[shards.index.find(digests[first]) < 0])
+            if len(missing):
+                cache_run.name_rows(digests[missing])
+                _extract(source.take(missing), plan, store, run)
+                shards = store.open_set(plan.spec)
+            features: NDArray[Any] = np.array(shards.take(shards.index.find(digests)))
+            with suppress(CacheWriteError):
+                cache_run.finish()
         return features
 
     def __sklearn_tags__(self) -> Any:
@@ -155,8 +164,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class _Items:
     """Images in memory or on disk, as a source."""
 
-    name = "items"
-    location = "the transformer's input"
+    name, location = NAME, LOCATION
 
     def __init__(self, items: Sequence[Any]) -> None:
         self.items = items

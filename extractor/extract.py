@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..cache import BadImage, FeatureStore, RunRecord
+from ..cache import BadImage, FeatureStore, Manifest, RunRecord, has_digest, sample_keys
 from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
+from ..cache.records.run_record import EXTRACT
 from .engines.choose import AUTO, idle_gpu
 from .engines.model_folder import model_folder
 from .engines.precision import Settled, settle
@@ -62,9 +63,10 @@ def extract(
     started = time.perf_counter()
     with strict_images():
         settled = _without_repeats(settle(plans, source, store, options, observer.say))
-        run = _Extraction(source, settled, store, options, observer, started)
-        run.work()
-    return run.finish()
+        extraction = _Extraction(source, settled, store, options, observer, started)
+        with extraction.run:
+            extraction.work()
+            return extraction.finish()
 
 
 def _without_repeats(settled: Sequence[Settled]) -> list[Settled]:
@@ -86,6 +88,11 @@ class _Extraction:
     def __post_init__(self) -> None:
         self.survey: Survey = survey(self.source, self.store)
         self.plans = [found.plan for found in self.settled]
+        specs = [plan.spec for plan in self.plans]
+        source, started_ns = self.source, self.survey.started_ns
+        self.run = self.store.begin_run(EXTRACT, source.name, source.location, specs, started_ns)
+        self.named = np.zeros(len(self.survey.listing), np.bool_)
+        self._name_rows(self.run.count_on)
         self.groups = group_plans(self.plans)
         quarantine = self.store.read_quarantine(self.source.name)
         self.failed: dict[bytes, str] = {}
@@ -109,7 +116,9 @@ class _Extraction:
         names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
         self.observer.begin(len(todo), f"{names}: extracting")
         specs = [plan.spec for plan in self.plans]
-        writer = ShardWriter(self.store, specs, self._save_progress, n_samples)
+        writer = ShardWriter(
+            self.store, specs, lambda: self._name_rows(self.run.name_rows), n_samples
+        )
         pipeline = Pipeline(self.lanes, self.coverage, writer)
         geometries = tuple(group.geometry for group in self.groups)
         reader = Reader(self.source, geometries, self.coverage.claim)
@@ -148,10 +157,12 @@ class _Extraction:
         pipeline.add(item.digest, item.pixels)
         self.observer.advance(1)
 
-    def _save_progress(self) -> None:
-        # Digests change meanwhile. One that is half written names no row, so that a later run reads
-        # its image again: a copy for each shard would show in the memory of a run.
-        self.store.write_progress(self.survey.manifest(self.source))
+    def _name_rows(self, name: Callable[..., None]) -> None:
+        """Name the rows of all images whose digest is known and that are not named yet."""
+        survey = self.survey
+        new = np.flatnonzero(has_digest(survey.digests) & ~self.named)
+        name(survey.digests[new], sample_keys(survey.listing.sample_ids, survey.stamps, new))
+        self.named[new] = True
 
     def finish(self) -> list[ExtractReport]:
         """Write the snapshot, the quarantine and the records; check the limit on bad images."""
@@ -165,9 +176,8 @@ class _Extraction:
                 f"not one of the {len(bad)} files in {self.source.location} can be read as an "
                 f"image. The first is {bad[0].sample_id}: {bad[0].reason}. All reasons: {place}"
             )
-        self.store.write_manifest(manifest)
-        self.store.drop_progress(name)
-        records = self._write_records(len(bad))
+        self._name_rows(self.run.count_on)
+        records = self._write_records(manifest, len(bad))
         if self.options.max_bad:
             self.options.max_bad.check(len(bad), len(manifest), place)
         sentence, warnings = self._bottleneck(), self._warnings()
@@ -198,12 +208,10 @@ class _Extraction:
                 bad.append(BadImage(ids[index], digest.hex(), self.failed[digest]))
         return bad
 
-    def _write_records(self, n_bad: int) -> list[RunRecord]:
+    def _write_records(self, manifest: Manifest, n_bad: int) -> list[RunRecord]:
         """Write one record for each plan, the first plan's last: it counts as the newest."""
         records = [self._record(member, n_bad) for member in reversed(range(len(self.plans)))]
-        for record in records:
-            self.store.write_run(record)
-        return records[::-1]
+        return self.run.finish(manifest, records)[::-1]
 
     def _record(self, member: int, n_bad: int) -> RunRecord:
         n_samples, n_written = len(self.survey.listing), self.n_written[member]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
     if not (other.root / "sets").is_dir():
         raise FeaturesNotFoundError(f"{other.root} is no feature cache: it has no folder `sets`")
     report = MergeReport()
+    # Names before rows: what an unfinished run there has written is to stay here as well.
+    for path in other.layout.journal_paths():
+        _merge_journal(store, path)
     for fingerprint in other.layout.fingerprints():
         _merge_set(store, other, fingerprint, report)
     for path in other.layout.manifest_paths():
@@ -108,6 +112,13 @@ def _adopt(path: Path, place: Path) -> None:
         if isinstance(error, FileNotFoundError):
             raise CacheWriteError(f"{path} went away while it was adopted: try again") from error
         with atomic_path(place) as partial:
+            shutil.copyfile(path, partial)
+
+
+def _merge_journal(store: FeatureStore, path: Path) -> None:
+    copy = store.layout.journal(path.stem)
+    if not copy.exists():
+        with suppress(FileNotFoundError), atomic_path(copy) as partial:
             shutil.copyfile(path, partial)
 
 

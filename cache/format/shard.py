@@ -22,7 +22,7 @@ from .rows import Rows, open_rows
 KIND = "shard"
 
 
-def new_shard_path(folder: Path) -> Path:
+def unique_name() -> str:
     """Return a name that no other process or machine takes; names sort by their time.
 
     The layout is that of UUID version 7 (RFC 9562): 48 bits of milliseconds, then random bits.
@@ -30,7 +30,7 @@ def new_shard_path(folder: Path) -> Path:
     random = uuid.uuid4().int & ((1 << 80) - 1)
     number = (time.time_ns() // 1_000_000 & ((1 << 48) - 1)) << 80 | random
     number = number & ~(0xF << 76) | 0x7 << 76
-    return folder / f"{uuid.UUID(int=number).hex}{SHARD_SUFFIX}"
+    return uuid.UUID(int=number).hex
 
 
 def write_shard(
@@ -57,7 +57,7 @@ def write_rows(
     compression: str,
 ) -> Path:
     """Write digests ``(n, 32)``, views ``(n,)`` and rows ``(n, d)`` as one new shard."""
-    path = new_shard_path(folder)
+    path = folder / f"{unique_name()}{SHARD_SUFFIX}"
     attributes: dict[str, str | int] = {
         "fingerprint": spec.fingerprint,
         "spec": spec.to_json(),

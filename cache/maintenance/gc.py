@@ -13,7 +13,7 @@ from ..errors import CacheFormatError
 from ..format.shard import Shard
 from ..layout import size_of
 from ..store import FeatureStore
-from .reachability import LiveDigests, all_live
+from .reachability import ReachableDigests, is_old, is_stale, reachable_digests
 from .repair import copy_rows
 
 PARTIAL_AGE_SECONDS = 3600.0
@@ -38,8 +38,8 @@ class Garbage:
     rows : list of DeadRows
         Shards to rewrite without these rows, or to remove where all are dead.
     partials : list of Path
-        Leftovers of runs that died: files under a temporary name, untouched for an hour. A shard is
-        written in seconds, so no living run has one that old.
+        Leftovers of runs that died: files under a temporary name, untouched for an hour (a shard is
+        written in seconds, so no living run has one that old), and journals untouched for a week.
     sets : list of Path
         Folders of sets that have neither runs nor rows in use.
     n_bytes : int
@@ -68,7 +68,7 @@ def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_S
     CacheFormatError, FeaturesNotFoundError
         A snapshot is damaged or missing: nobody can tell which rows are in use.
     """
-    live = all_live(store.layout)
+    reachable = reachable_digests(store)
     rows: list[DeadRows] = []
     unreadable: list[str] = []
     for fingerprint in store.layout.fingerprints():
@@ -78,11 +78,11 @@ def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_S
             except CacheFormatError as error:
                 unreadable.append(str(error))
                 continue
-            n_dead = int((~live.mask(shard.digests)).sum())
+            n_dead = int((~reachable.mask(shard.digests)).sum())
             if n_dead or not len(shard):
                 n_bytes = size_of(path) * n_dead // max(1, len(shard))
                 rows.append(DeadRows(path, n_dead, len(shard), n_bytes))
-    partials = _stale_partials(store, partial_age_seconds)
+    partials = _leftovers(store, partial_age_seconds)
     n_bytes = sum(dead.n_bytes for dead in rows) + sum(map(size_of, partials))
     return Garbage(rows, partials, _idle_sets(store, rows), n_bytes, unreadable)
 
@@ -103,9 +103,9 @@ def collect_garbage(
         The disk refused; all rows in use are still there.
     """
     garbage = find_garbage(store, partial_age_seconds)
-    live = all_live(store.layout)
+    reachable = reachable_digests(store)
     for dead in garbage.rows:
-        _rewrite(dead.shard, live)
+        _rewrite(dead.shard, reachable)
     for path in garbage.partials:
         path.unlink(missing_ok=True)
     for folder in garbage.sets:
@@ -125,12 +125,12 @@ def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
             empty.rmdir()
 
 
-def _rewrite(path: Path, live: LiveDigests) -> None:
+def _rewrite(path: Path, reachable: ReachableDigests) -> None:
     try:
         shard = Shard(path, path.parent.parent.name)
     except FileNotFoundError:
         return
-    mask = live.mask(shard.digests)
+    mask = reachable.mask(shard.digests)
     if mask.all() and len(shard):
         return
     if mask.any():
@@ -138,9 +138,10 @@ def _rewrite(path: Path, live: LiveDigests) -> None:
     path.unlink(missing_ok=True)
 
 
-def _stale_partials(store: FeatureStore, age_seconds: float) -> list[Path]:
+def _leftovers(store: FeatureStore, age_seconds: float) -> list[Path]:
     oldest = time.time() - age_seconds
-    stale = []
+    stale = [journal.path for journal in store.read_journals() if is_stale(journal)]
+    stale += [path for path in store.layout.progress_paths() if is_old(path)]
     for path in store.layout.partials():
         try:
             if path.stat().st_mtime <= oldest:

@@ -10,7 +10,7 @@ from ..format.shard import Shard
 from ..layout import size_of
 from ..store import FeatureStore, StoredFeatures
 from .gc import remove_set_if_empty
-from .reachability import LiveDigests
+from .reachability import ReachableDigests
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,16 @@ def find_removal(store: FeatureStore, name: str) -> Removal:
     run = layout.run(record.fingerprint, record.manifest)
     others = [p for p in layout.run_paths(record.fingerprint) if p.stem != record.manifest]
     snapshots = [layout.manifest(p.stem) for p in others]
-    unfinished = [p for p in layout.progress_paths() if p.stem != record.manifest]
+    journals = [j for j in store.read_journals() if record.fingerprint in j.header.fingerprints]
+    unfinished = [j for j in journals if j.header.name != record.manifest or j.is_in_use]
     paths = layout.shard_paths(record.fingerprint)
     if others or unfinished:
-        live = LiveDigests([p for p in (*snapshots, *unfinished) if p.exists()])
-        shards = [p for p in paths if not _is_used(p, live)]
+        reachable = ReachableDigests([p for p in snapshots if p.exists()], unfinished)
+        shards = [p for p in paths if not _is_used(p, reachable)]
     else:
         shards = paths
     records = [run, *_source_records(store, record.manifest, run)]
+    records += [journal.path for journal in journals if journal not in unfinished]
     n_bytes = sum(map(size_of, [*shards, *records]))
     return Removal(features, shards, len(paths) - len(shards), records, n_bytes)
 
@@ -75,17 +77,17 @@ def remove(store: FeatureStore, name: str) -> Removal:
     return removal
 
 
-def _is_used(path: Path, live: LiveDigests) -> bool:
+def _is_used(path: Path, reachable: ReachableDigests) -> bool:
     try:
         shard = Shard(path, path.parent.parent.name, keep_open=False)
     except CacheFormatError:
         return True
-    return bool(live.mask(shard.digests).any())
+    return bool(reachable.mask(shard.digests).any())
 
 
 def _source_records(store: FeatureStore, name: str, run: Path) -> list[Path]:
     layout = store.layout
     if any(path.stem == name and path != run for path in layout.run_paths()):
         return []
-    places = (layout.manifest(name), layout.progress(name), layout.quarantine(name))
+    places = (layout.manifest(name), layout.quarantine(name))
     return [path for path in places if path.exists()]

@@ -10,6 +10,7 @@ from ..errors import CacheFormatError, NewerFormatError
 from ..format.atomic import PARTIAL
 from ..format.shard import Shard
 from ..layout import (
+    JOURNAL_SUFFIX,
     MANIFEST_SUFFIX,
     PROGRESS_SUFFIX,
     QUARANTINE_SUFFIX,
@@ -18,6 +19,7 @@ from ..layout import (
     SPEC_NAME,
     size_of,
 )
+from ..records.journal import read_journal
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
 from ..records.run_record import read_run
@@ -109,6 +111,7 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
     places = {
         ("manifests", 2, MANIFEST_SUFFIX): _whole(read_manifest),
         ("manifests", 2, PROGRESS_SUFFIX): _whole(read_manifest),
+        ("runs", 2, JOURNAL_SUFFIX): _whole(read_journal),
         ("quarantine", 2, QUARANTINE_SUFFIX): _whole(read_quarantine),
     }
     if folder != "sets":

@@ -31,10 +31,12 @@ class BadImage:
 
 
 def write_quarantine(path: Path, bad: Iterable[BadImage]) -> None:
-    """Replace the quarantine at ``path`` by ``bad``, one JSON object a line, atomically."""
+    """Replace the quarantine at ``path`` by ``bad``, one JSON object a line, atomically;
+    the same list is not written again."""
     lines = [json.dumps(stamped(asdict(image)), ensure_ascii=True) + "\n" for image in bad]
-    if lines or path.exists():
-        write_text(path, "".join(lines))
+    text = "".join(lines)
+    if text != (path.read_text(encoding="utf-8") if path.exists() else ""):
+        write_text(path, text)
 
 
 def read_quarantine(path: Path) -> list[BadImage]:

@@ -1,4 +1,4 @@
-"""Run records: which source was extracted under which spec, when, and how it went."""
+"""Run records: which source was used under which spec, when, and how it went."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from ..errors import CacheFormatError
 from ..format.atomic import write_text
 from ..format.version import stamped, without_version
 
+EXTRACT, SCORE, TRANSFORM = "extract", "score", "transform"
+
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The last extraction of one source under one spec.
+    """The last finished run over one source under one spec.
 
     Attributes
     ----------
@@ -29,6 +31,8 @@ class RunRecord:
         What ran the backbone; empty where nothing was extracted.
     notes : mapping
         Further measurements of the run.
+    kind : str
+        ``extract`` (also an import), ``score`` or ``transform``.
     """
 
     manifest: str
@@ -41,11 +45,15 @@ class RunRecord:
     seconds: float
     engine: str
     notes: dict[str, Any] = field(default_factory=dict)
+    kind: str = EXTRACT
 
 
 def write_run(path: Path, record: RunRecord) -> None:
     """Write ``record`` to ``path`` as JSON, atomically."""
-    write_text(path, json.dumps(stamped(asdict(record)), indent=1) + "\n")
+    fields = asdict(record)
+    if record.kind == EXTRACT:
+        del fields["kind"]  # as in the first release
+    write_text(path, json.dumps(stamped(fields), indent=1) + "\n")
 
 
 def read_run(path: Path) -> RunRecord:

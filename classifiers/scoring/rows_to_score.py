@@ -18,8 +18,11 @@ from ...cache import (
     FeatureStore,
     Listing,
     Manifest,
+    Run,
     RunRecord,
+    sample_keys,
 )
+from ...cache.records.run_record import SCORE
 from ...extractor.pipeline.features import FeatureChunk, iter_features
 from ...extractor.plan import Plan
 from ...extractor.run_options import Observer, RunOptions, Silence
@@ -90,6 +93,12 @@ class ImageSupply:
         self.marks = self.source.stamps()
         self.part_rows = part_rows(self.n_features, IMAGE_PART_ROWS, IMAGE_PART_BYTES)
         self.n_cached = self.n_computed = 0
+        self.cache_run: Run | None = None
+        if self.write_cache and self.store is not None:
+            source, specs = self.source, [self.plan.spec]
+            self.cache_run = self.store.begin_run(
+                SCORE, source.name, source.location, specs, self.started_ns
+            )
 
     def blocks(self, ranges: Sequence[range]) -> Iterator[tuple[range, RowBlock]]:
         """Yield each range once its last image is computed; with ``write_cache``, kept by then."""
@@ -109,7 +118,11 @@ class ImageSupply:
     def _block(self, rows: range, chunks: list[FeatureChunk]) -> RowBlock:
         parts = [chunk.X for chunk in chunks if len(chunk.X)]
         digests = np.concatenate([chunk.digests for chunk in chunks])
-        if self.write_cache:
+        if self.cache_run:
+            keys = sample_keys(
+                self.listing.sample_ids, self.marks, np.arange(rows.start, rows.stop)
+            )
+            self.cache_run.name_rows(digests, keys)
             self._write_rows(chunks)
         return RowBlock(
             ids=id_array(self.listing.sample_ids, rows.start, rows.stop),
@@ -130,8 +143,8 @@ class ImageSupply:
         self.n_computed += len(first)
 
     def keep(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
-        """With ``write_cache``, name the rows as ``featx extract`` would have done."""
-        if digests is None or self.store is None:
+        """With ``write_cache``, leave a snapshot that names the rows."""
+        if digests is None or self.store is None or self.cache_run is None:
             return
         source, listing = self.source, self.listing
         manifest = Manifest(
@@ -152,9 +165,9 @@ class ImageSupply:
             seconds=time.perf_counter() - self.started,
             engine="",
         )
-        self.store.write_quarantine(source.name, images)
-        self.store.write_manifest(manifest)
-        self.store.write_run(record)
+        self.store.write_quarantine(self.cache_run.snapshot_name, images)
+        with self.cache_run as run:
+            run.finish(manifest, [record])
 
 
 @dataclass

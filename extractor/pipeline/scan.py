@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureStore, Listing, Manifest
 from ...cache.errors import CacheFormatError
+from ...cache.manifest import prove_unchanged
+from ...cache.run import SCORED
 from ..sources import Source
-
-RACY_NS = 2_000_000_000
 
 
 @dataclass
@@ -49,14 +49,14 @@ class Survey:
 def survey(source: Source, store: FeatureStore) -> Survey:
     """List ``source`` and take over the digests of files that have not changed since.
 
-    A file counts as unchanged when size, mtime and ctime are those of an earlier snapshot that was
-    taken at least two seconds after its last change (a younger file may have changed again within
-    one tick of the clock: git's "racy" entries).
+    A file counts as unchanged when size, mtime and ctime are those of an earlier snapshot, or of a
+    run that did not finish (see ``prove_unchanged``).
     """
     started_ns = time.time_ns()
     listing, stamps = source.listing(), source.stamps()
-    digests = np.zeros((len(listing), 32), np.uint8)
-    for earlier in (_snapshot(store, source.name), _progress(store, source.name)):
+    digests = store.recall_digests(source.name, listing, stamps)
+    for name in (source.name, source.name + SCORED):
+        earlier = _snapshot(store, name)
         if earlier is not None:
             _take_over(digests, listing, stamps, earlier)
     return Survey(listing, stamps, digests, started_ns)
@@ -65,8 +65,7 @@ def survey(source: Source, store: FeatureStore) -> Survey:
 def _take_over(
     digests: NDArray[np.uint8], listing: Listing, stamps: NDArray[np.int64], earlier: Manifest
 ) -> None:
-    newest = earlier.stamps[:, 1:].max(axis=1, initial=0)
-    usable = earlier.stamps.any(axis=1) & (newest < earlier.created_ns - RACY_NS)
+    usable = prove_unchanged(earlier.stamps, earlier.created_ns)
     if listing.sample_ids == earlier.sample_ids:
         same = usable & (stamps == earlier.stamps).all(axis=1)
         digests[same] = earlier.digests[same]
@@ -83,10 +82,3 @@ def _snapshot(store: FeatureStore, name: str) -> Manifest | None:
         return store.read_manifest(name)
     except CacheFormatError:
         return None  # a damaged snapshot only costs the time to hash again
-
-
-def _progress(store: FeatureStore, name: str) -> Manifest | None:
-    try:
-        return store.read_progress(name)
-    except CacheFormatError:
-        return None

@@ -161,18 +161,6 @@ def test_gc_deletes_the_rows_of_deleted_images_and_nothing_else(store: FeatureSt
     assert verify(store).findings == []
 
 
-def test_gc_spares_the_rows_of_an_unfinished_run(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
-    store.write_rows(make_spec(), [batch_of(range(5))])
-    store.write_progress(manifest_of("photos", range(5)))
-    assert find_garbage(store).n_rows == 0
-    store.drop_progress("photos")
-    garbage = collect_garbage(store)
-    assert garbage.n_rows == 5
-    assert len(garbage.sets) == 1
-    assert not list((tmp_path / "sets").iterdir())
-
-
 def test_a_set_of_a_run_killed_before_its_first_file_harms_nothing(
     store: FeatureStore, tmp_path: Path
 ) -> None:

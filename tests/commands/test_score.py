@@ -86,8 +86,13 @@ def test_write_cache_keeps_what_extract_would_have_kept(
     assert report_of(cli(*scored))["n_cached"] == 0
     assert not Path("second").exists()
     assert report_of(cli(*scored, "--write-cache"))["n_cached"] == 0
-    kept = FeatureStore("second").open_features()
+    (stored,) = FeatureStore("second").list_features()
+    kept = FeatureStore("second").open_features(stored.name)
     assert (len(kept), kept.n_missing) == (23, 1)
+    result = cli("fit", *cache)
+    assert result.exit_code == 1 and "no extracted features" in result.output
+    assert stored.name in result.output
+    assert cli("fit", stored.name, "-o", "named.featx", *cache).exit_code == 0
     extracted = report_of(cli("extract", photos, *CHEAP, *cache, "--json"))
     assert (extracted["n_extracted"], extracted["n_cached"], extracted["n_bad"]) == (0, 23, 1)
     assert report_of(cli(*scored))["n_cached"] == 23
@@ -108,7 +113,8 @@ def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
     assert report.n_resumed >= 5
     assert Path("p.parquet").read_bytes() == Path("whole.parquet").read_bytes()
     if write_cache:
-        assert len(FeatureStore("two").open_features()) == 24
+        (stored,) = FeatureStore("two").list_features()
+        assert len(FeatureStore("two").open_features(stored.name)) == 24
 
 
 SLOW = """
