@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from .commands.config import default_map
 from .commands.features import cache, doctor, extract, listing
 from .commands.models import fit, sweep
+from .commands.registry_help import RegistryHelpCommand
 from .commands.use import model, score
 
 INTERRUPTED = 130
@@ -65,8 +66,8 @@ def root(context: typer.Context) -> None:
 
 app.command()(extract.extract)
 app.command()(doctor.doctor)
-app.command()(fit.fit)
-app.command()(sweep.sweep)
+app.command(cls=RegistryHelpCommand)(fit.fit)
+app.command(cls=RegistryHelpCommand)(sweep.sweep)
 app.command()(score.score)
 app.add_typer(cache.app, name="cache")
 app.add_typer(model.app, name="model")

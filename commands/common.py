@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..cache import Scores
+    from ..classifiers.selection.metrics import Metric
 
 CacheOption = Annotated[
     Path, typer.Option("--cache", envvar="FEATX_CACHE", help="Folder of the feature cache.")
@@ -30,6 +31,7 @@ MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
 ]
+UNDEFINED = "–"
 DEFAULT_CACHE = Path("featx-cache")
 FEATURES_HELP = "Cached features by the start of their name, or a backbone; default: the newest."
 
@@ -73,7 +75,7 @@ def draw_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence
 
 
 def _is_number(cell: str) -> bool:
-    return cell.strip()[:1].isdigit() or cell in ("", "–")
+    return cell.strip()[:1].isdigit() or cell in ("", UNDEFINED)
 
 
 def human_bytes(n_bytes: float) -> str:
@@ -102,12 +104,24 @@ def typed_command() -> str:
     return shlex.join(["featx", *sys.argv[1:]])
 
 
-def score_cells(scores: Scores) -> tuple[str, str, str]:
-    """Return accuracy with half its 95 % interval, F1 and AUC for a table."""
-    low, high = scores.intervals["accuracy"]
-    auc = scores.metrics.get("auc")
-    return (
-        f"{scores.metrics['accuracy']:.4f} ± {(high - low) / 2:.4f}",
-        f"{scores.metrics['f1']:.4f}",
-        "–" if auc is None else f"{auc:.4f}",
-    )
+def table_metrics(*more: str) -> list[Metric]:
+    """Return the metrics that stand in every table, and ``more``."""
+    from ..classifiers.selection.metrics import METRICS
+
+    return [m for m in METRICS.values() if m.in_tables or m.name in more]
+
+
+def metric_cells(scores: Scores, metrics: Sequence[Metric]) -> list[str]:
+    """Return one cell for each metric, with half the 95 % interval where there is one."""
+    return [metric_cell(scores, metric.name) for metric in metrics]
+
+
+def metric_cell(scores: Scores, name: str) -> str:
+    """Return a metric and half its 95 % interval; a dash where it is undefined."""
+    if name not in scores.metrics:
+        return UNDEFINED
+    half = ""
+    if name in scores.intervals:
+        low, high = scores.intervals[name]
+        half = f" ± {(high - low) / 2:.4f}"
+    return f"{scores.metrics[name]:.4f}{half}"

@@ -46,6 +46,12 @@ def test_every_command_that_the_readme_lists_exists(cli: Cli, word: str) -> None
     assert cli(word, "--help").exit_code == 0
 
 
+def test_every_metric_is_in_the_readme() -> None:
+    from featx.classifiers.selection.metrics import METRICS
+
+    assert set(METRICS) <= set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+
+
 def test_dependencies_in_the_readme_are_those_of_the_package() -> None:
     from importlib.metadata import requires
 

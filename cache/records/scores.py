@@ -20,10 +20,12 @@ class Scores:
         The head's parameters.
     n_samples : int
     metrics : mapping of str to float
-        Values in [0, 1]; ``nan`` never occurs, a metric that is undefined is left out.
+        A metric that is undefined is left out; it is never 0 or NaN.
     intervals : mapping of str to (low, high)
         95 % intervals of the metrics that have one.
     fit_seconds : float
+    undefined : mapping of str to str
+        The metrics that are undefined on these samples, and why.
     """
 
     head: str
@@ -33,6 +35,7 @@ class Scores:
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fit_seconds: float = 0.0
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

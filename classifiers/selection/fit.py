@@ -18,7 +18,7 @@ from ..heads.registry import make_head
 from ..heads.training_data import check_training_data
 from ..models.model import Model
 from .memory import bounded_rows
-from .metrics import measure, wilson_interval
+from .metrics import measure
 from .splits import Split, row_units, split_features
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
@@ -132,15 +132,14 @@ def score_split(
         model.predict_proba(np.asarray(features.X[rows[start : start + PREDICT_ROWS]]))
         for start in range(0, len(rows), PREDICT_ROWS)
     ]
-    metrics = measure(features.y[rows], np.concatenate(parts))
+    measures = measure(features.y[rows], np.concatenate(parts), features.class_names)
     return Scores(
         head=model.head_name,
         split=name,
         params=model.head.get_json_params(),
         n_samples=len(rows),
-        metrics=metrics,
-        intervals={"accuracy": wilson_interval(metrics["accuracy"], len(rows))},
         fit_seconds=fit_seconds,
+        **vars(measures),
     )
 
 

@@ -17,7 +17,7 @@ from ..heads.training_data import check_training_data
 from .fit import seeded_head
 from .grid import Family
 from .memory import bounded_rows
-from .metrics import measure, wilson_interval
+from .metrics import Measures, measure
 from .results import Measured
 from .splits import Split, row_units
 
@@ -112,7 +112,7 @@ class Fitted:
 
 
 def measure_family(
-    family: Family, data: FoldData, n_classes: int, random_state: int
+    family: Family, data: FoldData, class_names: Sequence[str], random_state: int
 ) -> Iterator[tuple[Fitted, Measured]]:
     """Fit every configuration of a family on one fold, and measure it on the held-out rows.
 
@@ -134,18 +134,18 @@ def measure_family(
         fit_many(together, data.X, data.y, groups=data.groups)
         seconds = (time.perf_counter() - start) / len(together)
         fitted = [Fitted(places[id(head)], head, seconds) for head in together]
-        yield from zip(fitted, judge(fitted, family.head, data, n_classes), strict=True)
+        yield from zip(fitted, judge(fitted, family.head, data, class_names), strict=True)
 
 
 def judge(
-    fitted: Sequence[Fitted], name: str, data: FoldData, n_classes: int
+    fitted: Sequence[Fitted], name: str, data: FoldData, class_names: Sequence[str]
 ) -> Iterator[Measured]:
     """Measure heads that were fitted together on the held-out rows of their fold."""
     from ..heads.joint_fit import predict_many
 
     start = time.perf_counter()
     heads = [one.head for one in fitted]
-    found = np.zeros((len(heads), len(data.y_held_out), n_classes), np.float32)
+    found = np.zeros((len(heads), len(data.y_held_out), len(class_names)), np.float32)
     if len(data.y_held_out):
         for own, head, values in zip(
             found, heads, predict_many(heads, data.X_held_out), strict=True
@@ -153,23 +153,23 @@ def judge(
             own[:, head.classes_] = values
     seconds = (time.perf_counter() - start) / len(heads)
     for one, probabilities in zip(fitted, found, strict=True):
-        yield _measured(one, name, data, probabilities, seconds)
+        measures = measure(data.y_held_out, probabilities, class_names)
+        yield _measured(one, name, measures, len(probabilities), seconds)
 
 
 def _measured(
-    fitted: Fitted, name: str, data: FoldData, probabilities: NDArray[np.float32], seconds: float
+    fitted: Fitted, name: str, measures: Measures, n_samples: int, seconds: float
 ) -> Measured:
     scores = Scores(
         head=name,
         split="val",
         params=fitted.head.get_json_params(),
-        n_samples=len(probabilities),
-        metrics=(metrics := measure(data.y_held_out, probabilities)),
-        intervals={"accuracy": wilson_interval(metrics["accuracy"], len(probabilities))},
+        n_samples=n_samples,
         fit_seconds=fitted.seconds,
+        **vars(measures),
     )
     n_bytes = sum(array.nbytes for array in fitted.head.get_arrays().values())
-    return Measured(scores, n_bytes, len(probabilities) / max(seconds, 1e-9))
+    return Measured(scores, n_bytes, n_samples / max(seconds, 1e-9))
 
 
 def mean_over_folds(folds: Sequence[Measured]) -> Measured:
@@ -195,6 +195,7 @@ def mean_over_folds(folds: Sequence[Measured]) -> Measured:
         metrics=means,
         intervals={n: (means[n] - spread[n], means[n] + spread[n]) for n in names},
         fit_seconds=sum(fold.scores.fit_seconds for fold in folds),
+        undefined={n: reason for fold in folds for n, reason in fold.scores.undefined.items()},
     )
     n_bytes = max(fold.model_bytes for fold in folds)
     rate = float(np.median([fold.predict_rate for fold in folds]))

@@ -11,17 +11,15 @@ import numpy as np
 
 from ...cache import FeatureSet, FeatureStore, Scores
 from ...cache.errors import ConfigError
-from ...cache.suggest import did_you_mean
 from ..heads.registry import find_head
 from ..models.model import Model
 from .fit import HeadOptions, fit_head, origin, score_split, seeded_head
 from .folds import Fold, FoldData, make_folds, mean_over_folds, measure_family
 from .grid import Family, default_families
 from .memory import able_from_disk, stays_on_disk
+from .metrics import DEFAULT_METRIC, find_metric
 from .results import Measured, ResultStore
 from .splits import Split, split_features
-
-METRICS = ("accuracy", "f1", "auc")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class SweepOptions:
     families : tuple of Family
         Empty for the built-in grid of all heads.
     metric : str
-        ``accuracy``, ``f1`` or ``auc``.
+        The name of a metric, by which configurations are ranked.
     cv : int
         Number of folds; 0 judges on one validation split.
     random_state : int
@@ -44,16 +42,13 @@ class SweepOptions:
     """
 
     families: tuple[Family, ...] = ()
-    metric: str = "accuracy"
+    metric: str = DEFAULT_METRIC
     cv: int = 0
     random_state: int = 0
     memory: int | None = None
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise ConfigError(
-                f"unknown metric {self.metric!r}. {did_you_mean(self.metric, METRICS)}"
-            )
+        find_metric(self.metric)
         if self.cv < 0 or self.cv == 1:
             raise ConfigError(f"--cv takes 2 folds or more, got {self.cv}")
 
@@ -89,9 +84,9 @@ class Candidate:
         """The metrics on validation."""
         return self.measured.scores
 
-    def value(self, metric: str) -> float:
-        """Return a metric; 0 where it is undefined."""
-        return self.scores.metrics.get(metric, 0.0)
+    def value(self, metric: str) -> float | None:
+        """Return a metric; None where it is undefined."""
+        return self.scores.metrics.get(metric)
 
 
 @dataclass(frozen=True)
@@ -168,7 +163,8 @@ def sweep(
             board.append((candidate, judged))
             if observer:
                 observer.advance(candidate)
-    board.sort(key=lambda row: -row[0].value(options.metric))
+    metric = find_metric(options.metric)
+    board.sort(key=lambda row: metric.rank(row[0].value(metric.name)))
     winner, test = board[0][1].winner(board[0][0], command)
     candidates = tuple(candidate for candidate, _ in board)
     not_kept = next((j.results.refusal for _, j in board if j.results.refusal), "")
@@ -193,7 +189,7 @@ class _Judged:
     families: Sequence[Family]
     options: SweepOptions
     store: FeatureStore
-    best: tuple[float, int, Any] | None = field(default=None, init=False)
+    best: tuple[tuple[bool, float], int, Any] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         state = self.options.random_state
@@ -246,12 +242,12 @@ class _Judged:
 
     def _measure(self, family: Family) -> Iterator[Candidate]:
         measured: list[list[Measured]] = [[] for _ in family.params]
-        n_classes = len(self.features.class_names)
+        class_names = self.features.class_names
         last = len(self.folds) - 1
         for number in range(len(self.folds)):
             data = self._fold_data(number, family.head)
             state = self.options.random_state
-            for fitted, part in measure_family(family, data, n_classes, state):
+            for fitted, part in measure_family(family, data, class_names, state):
                 params = dict(family.params[fitted.place])
                 parts = measured[fitted.place]
                 parts.append(part)
@@ -269,9 +265,9 @@ class _Judged:
         return self._data[number]
 
     def _keep_best(self, candidate: Candidate, head: Any) -> None:
-        value = candidate.value(self.options.metric)
-        if self.best is None or value > self.best[0]:
-            self.best = (value, id(candidate.measured), head)
+        rank = find_metric(self.options.metric).rank(candidate.value(self.options.metric))
+        if self.best is None or rank < self.best[0]:
+            self.best = (rank, id(candidate.measured), head)
 
     def _head_of(self, candidate: Candidate) -> Any:
         if not self.options.cv and self.best and self.best[1] == id(candidate.measured):

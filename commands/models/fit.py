@@ -18,23 +18,21 @@ from ..common import (
     OverwriteOption,
     answer,
     draw_table,
+    metric_cells,
     parsed_memory,
-    score_cells,
+    table_metrics,
     typed_command,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...cache import Scores
     from ...classifiers.selection.fit import FitReport
 
 
 def fit(
     features: Annotated[str | None, typer.Argument(help=FEATURES_HELP, show_default=False)] = None,
-    head: Annotated[
-        str, typer.Option("--head", help="logreg, linear-svm, svm, ridge, knn, centroid or dense.")
-    ] = "logreg",
+    head: Annotated[str, typer.Option("--head", help="{heads}.")] = "logreg",
     param: Annotated[
         list[str] | None,
         typer.Option("--param", help="Any parameter of the head, as gamma=0.1; may be repeated."),
@@ -136,9 +134,8 @@ def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
         console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
     if split.n_leaking:
         console.print(f"  {split.n_leaking} training rows left out: equal to val or test images")
-    draw_table(console, ("split", "rows", "accuracy", "F1", "AUC"), list(map(_row, report.scores)))
+    metrics = table_metrics()
+    headers = ("split", "rows", *(metric.title for metric in metrics))
+    rows = [(s.split, f"{s.n_samples:,}", *metric_cells(s, metrics)) for s in report.scores]
+    draw_table(console, headers, rows)
     console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")
-
-
-def _row(scores: Scores) -> tuple[str, ...]:
-    return (scores.split, f"{scores.n_samples:,}", *score_cells(scores))

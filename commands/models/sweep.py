@@ -23,9 +23,11 @@ from ..common import (
     answer,
     draw_table,
     human_bytes,
+    metric_cell,
+    metric_cells,
     notes,
     parsed_memory,
-    score_cells,
+    table_metrics,
     typed_command,
 )
 
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0
 CSV_KEYS = ("features", "head", "parameters")
-CSV_METRICS = ("accuracy", "f1", "auc")
 CSV_SPEEDS = ("fit_seconds", "model_bytes", "rows_per_second")
 
 
@@ -56,7 +57,7 @@ def sweep(
     cv: Annotated[
         int, typer.Option("--cv", min=0, help="Judge over so many folds, not on one split.")
     ] = 0,
-    metric: Annotated[str, typer.Option(help="accuracy, f1 or auc.")] = "accuracy",
+    metric: Annotated[str, typer.Option(help="{metrics}.")] = "accuracy",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
     memory: MemoryOption = None,
     csv_file: Annotated[
@@ -200,7 +201,7 @@ def _draw(console: Console, report: SweepReport, out: Path) -> None:
             _params_text(c.params),
             *([f"{c.backbone} {c.layer}"] if several else []),
             _with_interval(c.scores),
-            *([] if metric == "accuracy" else [f"{c.value(metric):.4f}"]),
+            *([] if metric == "accuracy" else [metric_cell(c.scores, metric)]),
             f"{c.scores.fit_seconds:.2f}",
             human_bytes(c.measured.model_bytes),
             f"{c.measured.predict_rate:,.0f}",
@@ -213,8 +214,10 @@ def _draw(console: Console, report: SweepReport, out: Path) -> None:
     draw_table(console, headers, rows)
     console.print(_summary(report))
     if report.test:
-        accuracy, f1, auc = score_cells(report.test)
-        console.print(f"The winner on test: accuracy {accuracy}, F1 {f1}, AUC {auc}")
+        metrics = table_metrics(metric)
+        cells = zip(metrics, metric_cells(report.test, metrics), strict=True)
+        shown = ", ".join(f"{metric.title} {cell}" for metric, cell in cells)
+        console.print(f"The winner on test: {shown}")
     console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")
 
 
@@ -255,13 +258,22 @@ def _is_leaderboard(path: Path) -> bool:
 
 def _write_csv(path: Path, report: SweepReport) -> None:
     from ...cache.format.atomic import write_text
+    from ...classifiers.selection.metrics import DEFAULT_METRIC, METRICS
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow((*CSV_KEYS, *CSV_METRICS, "low", "high", *CSV_SPEEDS))
+    first = [metric.name for metric in table_metrics()]
+    more = [name for name in METRICS if name not in first]
+    writer.writerow((*CSV_KEYS, *first, "low", "high", *CSV_SPEEDS, *more))
     for c in report.candidates:
-        metrics = [c.scores.metrics.get(name, "") for name in CSV_METRICS]
-        row = (c.features, c.scores.head, _params_text(c.params), *metrics)
-        speed = (c.scores.fit_seconds, c.measured.model_bytes, c.measured.predict_rate)
-        writer.writerow((*row, *c.scores.intervals["accuracy"], *speed))
+        values = c.scores.metrics
+        writer.writerow(
+            (
+                *(c.features, c.scores.head, _params_text(c.params)),
+                *(values.get(name, "") for name in first),
+                *c.scores.intervals.get(DEFAULT_METRIC, ("", "")),
+                *(c.scores.fit_seconds, c.measured.model_bytes, c.measured.predict_rate),
+                *(values.get(name, "") for name in more),
+            )
+        )
     write_text(path, text.getvalue())

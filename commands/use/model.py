@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import JsonOption, answer, draw_table, human_bytes
+from ..common import UNDEFINED, JsonOption, answer, draw_table, human_bytes, table_metrics
 from ..options import WeightsOption
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def _draw(console: Console, data: Mapping[str, Any]) -> None:
     _section(console, "data", {"digest": data["data_digest"], **_prefixed(data["split"])})
     console.print("scores")
     rows = [_score_row(score) for score in data["scores"]]
-    draw_table(console, ("  split", "rows", "accuracy", "F1", "AUC", "fit s"), rows)
+    titles = [metric.title for metric in table_metrics()]
+    draw_table(console, ("  split", "rows", *titles, "fit s"), rows)
     console.print(f"digest of the model: {data['digest']}")
 
 
@@ -140,9 +141,8 @@ def _section(console: Console, title: str, items: Mapping[str, Any]) -> None:
 
 
 def _score_row(score: Mapping[str, Any]) -> tuple[str, ...]:
-    metrics = score.get("metrics", {})
-    numbers = [metrics.get(name) for name in ("accuracy", "f1", "auc")]
-    cells = ["–" if value is None else f"{value:.4f}" for value in numbers]
+    values = [score.get("metrics", {}).get(metric.name) for metric in table_metrics()]
+    cells = [UNDEFINED if value is None else f"{value:.4f}" for value in values]
     seconds = f"{score.get('fit_seconds', 0):.2f}"
     return (f"  {_safe(score.get('split'))}", str(score.get("n_samples")), *cells, seconds)
 

@@ -227,6 +227,6 @@ def test_rows_that_judge_a_head_are_not_watched():
     kernels = []
     for labels in (y[60:], (y[60:] + 1) % 3):
         data = FoldData(X[:60], y[:60], np.arange(60), X[60:], labels)
-        ((fitted, _),) = measure_family(family, data, 3, 0)
+        ((fitted, _),) = measure_family(family, data, "abc", 0)
         kernels.append(fitted.head.kernel_0_)
     np.testing.assert_array_equal(*kernels)

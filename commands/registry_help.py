@@ -1,0 +1,33 @@
+"""Help texts that list the entries of a registry, which is read when the help is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class RegistryHelpCommand(TyperCommand):
+    """A command in whose options' help ``{heads}`` and ``{metrics}`` stand for all their names.
+
+    The registries need NumPy, which a command line that is only parsed does not wait for.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill the lists in, and write the help."""
+        for parameter in self.params:
+            text = getattr(parameter, "help", None)
+            if text and "{" in text:
+                parameter.help = text.format(**_lists())  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
+
+
+def _lists() -> dict[str, str]:
+    from ..classifiers.heads.registry import HEADS
+    from ..classifiers.selection.metrics import METRICS
+
+    return {"heads": _joined(list(HEADS)), "metrics": _joined(list(METRICS))}
+
+
+def _joined(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
