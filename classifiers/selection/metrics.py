@@ -157,6 +157,14 @@ def _auc(rows: Predictions) -> float:
     return float(areas[1] if len(areas) == 2 else areas.mean())
 
 
+def _balanced_accuracy(rows: Predictions) -> float:
+    from sklearn.metrics import recall_score
+
+    # balanced_accuracy_score is the same, and warns where a class is predicted that does not occur.
+    options = {"average": "macro", "labels": rows.present, "zero_division": 0}
+    return float(recall_score(rows.y, rows.predicted, **options))
+
+
 RECORDS = (
     Metric(
         name="accuracy",
@@ -180,6 +188,12 @@ RECORDS = (
         function=_auc,
         needs=(ANY_ROW, EVERY_CLASS, more_classes_than(1)),
         in_tables=True,
+    ),
+    Metric(
+        name="balanced_accuracy",
+        title="balanced accuracy",
+        description="mean over the classes that occur of the share of right answers",
+        function=_balanced_accuracy,
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({record.name: record for record in RECORDS})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from featx.cache.errors import ConfigError
 from featx.classifiers.selection.metrics import METRICS, find_metric, measure, wilson_interval
@@ -15,6 +15,7 @@ EXPECTED = {
     "accuracy": lambda y, P, predicted: accuracy_score(y, predicted),
     "f1": lambda y, P, predicted: f1_score(y, predicted, average="macro"),
     "auc": lambda y, P, predicted: roc_auc_score(y, P, multi_class="ovr", average="macro"),
+    "balanced_accuracy": lambda y, P, predicted: balanced_accuracy_score(y, predicted),
 }
 
 
