@@ -165,6 +165,12 @@ def _balanced_accuracy(rows: Predictions) -> float:
     return float(recall_score(rows.y, rows.predicted, **options))
 
 
+def _log_loss(rows: Predictions) -> float:
+    from sklearn.metrics import log_loss
+
+    return float(log_loss(rows.y, rows.probabilities, labels=rows.classes))
+
+
 RECORDS = (
     Metric(
         name="accuracy",
@@ -194,6 +200,14 @@ RECORDS = (
         title="balanced accuracy",
         description="mean over the classes that occur of the share of right answers",
         function=_balanced_accuracy,
+    ),
+    Metric(
+        name="log_loss",
+        title="log loss",
+        description="mean of -log of the probability of the true class; lower is better",
+        function=_log_loss,
+        higher_is_better=False,
+        needs=(ANY_ROW, more_classes_than(1)),
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({record.name: record for record in RECORDS})

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
 
 from featx.cache.errors import ConfigError
 from featx.classifiers.selection.metrics import METRICS, find_metric, measure, wilson_interval
@@ -16,6 +22,7 @@ EXPECTED = {
     "f1": lambda y, P, predicted: f1_score(y, predicted, average="macro"),
     "auc": lambda y, P, predicted: roc_auc_score(y, P, multi_class="ovr", average="macro"),
     "balanced_accuracy": lambda y, P, predicted: balanced_accuracy_score(y, predicted),
+    "log_loss": lambda y, P, predicted: log_loss(y, P, labels=range(8)),
 }
 
 
