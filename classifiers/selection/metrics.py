@@ -171,6 +171,12 @@ def _log_loss(rows: Predictions) -> float:
     return float(log_loss(rows.y, rows.probabilities, labels=rows.classes))
 
 
+def _top5(rows: Predictions) -> float:
+    from sklearn.metrics import top_k_accuracy_score
+
+    return float(top_k_accuracy_score(rows.y, rows.probabilities, k=5, labels=rows.classes))
+
+
 RECORDS = (
     Metric(
         name="accuracy",
@@ -208,6 +214,14 @@ RECORDS = (
         function=_log_loss,
         higher_is_better=False,
         needs=(ANY_ROW, more_classes_than(1)),
+    ),
+    Metric(
+        name="top5",
+        title="top 5",
+        description="share of rows whose true class is among the five most probable ones",
+        function=_top5,
+        needs=(ANY_ROW, more_classes_than(5)),
+        interval=wilson_interval,
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({record.name: record for record in RECORDS})

@@ -10,6 +10,7 @@ from sklearn.metrics import (
     f1_score,
     log_loss,
     roc_auc_score,
+    top_k_accuracy_score,
 )
 
 from featx.cache.errors import ConfigError
@@ -23,6 +24,7 @@ EXPECTED = {
     "auc": lambda y, P, predicted: roc_auc_score(y, P, multi_class="ovr", average="macro"),
     "balanced_accuracy": lambda y, P, predicted: balanced_accuracy_score(y, predicted),
     "log_loss": lambda y, P, predicted: log_loss(y, P, labels=range(8)),
+    "top5": lambda y, P, predicted: top_k_accuracy_score(y, P, k=5),
 }
 
 
