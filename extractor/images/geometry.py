@@ -17,7 +17,7 @@ DRAFT_MARGIN = 2.0
 
 @dataclass(frozen=True)
 class Geometry:
-    """The resize rule: bicubic with antialiasing, in one step.
+    """How an image becomes the one that a backbone sees; resized bicubically in one step.
 
     Attributes
     ----------
@@ -29,12 +29,16 @@ class Geometry:
         leave. ``pad`` keeps its shape and fills the rest with ``background``.
     background : str
         ``#rrggbb``; also what shows through transparent pixels.
+    pixel_limits : tuple of float or None
+        Values that become black and white in images of more than 8 bits; None stands for all that
+        their format can hold.
     """
 
     height: int
     width: int
     resize: str = "squash"
     background: str = "#ffffff"
+    pixel_limits: tuple[float, float] | None = None
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 try:
     import simplejpeg
@@ -17,8 +17,6 @@ except ImportError:  # no wheel for this machine
 
 MODES = ("RGB", "L")
 COLOURS = ("YCbCr", "Gray")
-TURNED = range(2, 9)
-"""EXIF's orientations other than upright."""
 
 
 def jpeg_pixels(raw: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
@@ -33,19 +31,18 @@ def jpeg_pixels(raw: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
     Returns
     -------
     ndarray of uint8, shape (image.height, image.width, 3), or None
-        None for what is no JPEG, is turned by its EXIF data, has other colours than YCbCr and grey,
-        or is damaged in any way: Pillow then decides what becomes of it.
+        None for what is no JPEG, has other colours than YCbCr and grey, or is damaged in any way:
+        Pillow then decides what becomes of it.
     """
     if simplejpeg is None or image.format != "JPEG" or image.mode not in MODES:
         return None
     try:
-        if image.getexif().get(ExifTags.Base.Orientation) in TURNED:
-            return None
         if simplejpeg.decode_jpeg_header(raw)[2] not in COLOURS:
             return None
         # The smallest scale that is no smaller than the image: Pillow's own choice.
-        found = simplejpeg.decode_jpeg(raw, min_height=image.height, min_width=image.width)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            raw, min_height=image.height, min_width=image.width
+        )
     except Exception:  # noqa: BLE001 (Pillow meets it again and says what it is)
         return None
-    pixels: NDArray[np.uint8] = found
     return pixels if pixels.shape == (image.height, image.width, 3) else None

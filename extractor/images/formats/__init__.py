@@ -1,0 +1,103 @@
+"""Formats of pictures: an allow-list, by content, of those that are decoded in this process.
+
+No format that needs another program (PostScript, PDF, metafiles) is ever handed to Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+
+from PIL import Image
+
+from ....cache.errors import ImageError
+from .container import Container
+from .gif import read_gif
+from .heif import brand_of, open_heif, read_avif, read_heif
+from .jpeg import read_jpeg
+from .not_pictures import describe_other, describe_text
+from .png import SIGNATURE as PNG
+from .png import explain_png, read_png
+from .tiff import read_tiff
+from .webp import read_webp
+
+__all__ = ["Container", "explain", "open_picture", "read_container"]
+
+
+READERS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], Container]], ...] = (
+    ((b"\xff\xd8\xff",), read_jpeg),
+    ((PNG,), read_png),
+    ((b"GIF87a", b"GIF89a"), read_gif),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff),
+)
+"""What takes a format's files apart, and how they begin."""
+BRANDS = {"WEBP": read_webp, "AVIF": read_avif, "HEIF": read_heif}
+JPEG_LS = b"\xff\xd8\xff\xf7"
+OTHER_PICTURES = (b"BM", b"8BPS\0\x01", b"DDS ", b"qoif", b"\0\0\x01\0", b"P5", b"P6")
+
+ALLOWED = (
+    *("BMP", "DIB", "GIF", "JPEG", "PPM", "PNG", "AVIF", "BLP", "CUR", "DCX", "DDS", "FITS", "FLI"),
+    *("FTEX", "GBR", "JPEG2000", "ICNS", "ICO", "IM", "IMT", "MCIDAS", "MSP", "PCD", "TIFF", "PCX"),
+    *("PIXAR", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "WEBP", "XBM", "XPM", "XVTHUMB"),
+)
+"""Pillow's names of the formats that it decodes itself, in the order in which it tries them."""
+
+
+def read_container(raw: bytes) -> Container:
+    """Take a file apart by its format.
+
+    Raises
+    ------
+    ImageError
+        It is no picture, or none that featx can read; the message says what it is.
+    """
+    if not raw.startswith(JPEG_LS):
+        for signatures, read in READERS:
+            if raw.startswith(signatures):
+                return read(raw)
+    if brand := brand_of(raw):
+        return BRANDS[brand](raw)
+    reason = "" if raw.startswith(OTHER_PICTURES) else describe_other(raw)
+    if reason:
+        raise ImageError(reason)
+    return Container(raw)
+
+
+def open_picture(data: bytes, kind: str = "") -> Image.Image:
+    """Open a file with the format's class of Pillow; decodes nothing yet.
+
+    Parameters
+    ----------
+    data : bytes
+    kind : str
+        The format; by default, the first of ``ALLOWED`` that takes it.
+
+    Raises
+    ------
+    ImageError
+        No format takes it.
+    """
+    if kind == "HEIF":
+        return open_heif(io.BytesIO(data))
+    reason = ""
+    for name in (kind,) if kind else ALLOWED:
+        if name not in Image.OPEN:
+            Image.init()
+        if name not in Image.OPEN:
+            continue
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(data[:16]) is not True:
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            reason = reason or (f"damaged {name}: {error}" if accept is not None else "")
+    raise ImageError(explain(data) or reason or "no format of pictures that featx knows")
+
+
+def explain(raw: bytes) -> str:
+    """Return why a picture could not be decoded, where its bytes show it; else an empty text."""
+    if raw.startswith(PNG):
+        return explain_png(raw)
+    return describe_other(raw) or describe_text(raw)

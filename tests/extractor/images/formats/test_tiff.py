@@ -1,0 +1,99 @@
+"""TIFF: the picture of full resolution is taken, camera raw is refused."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+
+from featx.cache.errors import ImageError
+from featx.extractor.images.decode import decode, remark_on
+from featx.extractor.images.geometry import Geometry
+from images_made import encoded, pattern, tiff
+
+PIXELS = pattern()
+PREVIEW = pattern(6, 9)[::-1]
+SIZE = Geometry(24, 36)
+FULL, REDUCED = {"subfiletype": 0}, {"subfiletype": 1}
+
+
+def pages(*written, **options):
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, **options) as writer:
+        for values, how in written:
+            writer.write(values, **({"photometric": "rgb", "metadata": None} | how))
+    return buffer.getvalue()
+
+
+def read(raw):
+    return decode(raw, [SIZE])[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"bigtiff": True}], ids=str)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_preview_is_never_taken_for_the_picture(options, compression):
+    how = {"compression": compression}
+    first = pages((PREVIEW, REDUCED), (PIXELS, FULL | how), **options)
+    inside = pages((PREVIEW, REDUCED | {"subifds": 1}), (PIXELS, FULL | how), **options)
+    last = pages((PIXELS, FULL | how), (PREVIEW, REDUCED), **options)
+    below = pages((PIXELS, FULL | how | {"subifds": 1}), (PREVIEW, REDUCED), **options)
+    for raw in (first, inside, last, below):
+        np.testing.assert_array_equal(read(raw), PIXELS)
+        assert remark_on(raw) == ""
+
+
+def test_the_old_tag_of_previews_counts_too():
+    how = {"extratags": [(255, 3, 1, 2, True)]}
+    np.testing.assert_array_equal(read(pages((PREVIEW, how), (PIXELS, {}))), PIXELS)
+
+
+def test_where_all_pages_are_previews_the_largest_is_taken():
+    raw = pages((PREVIEW, REDUCED), (PIXELS, REDUCED), (PREVIEW, REDUCED))
+    np.testing.assert_array_equal(read(raw), PIXELS)
+
+
+def test_further_pages_are_said():
+    raw = pages((PIXELS, {}), (PIXELS[::-1], {}))
+    np.testing.assert_array_equal(read(raw), PIXELS)
+    assert remark_on(raw) == "several pages in one file: the first was taken"
+
+
+SENSOR = np.zeros((24, 36), np.uint16)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pages((PREVIEW, REDUCED | {"subifds": 1}), (SENSOR, {"photometric": 32803})),
+        pages((PREVIEW, REDUCED | {"extratags": [(50706, 1, 4, b"\1\4\0\0", True)]})),
+        pages((PIXELS, {"photometric": 34892})),
+        pages((PREVIEW, {}), (SENSOR, {"photometric": 32803})),
+        b"II*\0\x10\0\0\0CR\2\0" + bytes(40),
+    ],
+    ids=["NEF", "DNG", "linear DNG", "in a later page", "CR2"],
+)
+def test_camera_raw_is_refused_with_what_to_do(raw):
+    with pytest.raises(ImageError, match=r"camera's raw file.*develop it"):
+        read(raw)
+
+
+def test_metadata_that_are_damaged_keep_the_pixels():
+    raw = bytearray(tiff(PIXELS, description="x" * 200, software="y" * 30, resolution=(3, 3)))
+    expected = read(bytes(raw))
+    with tifffile.TiffFile(io.BytesIO(raw)) as file:
+        tags = {tag.code: tag.offset for tag in file.pages[0].tags}
+    for code in (270, 282, 283, 296, 305):
+        for type_, count in ((99, 1), (12, 2**31), (2, 2**32 - 1), (5, 0)):
+            damaged = raw.copy()
+            damaged[tags[code] + 2 : tags[code] + 8] = type_.to_bytes(2, "little") + count.to_bytes(
+                4, "little"
+            )
+            np.testing.assert_array_equal(read(bytes(damaged)), expected)
+
+
+def test_directories_that_point_at_themselves_end():
+    raw = bytearray(encoded(PIXELS, "TIFF"))
+    start = int.from_bytes(raw[4:8], "little")
+    after = start + 2 + 12 * int.from_bytes(raw[start : start + 2], "little")
+    raw[after : after + 4] = raw[4:8]
+    np.testing.assert_array_equal(read(bytes(raw)), PIXELS)
