@@ -132,7 +132,7 @@ def test_known_bad_images_are_tried_again_only_on_request(
     assert decoded == [] and len(report.bad) == 1
     monkeypatch.undo()
     again = extract(source, PLAN, store, RunOptions(retry_failed=True))
-    assert "damaged" in again.bad[0].reason
+    assert "plain text" in again.bad[0].reason
 
 
 def test_numbers_that_are_not_finite_stop_the_run(
