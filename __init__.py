@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .classifiers import sweep_model as sweep
     from .classifiers.selection.sweep import SweepOptions
     from .classifiers.transformer import FeatureExtractor
-    from .extractor import FeatureOptions, RunOptions
+    from .extractor import FeatureOptions, RunOptions, SourceOptions, open_source
     from .extractor import extract_features as extract
 
 _HOMES = {
@@ -45,12 +45,14 @@ _HOMES = {
     "RunOptions": "extractor:RunOptions",
     "ScoreOptions": "classifiers:ScoreOptions",
     "Scores": "cache:Scores",
+    "SourceOptions": "extractor:SourceOptions",
     "SweepOptions": "classifiers.selection.sweep:SweepOptions",
     "export": "classifiers:export_model",
     "extract": "extractor:extract_features",
     "fit": "classifiers:fit_model",
     "load_model": "classifiers:load_model",
     "open_features": "classifiers:open_features",
+    "open_source": "extractor:open_source",
     "save_model": "classifiers:save_model",
     "score": "classifiers:score_images",
     "sweep": "classifiers:sweep_model",
@@ -70,12 +72,14 @@ __all__ = [
     "RunOptions",
     "ScoreOptions",
     "Scores",
+    "SourceOptions",
     "SweepOptions",
     "export",
     "extract",
     "fit",
     "load_model",
     "open_features",
+    "open_source",
     "save_model",
     "score",
     "sweep",

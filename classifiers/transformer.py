@@ -165,6 +165,7 @@ class _Items:
     """Images in memory or on disk, as a source."""
 
     name, location = NAME, LOCATION
+    understood = ""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self.items = items

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..cache import Scores
     from ..classifiers.selection.metrics import Metric
+    from ..extractor.sources import Source
 
 CacheOption = Annotated[
     Path, typer.Option("--cache", envvar="FEATX_CACHE", help="Folder of the feature cache.")
@@ -97,6 +98,11 @@ def parsed_memory(text: str | None) -> int | None:
     from ..classifiers.selection.memory import parse_memory
 
     return None if text is None else parse_memory(text)
+
+
+def say_understood(source: Source) -> None:
+    """Say in one line how a source is understood, before anything is computed."""
+    notes().print(f"Source: {source.understood}")
 
 
 def typed_command() -> str:

@@ -52,12 +52,16 @@ def _for_command(
     keys = _keys(command)
     _check({key.replace("-", "_"): None for key in table}, keys, f"{where}: no option")
     chosen = {**common, **table}
-    several = {parameter.name for parameter in command.params if getattr(parameter, "multiple", 0)}
+    several = {parameter.name for parameter in command.params if _takes_several(parameter)}
     return {
         keys[key.replace("-", "_")]: _listed(value, keys[key.replace("-", "_")] in several)
         for key, value in chosen.items()
         if key.replace("-", "_") in keys
     }
+
+
+def _takes_several(parameter: Any) -> bool:
+    return bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
 
 
 def _listed(value: Any, several: bool) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..extractor import RunOptions
+    from ..extractor import RunOptions, SourceOptions
 
 AUTO = "auto"
 
@@ -43,6 +43,62 @@ DriftOption = Annotated[
         show_default="0.001",
     ),
 ]
+
+SOURCE_HELP = (
+    "Folders, tables, arrays, .tar or .zip archives, images, a .txt of paths, a pattern in quotes, "
+    "a URL, - for paths on standard input, or `sample`."
+)
+PathColumnOption = Annotated[
+    str | None,
+    typer.Option("--path-column", help="A table's column of image files.", show_default=False),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column",
+        help="A table's column of classes; A,B,C for one-hot columns; none for no labels.",
+        show_default=False,
+    ),
+]
+SplitColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split-column", help="A table's column of train, val and test.", show_default=False
+    ),
+]
+GroupColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group-column", help="A table's column of groups to keep together.", show_default=False
+    ),
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        help="Between a table's columns: a character, or tab; default: found out.",
+        show_default=False,
+    ),
+]
+
+
+def source_options(
+    path_column: str | None,
+    label_column: str | None,
+    split_column: str | None,
+    group_column: str | None,
+    separator: str | None,
+) -> SourceOptions:
+    """Return how tables are read; raises ConfigError for an option that cannot be used."""
+    from ..extractor import SourceOptions
+
+    return SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        separator=separator,
+    )
 
 
 def run_options(

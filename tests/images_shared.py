@@ -25,3 +25,10 @@ def write_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return path
+
+
+def touch(path: Path, value: int = 0) -> Path:
+    """Write a small PNG at ``path``, in folders that are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(value))
+    return path

@@ -9,6 +9,7 @@ import typer
 
 from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_bytes, notes
 from ..options import (
+    SOURCE_HELP,
     BatchOption,
     DriftOption,
     EngineOption,
@@ -31,8 +32,8 @@ UNBOUNDED = 1e7
 def doctor(
     context: typer.Context,
     source: Annotated[
-        str | None,
-        typer.Argument(help="A folder, an IDX file, or `sample`.", show_default="sample"),
+        list[str] | None,
+        typer.Argument(help=SOURCE_HELP, show_default="sample"),
     ] = None,
     backbone: Annotated[
         str, typer.Option("--backbone", "-b", help="The frozen network.")

@@ -7,16 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, human_count, notes
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    answer,
+    human_count,
+    notes,
+    say_understood,
+)
 from ..options import (
+    SOURCE_HELP,
     BatchOption,
     DriftOption,
     EngineOption,
+    GroupColumnOption,
+    LabelColumnOption,
     MaxBadOption,
+    PathColumnOption,
     PrecisionOption,
+    SeparatorOption,
+    SplitColumnOption,
     WeightsOption,
     WorkersOption,
     run_options,
+    source_options,
 )
 from ..progress import ImageProgress
 
@@ -32,10 +47,8 @@ DEFAULT_BACKBONES = ["efficientnet_lite0"]
 def extract(
     context: typer.Context,
     source: Annotated[
-        str | None,
-        typer.Argument(
-            help="A folder, table, arrays, .tar shards, a URL, or `sample`.", show_default="sample"
-        ),
+        list[str] | None,
+        typer.Argument(help=SOURCE_HELP, show_default="sample"),
     ] = None,
     backbone: Annotated[
         list[str],
@@ -86,6 +99,11 @@ def extract(
         bool, typer.Option("--retry-failed", help="Try images again that failed before.")
     ] = False,
     max_bad: MaxBadOption = None,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    split_column: SplitColumnOption = None,
+    group_column: GroupColumnOption = None,
+    separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,7 +114,7 @@ def extract(
 
     Example: featx extract photos/ --backbone resnet50
     """
-    from ...extractor import FeatureOptions, extract_several
+    from ...extractor import FeatureOptions, extract_several, open_source
 
     layers: list[str | None] = [*layer] if layer else [None]
     features = [
@@ -119,20 +137,22 @@ def extract(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
         compression=compression,
     )
-    place = choose_source(context, source)
+    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    opened = open_source(choose_source(context, source), reading)
+    say_understood(opened)
     with ImageProgress(quiet=as_json) as progress:
-        reports = extract_several(place, features, cache=cache, run=run, observer=progress)
+        reports = extract_several(opened, features, cache=cache, run=run, observer=progress)
     answer(as_json, _data(reports), lambda console: _draw(console, reports))
 
 
-def choose_source(context: typer.Context, source: str | None) -> str:
-    """Return the source to use, and say so where it was not typed."""
-    if source is None:
+def choose_source(context: typer.Context, source: list[str] | None) -> list[str]:
+    """Return the sources to use, and say so where they were not typed."""
+    if not source:
         notes().print("No SOURCE given: using the bundled sample (2,500 images of Fashion-MNIST).")
-        return "sample"
+        return ["sample"]
     origin = context.get_parameter_source("source")
     if origin is not None and origin.name == "DEFAULT_MAP":
-        notes().print(f"No SOURCE given: using {source} from featx.toml.")
+        notes().print(f"No SOURCE given: using {' '.join(source)} from featx.toml.")
     return source
 
 

@@ -8,14 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_count
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    answer,
+    draw_table,
+    human_count,
+    say_understood,
+)
 from ..options import (
+    SOURCE_HELP,
     BatchOption,
     EngineOption,
+    GroupColumnOption,
+    LabelColumnOption,
     MaxBadOption,
+    PathColumnOption,
+    SeparatorOption,
+    SplitColumnOption,
     WeightsOption,
     WorkersOption,
     run_options,
+    source_options,
 )
 from ..progress import ImageProgress
 
@@ -23,6 +38,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...classifiers.scoring.score import ScoreReport
+    from ...extractor.sources import Source, SourceOptions
 
 SHOWN_CLASSES = 10
 
@@ -30,8 +46,8 @@ SHOWN_CLASSES = 10
 def score(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[
-        str,
-        typer.Argument(help="What `featx extract` reads, or features:NAME for cached features."),
+        list[str],
+        typer.Argument(help=f"{SOURCE_HELP} Or features:NAME for cached features."),
     ],
     out: Annotated[
         Path,
@@ -68,6 +84,11 @@ def score(
     batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
     max_bad: MaxBadOption = None,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    split_column: SplitColumnOption = None,
+    group_column: GroupColumnOption = None,
+    separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,9 +114,23 @@ def score(
         write_cache=write_cache,
         run=run_options(batch_size, workers, max_bad, engine),
     )
+    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    opened = _opened(source, reading)
     with ImageProgress(quiet=as_json) as progress:
-        report = score_images(model, source, out, options, cache=cache, observer=progress)
+        report = score_images(model, opened, out, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
+
+
+def _opened(source: list[str], options: SourceOptions) -> str | Source:
+    """Open what is to be scored, and say how it is understood; cached features keep their name."""
+    from ...classifiers.api import FEATURES
+    from ...extractor import open_source
+
+    if len(source) == 1 and source[0].startswith(FEATURES):
+        return source[0]
+    opened = open_source(source, options)
+    say_understood(opened)
+    return opened
 
 
 def _draw(console: Console, report: ScoreReport) -> None:

@@ -6,21 +6,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from ...cache import SPLITS, StringColumn
-from ...cache.output_path import output_folder
+from ....cache import SPLITS, StringColumn
+from ....cache.output_path import output_folder
+from ..files.local import LocalFiles
+from ..kind import SourceKind
+from ..source_options import SourceOptions
 from .arrays import ArraySource
-from .files import LocalFiles
 from .idx import find_idx, open_idx
 
 SAMPLE = "sample"
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "fashion_sample"
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_sample"
 
 
 def open_sample() -> ArraySource:
     """Return the bundled sample: 2,000 train and 500 test images in 10 balanced classes."""
     files = LocalFiles(FOLDER)
-    source = open_idx(files, find_idx(files.top()), "the bundled Fashion-MNIST sample")
-    source.name = "fashion-sample"
+    source = open_idx(files, find_idx(files.list_folder()), SourceOptions())
+    source.name, source.location = "fashion-sample", "the bundled Fashion-MNIST sample"
     return source
 
 
@@ -43,3 +45,11 @@ def write_sample(folder: Path, split: str) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(source.read(index)).save(target)
     return len(wanted)
+
+
+KIND = SourceKind(
+    name="sample",
+    expected="the word `sample` for the bundled sample",
+    open=lambda _files, _names, _options: open_sample(),
+    word=SAMPLE,
+)

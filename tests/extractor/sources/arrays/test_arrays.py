@@ -64,7 +64,7 @@ class Payload:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": RGB.astype(np.float32) / 255}, "holds float32, expected uint8"),
+        ({"X": RGB.astype(np.float32) / 255}, "holds float32 from 0 to 1, expected uint8"),
         ({"X": GREY[0]}, r"has the shape \(5, 4\)"),
         ({"X": RGB[..., :2]}, "1, 3 or 4 channels"),
         ({"X": GREY, "y": Y[:3]}, "6 images but 3 labels"),

@@ -56,6 +56,8 @@ def test_table_gives_its_rows_in_order(tmp_path, ending):
 
 
 def test_numbers_as_labels_keep_their_order(tmp_path):
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"x")
     (tmp_path / "t.csv").write_text("file,class\na,10\nb,9\nc,007\n")
     listing = open_source(tmp_path / "t.csv").listing()
     assert listing.class_names == ("007", "9", "10")
@@ -73,11 +75,13 @@ def test_names_that_are_no_utf8_keep_their_identity(tmp_path):
 
 
 def test_missing_file_of_a_table_is_an_unreadable_image_and_no_crash(tmp_path):
-    (tmp_path / "t.csv").write_text("path\nnowhere.png\n")
+    (tmp_path / "there.png").write_bytes(b"x")
+    (tmp_path / "t.csv").write_text("path\nthere.png\nnowhere.png\n")
     source = open_source(tmp_path / "t.csv")
-    assert source.stamps().tolist() == [[0, 0, 0]]
+    assert "1 of 2 files missing, first nowhere.png" in source.understood
+    assert source.stamps()[1].tolist() == [0, 0, 0]
     with pytest.raises(OSError, match=r"nowhere\.png"):
-        source.read(0)
+        source.read(1)
 
 
 @pytest.mark.parametrize(

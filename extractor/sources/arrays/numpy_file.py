@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import NO_LABEL
-from ...cache.errors import SourceFormatError
-from .arrays import ArrayPart, ArraySource, check_images, part_name, read_class_names
-from .files import Files, LocalFiles, buffered
-from .labels import encode_labels
+from ....cache import NO_LABEL
+from ....cache.errors import SourceFormatError
+from ..files.files import NO_STAMP, Files, buffered, shown
+from ..files.local import LocalFiles
+from ..kind import SourceKind
+from ..labels import encode_labels
+from ..source_options import SourceOptions
+from .arrays import ArrayPart, ArraySource, part_name
+from .checks import check_images, check_labels
 
 ENDINGS = (".npz", ".npy")
 IMAGES = re.compile(
@@ -24,7 +28,7 @@ LABEL_WORDS = ("y", "labels", "label", "targets")
 CLASS_NAMES_KEY = "class_names"
 
 
-def open_numpy(files: Files, name: str, location: str) -> ArraySource:
+def open_numpy(files: Files, names: Sequence[str], _options: SourceOptions) -> ArraySource:
     """Open an ``.npz`` or ``.npy`` file of images; nothing that is pickled is loaded.
 
     An ``.npz`` holds ``X`` and ``y`` (or ``x``, ``images``; ``labels``), or a pair for each split
@@ -36,8 +40,10 @@ def open_numpy(files: Files, name: str, location: str) -> ArraySource:
     SourceFormatError
         There are no images of uint8 in the file, or the labels do not fit them.
     """
+    (name,) = names
+    location = f"{files.location}/{name}"
     try:
-        arrays = _read_npz(files, name) if name.endswith(".npz") else _read_npy(files, name)
+        arrays = _read_npz(files, name) if name.lower().endswith(".npz") else _read_npy(files, name)
     # NumPy raises ValueError for damage and for pickled objects.
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise SourceFormatError(f"{location}: not a readable NumPy file ({error})") from error
@@ -57,20 +63,25 @@ def _source(
     arrays: Mapping[str, NDArray[Any]],
     pairs: Mapping[str, str],
 ) -> ArraySource:
-    given = {key: _labels(arrays[label], location) for key, label in pairs.items() if label}
-    names = _class_names(files, arrays)
+    given = {key: check_labels(arrays[label], location) for key, label in pairs.items() if label}
+    names = _class_names(arrays)
     texts = [text for labels in given.values() if labels.dtype.kind == "U" for text in labels]
     if texts:
         names = encode_labels(texts)[1]
     codes = {text: code for code, text in enumerate(names)}
-    parts = []
+    parts, notes = [], []
+    stamp = files.stamp(name) or NO_STAMP
     for key in pairs:
-        images = check_images(arrays[key], f"{location}: {key}")
+        images, remarks = check_images(arrays[key], f"{location}: {key}")
         labels = given.get(key, np.full(len(images), NO_LABEL, np.int64))
         if labels.dtype.kind == "U":
             labels = np.array([codes.get(text, NO_LABEL) for text in labels], np.int64)
-        parts.append(ArrayPart(_part(key), images, labels.astype(np.int64), files.stamp(name)))
-    return ArraySource(parts, location, names)
+        parts.append(ArrayPart(_part(key), images, labels, stamp))
+        notes += remarks
+    unused = [key for key in arrays if key not in {*pairs, *pairs.values(), CLASS_NAMES_KEY}]
+    if unused:
+        notes.append(f"arrays not used: {shown(unused)}")
+    return ArraySource(parts, location, files, names, notes)
 
 
 def _read_npz(files: Files, name: str) -> dict[str, NDArray[Any]]:
@@ -79,9 +90,9 @@ def _read_npz(files: Files, name: str) -> dict[str, NDArray[Any]]:
 
 
 def _read_npy(files: Files, name: str) -> dict[str, NDArray[Any]]:
-    arrays = {name.removesuffix(".npy"): _load_npy(files, name)}
-    beside = set(files.top())
-    stem = name.removesuffix(".npy")
+    arrays = {name[: -len(".npy")]: _load_npy(files, name)}
+    beside = set(files.list_folder())
+    stem = name[: -len(".npy")]
     for label in _label_names(stem):
         if f"{label}.npy" in beside:
             arrays[label] = _load_npy(files, f"{label}.npy")
@@ -124,19 +135,15 @@ def _part(key: str) -> str:
     return part_name("_".join(word for word in words if word))
 
 
-def _labels(labels: NDArray[Any], location: str) -> NDArray[Any]:
-    flat = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.ndim == 1 and flat.dtype.kind in "iu":
-        return flat
-    if flat.ndim == 1 and flat.dtype.kind in "US":
-        return flat.astype(np.str_)
-    raise SourceFormatError(
-        f"{location} holds labels of type {labels.dtype} and shape {labels.shape}, expected (n,) "
-        "whole numbers or names"
-    )
+def _class_names(arrays: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    if CLASS_NAMES_KEY not in arrays:
+        return ()
+    return tuple(str(name) for name in arrays[CLASS_NAMES_KEY])
 
 
-def _class_names(files: Files, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
-    if CLASS_NAMES_KEY in arrays:
-        return tuple(str(name) for name in arrays[CLASS_NAMES_KEY])
-    return read_class_names(files)
+KIND = SourceKind(
+    name="NumPy file",
+    expected="arrays (.npz, .npy)",
+    open=open_numpy,
+    reads=lambda _files, name: name.lower().endswith(ENDINGS),
+)

@@ -88,7 +88,7 @@ def test_second_extraction_of_a_url_reads_no_image(bucket, tmp_path, monkeypatch
     age(bucket, seconds=60)
     again = extract_features(bucket, LIGHT, cache=tmp_path)
     assert (first.record.n_extracted, again.record.n_extracted) == (3, 0)
-    monkeypatch.setattr("featx.extractor.sources.files.RemoteFiles.read", refuse)
+    monkeypatch.setattr("featx.extractor.sources.files.remote.RemoteFiles.read", refuse)
     third = extract_features(bucket, LIGHT, cache=tmp_path)
     assert third.record.n_cached == 3
     assert FeatureStore(tmp_path).open_features(third.name).X[:].shape == (3, 1024)

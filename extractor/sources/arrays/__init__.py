@@ -1,0 +1,1 @@
+"""Images in arrays: IDX, NumPy files, tables of pixels, the bundled sample."""

@@ -1,0 +1,63 @@
+"""From a path or URL to the files that lie there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ....cache.errors import SourceNotFoundError
+from .files import Files
+from .local import LocalFiles
+from .remote import RemoteFiles
+
+
+def locate(location: str | Path) -> tuple[Files, str | None]:
+    """Return the files at a path or URL and, where it is one file, its name among them.
+
+    Raises
+    ------
+    SourceNotFoundError
+        There is nothing at ``location``.
+    SourceFormatError
+        ``location`` is a URL that nothing installed can read.
+    """
+    if isinstance(location, str) and is_url(location):
+        if not location.startswith("file://"):
+            return _locate_url(location)
+        location = file_url_path(location)
+    path = Path(location)
+    try:
+        if path.is_dir():
+            return LocalFiles(path), None
+        if path.exists():
+            return LocalFiles(path.parent), path.name
+    except (OSError, ValueError) as error:
+        raise SourceNotFoundError(f"cannot reach {str(location)!r}: {error}") from error
+    raise SourceNotFoundError(f"{location} does not exist")
+
+
+def is_url(location: str) -> bool:
+    """Tell whether a place is a URL and not a path."""
+    return "://" in location
+
+
+def file_url_path(url: str) -> str:
+    """Return the path that a ``file://`` URL names."""
+    return unquote(urlsplit(url.replace("?", "%3F").replace("#", "%23")).path)
+
+
+def _locate_url(url: str) -> tuple[Files, str | None]:
+    files = RemoteFiles(url)
+    try:
+        kind = files.kind()
+    except OSError as error:
+        raise SourceNotFoundError(f"cannot reach {url}: {error}") from error
+    # Clients refuse with errors of their own where credentials are missing.
+    except Exception as error:
+        raise SourceNotFoundError(f"cannot reach {url}: {type(error).__name__}: {error}") from error
+    if kind == "none":
+        raise SourceNotFoundError(f"{url} does not exist")
+    if kind == "directory":
+        return files, None
+    folder, _, name = files.location.rpartition("/")
+    return RemoteFiles(folder), name

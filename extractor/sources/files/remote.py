@@ -1,0 +1,151 @@
+"""Files behind a URL, through fsspec."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import IO, Any
+
+from ....cache.errors import SourceFormatError
+from .files import NO_STAMP, Stamp, Tree
+from .names import is_visible
+
+VERSION_KEYS = ("ETag", "etag", "md5Hash", "md5", "checksum", "generation", "version_id")
+TIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+VERSION_BYTES = 6
+EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
+
+
+class RemoteFiles:
+    """Files below a URL, through fsspec.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``s3://bucket/photos``; what stands before ``://`` chooses the file system.
+
+    Raises
+    ------
+    SourceFormatError
+        fsspec, or its part for this kind of URL, is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.location = url.rstrip("/")
+        self._fs, self._root = _file_system(self.location)
+        self._infos: dict[str, dict[str, Any]] = {}
+
+    def kind(self) -> str:
+        """Return ``file``, ``directory`` or ``none``."""
+        try:
+            info: dict[str, Any] = self._fs.info(self._root)
+        except FileNotFoundError:
+            return "none"
+        return str(info["type"])
+
+    def list_folder(self, folder: str = "") -> list[str]:
+        """Return the names of the visible files right in a folder; empty where it is none."""
+        try:
+            infos = self._fs.ls(self._full(folder) if folder else self._root, detail=True)
+        except OSError:
+            return []
+        names = [self._note(info) for info in infos if info["type"] == "file"]
+        return [name.rpartition("/")[2] for name in names if name]
+
+    def walk(self) -> Tree:
+        """Return the files below the URL; one listing tells all stamps."""
+        tree = Tree()
+        for info in self._fs.find(self._root, detail=True).values():
+            name = self._note(info)
+            if name:
+                tree.names.append(name)
+                continue
+            *folders, last = self._relative(info).split("/")
+            hidden = next((part for part in folders if not is_visible(part)), "")
+            tree.pass_over(hidden or last, bool(hidden))
+        return tree
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Return size, time in nanoseconds and a digest of the version; zeros where unknown."""
+        info = self._infos.get(name)
+        if info is None:
+            try:
+                info = self._fs.info(self._full(name))
+            except FileNotFoundError:
+                return None
+            except OSError:
+                return NO_STAMP
+        seconds = next((_seconds(info[key]) for key in TIME_KEYS if info.get(key)), 0.0)
+        version = next((str(info[key]) for key in VERSION_KEYS if info.get(key)), "")
+        if not seconds and not version:
+            return NO_STAMP
+        digest = hashlib.sha256(version.encode()).digest()[:VERSION_BYTES] if version else b""
+        return int(info.get("size") or 0), int(seconds * 1e9), int.from_bytes(digest)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes."""
+        return self._fetch(name, None, None)
+
+    def read_range(self, name: str, start: int, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` of a file from ``start``, and fetch no others."""
+        return self._fetch(name, start, start + n_bytes)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file for reading; what lies ahead is fetched in blocks."""
+        file: IO[bytes] = self._fs.open(self._full(name), "rb")
+        return file
+
+    def _fetch(self, name: str, start: int | None, stop: int | None) -> bytes:
+        try:
+            content: bytes = self._fs.cat_file(self._full(name), start=start, end=stop)
+        except OSError:
+            raise
+        # Each client has errors of its own (botocore, aiohttp, google.auth); all mean the same.
+        except Exception as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return content
+
+    def _note(self, info: dict[str, Any]) -> str:
+        """Keep what a listing says of a file; return its name, or nothing for a hidden one."""
+        name = self._relative(info)
+        if not name or not all(is_visible(part) for part in name.split("/")):
+            return ""
+        self._infos[name] = info
+        return name
+
+    def _relative(self, info: dict[str, Any]) -> str:
+        return str(info["name"])[len(self._root) :].lstrip("/")
+
+    def _full(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    protocol = url.split("://", maxsplit=1)[0]
+    try:
+        import fsspec
+
+        file_system, root = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        extra = EXTRAS.get(protocol, "remote")
+        raise SourceFormatError(
+            f"{url} cannot be read without a further package ({error}): "
+            f"pip install 'featx[{extra}]'"
+        ) from error
+    except ValueError as error:
+        raise SourceFormatError(
+            f"{url}: no file system answers to {protocol}:// ({error})"
+        ) from error
+    return file_system, str(root).rstrip("/")
+
+
+def _seconds(value: Any) -> float:
+    """Return seconds since the epoch of a time in any of the forms that clients use."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return 0.0

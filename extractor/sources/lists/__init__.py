@@ -1,0 +1,1 @@
+"""Single images and lists of paths."""

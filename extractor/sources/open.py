@@ -1,0 +1,190 @@
+"""The one door to all sources."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...cache.errors import ConfigError, SourceFormatError, SourceNotFoundError
+from .files.files import Files, Tree, shown
+from .files.local import LocalFiles
+from .files.locate import is_url, locate
+from .files.names import NOT_IMAGES, ending, is_image_name, is_visible
+from .folders.folder import image_names, open_folder
+from .kind import SourceKind
+from .lists.path_list import open_paths
+from .registry import KINDS, expected
+from .several import SeveralSources
+from .source import Source, plural
+from .source_options import SourceOptions
+
+Place = str | Path | Source
+ADVICE = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the sheet as CSV"),
+    **dict.fromkeys((".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "Unpack it first"),
+    **dict.fromkeys((".pkl", ".pickle"), "A pickle can run code: store arrays as .npz"),
+    **dict.fromkeys((".h5", ".hdf5", ".mat"), "Store the arrays as .npz"),
+    **dict.fromkeys((".tfrecord",), "Write the images to files or .tar shards"),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm"), "Write the frames to files"),
+}
+
+
+def open_source(place: Place | Sequence[Place], options: SourceOptions | None = None) -> Source:
+    """Open the source at ``place``.
+
+    Parameters
+    ----------
+    place : path, URL, Source, or a sequence of them
+        A folder of images (flat, by class, or by split and class), a table (``.csv``, ``.tsv``,
+        ``.jsonl``, ``.parquet``), arrays (``.npz``, ``.npy``, IDX, a CSV of pixels), WebDataset
+        shards (``.tar``, or a folder of them), a ``.zip``, an image, a ``.txt`` of paths, a pattern
+        such as ``photos/*.jpg``; any of these behind a URL that fsspec knows, such as ``s3://``;
+        the word ``sample``; or ``-`` for paths on standard input. Several become one source.
+    options : SourceOptions, optional
+        How tables are read.
+
+    Raises
+    ------
+    SourceNotFoundError
+        There is nothing at ``place``.
+    SourceFormatError
+        There is something, but no source that featx reads.
+    """
+    options = options or SourceOptions()
+    if isinstance(place, str | Path):
+        return _open_place(place, options)
+    if not isinstance(place, Sequence):
+        return place
+    if not place:
+        raise ConfigError("no source given. Expected one or more of: " + expected())
+    if len(place) == 1:
+        return open_source(place[0], options)
+    return _open_several(list(place), options)
+
+
+def _open_place(place: str | Path, options: SourceOptions) -> Source:
+    kind = next((kind for kind in KINDS if kind.word == str(place)), None) if place else None
+    if kind and not Path(place).exists():
+        return kind.open(LocalFiles(Path()), [], options)
+    matches = _matches(place)
+    if matches:
+        return _open_several(matches, options)
+    try:
+        files, name = locate(place)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(f"{error}. Expected {expected()}") from None
+    if name is None:
+        return _open_folder(files, options)
+    return _open_file(files, name, options)
+
+
+def _matches(place: str | Path) -> list[Place]:
+    """Return what a pattern such as ``photos/*.jpg`` stands for; nothing where it is a path.
+
+    Raises
+    ------
+    SourceNotFoundError
+        No file or folder fits the pattern.
+    """
+    text = str(place)
+    if is_url(text) or not glob.has_magic(text) or Path(place).exists():
+        return []
+    paths = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
+    kept = [
+        p for p in paths if is_visible(p.name) and (p.is_dir() or ending(p.name) not in NOT_IMAGES)
+    ]
+    if not kept:
+        raise SourceNotFoundError(f"no image or folder fits the pattern {text}")
+    files = [path for path in kept if not path.is_dir()]
+    return list(map(str, files or kept))
+
+
+def _open_several(places: Sequence[Place], options: SourceOptions) -> Source:
+    """Open several places; image files that stand alone make one source together."""
+    alone = [str(p) for p in places if isinstance(p, str | Path) and _is_image_file(p)]
+    if len(alone) == len(places):
+        location = f"{len(set(alone))} files, the first {Path(alone[0]).absolute()}"
+        return open_paths(LocalFiles(Path()), alone, location, "the files given")
+    parts: list[tuple[Source, str]] = []
+    if alone:
+        parts.append((_open_several(alone, options), "files"))
+    for place in places:
+        if not isinstance(place, str | Path) or str(place) not in alone:
+            source = open_source(place, options)
+            parts.append((source, str(place) if isinstance(place, str | Path) else source.name))
+    repeated = [name for name, n in Counter(name for _, name in parts).items() if n > 1]
+    if repeated:
+        raise SourceFormatError(f"{shown(repeated)} is given twice. Name each source once")
+    return SeveralSources([source for source, _ in parts], [name for _, name in parts])
+
+
+def _is_image_file(place: str | Path) -> bool:
+    return not is_url(str(place)) and is_image_name(Path(place).name) and Path(place).is_file()
+
+
+def _open_file(files: Files, name: str, options: SourceOptions) -> Source:
+    for kind in KINDS:
+        if kind.reads(files, name):
+            if kind.unpack:
+                return _open_folder(kind.unpack(files, name), options)
+            return kind.open(files, [name], options)
+    advice = ADVICE.get(ending(name))
+    raise SourceFormatError(
+        f"{files.location}/{name} is a file that featx cannot read as a source. "
+        + (f"{advice}. " if advice else "")
+        + f"Expected {expected()}"
+    )
+
+
+def _open_folder(files: Files, options: SourceOptions) -> Source:
+    """Open a folder as what it mostly is: images, or files that make a source together."""
+    tree = files.walk()
+    n_images = sum(map(is_image_name, tree.names))
+    together = _files_together(files, tree, n_images)
+    kind, names = max(together.items(), key=lambda item: len(item[1]), default=(None, []))
+    if kind is not None and len(names) >= n_images:
+        source = kind.open(files, names, options)
+        others = [kind for kind in together if together[kind] is not names]
+        left = [plural(n_images, "image")] if n_images else []
+        left += [f"{len(together[kind])} {kind.name}" for kind in others]
+    else:
+        gathered = {name for names in together.values() for name in names}
+        tree.names = [name for name in tree.names if name not in gathered]
+        if not image_names(tree):
+            return _open_only_file(files, tree, options)
+        source = open_folder(files, tree, options)
+        left = sorted(gathered)
+    if left:
+        source.understood += f"; passed over {shown(left)}"
+    return source
+
+
+def _files_together(files: Files, tree: Tree, n_images: int) -> dict[SourceKind, list[str]]:
+    """Return the files of each kind of which several make one source.
+
+    They lie right in the folder; where it holds no image, anywhere below.
+    """
+    top = sorted(name for name in tree.names if "/" not in name)
+    for names in (top, [] if n_images else sorted(tree.names)):
+        together = {
+            kind: answering
+            for kind in KINDS
+            if kind.gathers and (answering := [n for n in names if kind.reads(files, n)])
+        }
+        if together:
+            return together
+    return {}
+
+
+def _open_only_file(files: Files, tree: Tree, options: SourceOptions) -> Source:
+    """Open the one file of a folder without images that is a source."""
+    readable = [n for n in sorted(tree.names) if any(kind.reads(files, n) for kind in KINDS)]
+    if len(readable) == 1:
+        return _open_file(files, readable[0], options)
+    try:
+        return open_folder(files, tree, options)
+    except SourceFormatError as error:
+        hint = f". Or name one of its files: {shown(readable)}" if readable else ""
+        raise SourceFormatError(f"{error}{hint}") from None

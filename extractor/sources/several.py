@@ -1,0 +1,70 @@
+"""Several sources as one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import NO_LABEL, Listing, StringColumn
+from .files.files import shown
+from .labels import encode_labels
+from .source import Contents, ListedSource, Raw, Source, source_name
+
+N_DIGITS = 12
+
+
+class SeveralSources(ListedSource):
+    """Several sources, one after the other; each sample's id begins with its source's place.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    places : sequence of str
+        What was typed for each.
+    """
+
+    def __init__(self, sources: Sequence[Source], places: Sequence[str]) -> None:
+        self._sources = sources
+        listings = [source.listing() for source in sources]
+        self._starts = np.cumsum([0, *map(len, listings)])
+        digest = hashlib.sha256("\0".join(s.location for s in sources).encode("utf-8", "replace"))
+        notes = [f"{p}: {s.understood}" for p, s in zip(places, sources, strict=True)]
+        left_out: dict[str, int] = {}
+        for source in sources:
+            for suffix, n in source.left_out.items():
+                left_out[suffix] = left_out.get(suffix, 0) + n
+        contents = Contents(
+            _joined(listings, places), f"{len(sources)} sources", tuple(notes), left_out
+        )
+        super().__init__(f"{shown(places)} ({digest.hexdigest()[:N_DIGITS]})", contents)
+        self.name = source_name(f"{len(sources)}-sources", self.location)
+
+    def stamps(self) -> NDArray[np.int64]:
+        """Return the stamps of all sources' images, in order."""
+        return np.concatenate([source.stamps() for source in self._sources])
+
+    def read(self, index: int) -> Raw:
+        """Return one image as it lies there."""
+        number = int(np.searchsorted(self._starts, index, "right")) - 1
+        return self._sources[number].read(index - int(self._starts[number]))
+
+
+def _joined(listings: Sequence[Listing], places: Sequence[str]) -> Listing:
+    ids: list[str] = []
+    labels: list[str | None] = []
+    groups: list[str] = []
+    for listing, place in zip(listings, places, strict=True):
+        ids.extend(f"{place.rstrip('/')}/{name}" for name in listing.sample_ids)
+        labels.extend(_names(listing))
+        groups.extend(listing.groups or [""] * len(listing))
+    codes, class_names = encode_labels(labels)
+    splits = np.concatenate([listing.splits for listing in listings])
+    column = StringColumn.from_strings(groups) if any(groups) else None
+    return Listing(StringColumn.from_strings(ids), codes, splits, column, class_names)
+
+
+def _names(listing: Listing) -> Iterable[str | None]:
+    return (None if code == NO_LABEL else listing.class_names[code] for code in listing.labels)

@@ -1,0 +1,75 @@
+"""How tables are read where their own words do not suffice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...cache.errors import ConfigError
+
+SEPARATORS = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "\\t": "\t",
+    "pipe": "|",
+    "space": " ",
+}
+NO_COLUMN = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Which columns of a table say what, and what stands between them.
+
+    Attributes
+    ----------
+    path_column : str or None
+        Holds the image files; None takes ``path``, ``file_name`` or another usual name.
+    label_column : str or None
+        Holds the classes, numbers included; several names with commas between them are one-hot
+        columns, called as their classes; ``none`` takes no labels.
+    split_column, group_column : str or None
+        Hold train, val or test, and groups that no split may divide; ``none`` takes none.
+    separator : str or None
+        One character, or comma, semicolon, tab, pipe, space; None finds it out.
+
+    Raises
+    ------
+    ConfigError
+        The separator is no single character, or a name is empty.
+    """
+
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    separator: str | None = None
+
+    def __post_init__(self) -> None:
+        for option in ("path_column", "label_column", "split_column", "group_column"):
+            name = getattr(self, option)
+            if name is not None and not name.strip():
+                raise ConfigError(
+                    f"--{option.replace('_', '-')} is empty. Name a column, or `none` to use none"
+                )
+        if self.separator is not None and len(self.delimiter or "") != 1:
+            raise ConfigError(
+                f"--separator is one character, or {', '.join(SEPARATORS)}; got {self.separator!r}"
+            )
+
+    @property
+    def delimiter(self) -> str | None:
+        """The character between two columns; None where it is to be found out."""
+        if self.separator is None:
+            return None
+        return SEPARATORS.get(self.separator.lower(), self.separator)
+
+    def column(self, role: str) -> str | None:
+        """Return the column that was named for ``path``, ``label``, ``split`` or ``group``."""
+        name: str | None = getattr(self, f"{role}_column")
+        return name
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether anything is said of a table."""
+        return self != SourceOptions()

@@ -1,0 +1,1 @@
+"""Tables that name image files: CSV, Parquet, JSON lines."""

@@ -1,0 +1,164 @@
+"""Columns that hold something else than one class for each image: numbers, lists, one-hot."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ....cache.errors import SourceFormatError
+from ..files.files import shown
+from ..files.names import decoded
+from ..labels import similar_classes
+from .columns import Columns, Roles, squash
+
+MISSING_WORDS = frozenset(("na", "n/a", "none", "null", "nan", "nil"))
+MIN_NUMBERS = 10
+LIST_MARKS = (";", "|", ",", "+", "&")
+SURE_LIST_MARKS = (";", "|")
+NUMBERED_LABEL = re.compile(r"(label|class|category|target|tag)s?\d+")
+FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false"))
+SHOWN_VALUES = 3
+
+
+def read_labels(columns: Columns, roles: Roles, asked: bool) -> tuple[list[str | None], list[str]]:
+    """Return the class of each row, None where it has none, and what to know of them.
+
+    Parameters
+    ----------
+    asked : bool
+        Whether the column was named by the user: then numbers are classes.
+
+    Raises
+    ------
+    SourceFormatError
+        There are several labels for an image, or numbers that are measured rather than classes.
+    """
+    if len(roles.labels) > 1:
+        return _one_hot(columns, roles.labels), []
+    if not roles.labels:
+        if not asked:
+            _refuse_several_columns(columns, roles)
+        return [None] * columns.n_rows, []
+    name = columns.names[roles.labels[0]]
+    labels = [text and decoded(text) for text in columns.texts(roles.labels[0])]
+    classes = Counter(label for label in labels if label)
+    where = f"{columns.location}: the column {name!r}"
+    _refuse_lists(classes, where)
+    if not asked:
+        _refuse_measurements(classes, where, name)
+    return labels, _notes(classes)
+
+
+def _notes(classes: Counter[str]) -> list[str]:
+    notes = similar_classes(classes)
+    words = [name for name in classes if name.lower() in MISSING_WORDS]
+    if words:
+        notes.append(f"{shown(words)} is a class here; leave the cell empty for no label")
+    single = [name for name, n in classes.items() if n == 1]
+    if single and len(classes) > 1:
+        notes.append(f"a single image in {shown(sorted(single))}")
+    return notes
+
+
+def _refuse_measurements(classes: Counter[str], where: str, name: str) -> None:
+    """Refuse a column of numbers that are nearly all distinct."""
+    n_rows = sum(classes.values())
+    if n_rows < MIN_NUMBERS or len(classes) <= n_rows / 2 or not all(map(_is_number, classes)):
+        return
+    raise SourceFormatError(
+        f"{where} holds {len(classes)} different numbers in {n_rows} rows "
+        f"({', '.join(list(classes)[:SHOWN_VALUES])}, …), which looks like something measured. "
+        "featx trains classes, not regression. To take each number as a class: --label-column "
+        f"{name}; to go without labels: --label-column none"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_lists(classes: Counter[str], where: str) -> None:
+    """Refuse a column in which a cell holds several labels."""
+    example = next((name for name in classes if name[0] in "[{" and name[-1] in "]}"), None)
+    for mark in LIST_MARKS if example is None else ():
+        parts = {name: [p.strip() for p in name.split(mark)] for name in classes if mark in name}
+        if parts and (mark in SURE_LIST_MARKS or _recombine(classes, parts)):
+            example = next(iter(parts))
+            break
+    if example is not None:
+        raise SourceFormatError(
+            f"{where} holds several labels in a cell, such as {example!r}. featx trains one class "
+            "for each image. Keep one label a row, or name another column: --label-column NAME "
+            "(none: no labels)"
+        )
+
+
+def _recombine(classes: Counter[str], parts: dict[str, list[str]]) -> bool:
+    """Tell whether most parts of composite names also stand alone or in other composites."""
+    uses = Counter(part for pieces in parts.values() for part in set(pieces))
+    uses.update(name for name in classes if name not in parts)
+    repeated = [part for part in uses if uses[part] > 1]
+    among_parts = {part for pieces in parts.values() for part in pieces}
+    return len(among_parts & set(repeated)) * 2 >= len(among_parts)
+
+
+def _refuse_several_columns(columns: Columns, roles: Roles) -> None:
+    """Refuse several columns of labels, where none was chosen."""
+    rest = [i for i in range(len(columns.names)) if i not in (roles.path, roles.split, roles.group)]
+    numbered = [
+        columns.names[i] for i in rest if NUMBERED_LABEL.fullmatch(squash(columns.names[i]))
+    ]
+    if len(numbered) > 1:
+        raise SourceFormatError(
+            f"{columns.location} has several columns of labels: {', '.join(numbered)}. featx "
+            f"trains one class for each image: --label-column {numbered[0]}, or none for no labels"
+        )
+    flags = [i for i in rest if (cells := columns.sample(i)) and _are_flags(cells)]
+    n_set = [sum(map(_is_set, row)) for row in zip(*map(columns.head, flags), strict=True)]
+    if len(flags) < 2 or (set(n_set) != {1} and (len(flags) < 3 or len(flags) < len(rest))):
+        return
+    names = [columns.names[index] for index in flags]
+    joined = ",".join(names)
+    raise SourceFormatError(
+        f"{columns.location} has the columns {shown(names)} of zeros and ones, which look like "
+        f"one-hot labels. To take them: --label-column '{joined}'; to go without labels: "
+        "--label-column none"
+    )
+
+
+def _are_flags(cells: Sequence[str]) -> bool:
+    return all(cell.lower() in FLAGS for cell in cells)
+
+
+def _one_hot(columns: Columns, indices: Sequence[int]) -> list[str | None]:
+    """Return the class of each row: the name of the column that holds one."""
+    labels: list[str | None] = [None] * columns.n_rows
+    for index in indices:
+        name = columns.names[index]
+        for row, cell in enumerate(columns.texts(index)):
+            is_set = _flag(cell, columns.location, name, row)
+            if is_set and labels[row] is not None:
+                raise SourceFormatError(
+                    f"{columns.location}: row {row + 1} is both {labels[row]} and {name}. featx "
+                    "trains one class for each image. Name one column: --label-column NAME"
+                )
+            labels[row] = name if is_set else labels[row]
+    return labels
+
+
+def _flag(cell: str | None, where: str, name: str, row: int) -> bool:
+    if cell is not None and cell.lower() not in FLAGS:
+        raise SourceFormatError(
+            f"{where}: row {row + 1} of the column {name!r} holds {cell!r}. Several columns "
+            "given to --label-column are one-hot: expected 0 or 1"
+        )
+    return _is_set(cell)
+
+
+def _is_set(cell: str | None) -> bool:
+    return cell is not None and cell.lower() in ("1", "1.0", "true")

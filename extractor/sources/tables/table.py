@@ -1,0 +1,127 @@
+"""A table of image files: columns for path, label, split and group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
+from ....cache.errors import SourceFormatError
+from ..files.files import Files, shown
+from ..files.names import decoded
+from ..kind import SourceKind
+from ..labels import call_by_name, encode_labels, encode_splits
+from ..source import Contents, FileSource
+from ..source_options import SourceOptions
+from .columns import Columns, Roles, choose_roles
+from .find_files import find_files
+from .label_checks import read_labels
+from .records import ENDINGS as RECORD_ENDINGS
+from .records import read_records
+from .text import ENDINGS as TEXT_ENDINGS
+from .text import read_text_table
+
+ENDINGS = (*TEXT_ENDINGS, *RECORD_ENDINGS)
+
+
+def is_table(_files: Files, name: str) -> bool:
+    """Tell whether a file ends as tables do."""
+    return name.lower().endswith(ENDINGS)
+
+
+def read_table(files: Files, name: str, options: SourceOptions) -> Columns:
+    """Read a table of any format; raises SourceFormatError where it is none."""
+    if name.lower().endswith(RECORD_ENDINGS):
+        return read_records(files, name)
+    return read_text_table(files, name, options)
+
+
+def open_table(files: Files, names: Sequence[str], options: SourceOptions) -> FileSource:
+    """Open the images that a table names, in its order.
+
+    Raises
+    ------
+    SourceFormatError
+        The table cannot be read, has no column of paths, is empty, names no file that is there, or
+        holds labels that are no classes.
+    """
+    (name,) = names
+    columns = read_table(files, name, options)
+    roles = choose_roles(columns, options)
+    paths = _paths(columns, roles, files)
+    listing, notes = read_listing(columns, roles, paths, files, options)
+    found = find_files(files, paths, columns.location)
+    contents = Contents(listing, _origin(columns, roles), (*columns.notes, *found.notes, *notes))
+    ids = listing.sample_ids
+    same = all(path == file for path, file in zip(paths, found.names, strict=True))
+    file_names = ids if same else StringColumn.from_strings(found.names)
+    return FileSource(files, file_names, columns.location, contents, found.stamps)
+
+
+def read_listing(
+    columns: Columns, roles: Roles, paths: list[str], files: Files, options: SourceOptions
+) -> tuple[Listing, list[str]]:
+    """Return what the columns say of the images at ``paths``, and what to know of it."""
+    n_rows = columns.n_rows
+    labels: NDArray[np.int64] = np.full(n_rows, NO_LABEL, np.int64)
+    splits: NDArray[np.int8] = np.full(n_rows, NO_SPLIT, np.int8)
+    texts, notes = read_labels(columns, roles, options.label_column is not None)
+    labels, class_names = encode_labels(texts)
+    class_names, renamed = call_by_name(class_names, files)
+    if roles.split is not None:
+        splits = encode_splits(columns.texts(roles.split), columns.location)
+    groups = None
+    if roles.group is not None:
+        groups = StringColumn.from_strings(text or "" for text in columns.texts(roles.group))
+    unused = roles.unused(columns)
+    if unused:
+        notes.append(f"columns not used: {shown(unused)}")
+    _refuse_repeats(paths, columns.location)
+    ids = StringColumn.from_strings(paths)
+    return Listing(ids, labels, splits, groups, class_names), [*renamed, *notes]
+
+
+def _paths(columns: Columns, roles: Roles, files: Files) -> list[str]:
+    paths = [path or "" for path in columns.texts(roles.path)]
+    if not paths:
+        raise SourceFormatError(f"{columns.location} has no rows")
+    if not all(paths):
+        raise SourceFormatError(f"{columns.location}: row {paths.index('') + 1} names no image")
+    readable = [decoded(path) for path in paths]
+    # A file's own name may be no UTF-8: then its bytes stand in the table as they are.
+    pairs = zip(paths, readable, strict=True)
+    return [path if path == text or files.stamp(path) else text for path, text in pairs]
+
+
+def _refuse_repeats(paths: list[str], where: str) -> None:
+    repeated = [(path, n) for path, n in Counter(paths).most_common(1) if n > 1]
+    for path, n in repeated:
+        first = paths.index(path)
+        second = paths.index(path, first + 1)
+        raise SourceFormatError(
+            f"{where}: {path!r} occurs twice, in rows {first + 1} and {second + 1} ({n} times in "
+            "all). Expected one row, with one label, for each image"
+        )
+
+
+def _origin(columns: Columns, roles: Roles) -> str:
+    """Say which columns the samples come from."""
+    named = {"label": roles.labels[:1], "split": (roles.split,), "group": (roles.group,)}
+    parts = [f"the column {columns.names[roles.path]}"]
+    for role, (index, *_) in ((role, indices) for role, indices in named.items() if indices):
+        if index is not None and len(roles.labels) < 2:
+            parts.append(f"{role} {columns.names[index]}")
+        elif index is not None:
+            parts.append(f"{len(roles.labels)} one-hot columns" if role == "label" else role)
+    return f"{columns.location.rsplit('/', 1)[-1]} ({', '.join(parts)})"
+
+
+KIND = SourceKind(
+    name="table",
+    expected="a table of paths (.csv, .tsv, .jsonl, .parquet)",
+    open=open_table,
+    reads=is_table,
+)
