@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 
@@ -57,8 +56,10 @@ def read_heif(raw: bytes) -> Container:
     ImageError
         The library that decodes it is not installed.
     """
-    if importlib.util.find_spec("pillow_heif") is None:
-        raise ImageError(HEIF_MISSING)
+    try:
+        import pillow_heif  # noqa: F401
+    except ImportError as error:
+        raise ImageError(HEIF_MISSING) from error
     return Container(_without_exif(raw), "HEIF")
 
 

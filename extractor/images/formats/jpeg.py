@@ -69,10 +69,10 @@ def segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
         while raw[position + 1 : position + 2] == b"\xff":
             position += 1
         marker = raw[position + 1] if position + 1 < len(raw) else END_OF_IMAGE
-        length = int.from_bytes(raw[position + 2 : position + 4], "big")
-        if marker in (START_OF_SCAN, END_OF_IMAGE) or (length < 2 and marker not in (0, *ALONE)):
+        if marker in (START_OF_SCAN, END_OF_IMAGE):
             yield marker, raw[position:]
             return
+        length = max(2, int.from_bytes(raw[position + 2 : position + 4], "big"))
         if marker in (0, *ALONE):
             position += 2
             continue

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .container import Container
 
-KEPT = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+KEPT = (b"VP8X", *PIXELS)
+METADATA = (b"ICCP", b"EXIF", b"XMP ")
 HAS_METADATA, IS_ANIMATED = 0x20 | 0x08 | 0x04, 0x02
 
 
@@ -14,17 +18,14 @@ def read_webp(raw: bytes) -> Container:
         return Container(raw, "WEBP")
     pieces: list[bytes] = []
     metadata: dict[bytes, bytes] = {}
-    n_frames, position = 0, 12
-    while position + 8 <= len(raw):
-        name, length = raw[position : position + 4], raw[position + 4 : position + 8]
-        end = position + 8 + int.from_bytes(length, "little")
-        content = raw[position + 8 : end]
+    n_frames = 0
+    for name, content in _chunks(raw):
         if name in KEPT:
-            pieces.append(name + length + content + raw[end : end + (end - position) % 2])
+            length = len(content).to_bytes(4, "little")
+            pieces.append(name + length + content + bytes(len(content) % 2))
             n_frames += name == b"ANMF"
         else:
             metadata.setdefault(name, content)
-        position = end + (end - position) % 2
     header = bytearray(pieces[0])
     header[8:9] = bytes([header[8] & ~HAS_METADATA & 0xFF]) if len(header) > 8 else b""
     body = b"WEBP" + bytes(header) + b"".join(pieces[1:])
@@ -35,3 +36,19 @@ def read_webp(raw: bytes) -> Container:
         xmp=metadata.get(b"XMP ", b""),
         n_pictures=max(1, n_frames),
     )
+
+
+def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and contents; behind a wrong length, go on at the next chunk of pixels."""
+    position = 12
+    while position + 8 <= len(raw):
+        name = raw[position : position + 4]
+        length = int.from_bytes(raw[position + 4 : position + 8], "little")
+        end = position + 8 + length
+        follower = raw[end + length % 2 : end + length % 2 + 4]
+        if name not in KEPT and end < len(raw) - 1 and follower not in (*KEPT, *METADATA):
+            starts = (raw.find(pixels, position + 4) for pixels in PIXELS)
+            position = min((start for start in starts if start > 0), default=len(raw))
+            continue
+        yield name, raw[position + 8 : end]
+        position = end + length % 2
