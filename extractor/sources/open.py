@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...cache.errors import ConfigError, SourceFormatError, SourceNotFoundError
-from .files.files import Files, Tree, shown
+from .files.files import Files, Tree, plural, shown
 from .files.local import LocalFiles
 from .files.locate import is_url, locate
 from .files.names import NOT_IMAGES, ending, is_image_name, is_visible
@@ -17,7 +17,7 @@ from .kind import SourceKind
 from .lists.path_list import open_paths
 from .registry import KINDS, expected
 from .several import SeveralSources
-from .source import Source, plural
+from .source import Source
 from .source_options import SourceOptions
 
 Place = str | Path | Source
@@ -109,7 +109,7 @@ def _open_several(places: Sequence[Place], options: SourceOptions) -> Source:
         return open_paths(LocalFiles(Path()), alone, location, "the files given")
     parts: list[tuple[Source, str]] = []
     if alone:
-        parts.append((_open_several(alone, options), "files"))
+        parts.append((_open_several(alone, options), ""))
     for place in places:
         if not isinstance(place, str | Path) or str(place) not in alone:
             source = open_source(place, options)

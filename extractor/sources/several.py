@@ -23,7 +23,7 @@ class SeveralSources(ListedSource):
     ----------
     sources : sequence of Source
     places : sequence of str
-        What was typed for each.
+        What was typed for each; empty where its ids say it already.
     """
 
     def __init__(self, sources: Sequence[Source], places: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class SeveralSources(ListedSource):
         listings = [source.listing() for source in sources]
         self._starts = np.cumsum([0, *map(len, listings)])
         digest = hashlib.sha256("\0".join(s.location for s in sources).encode("utf-8", "replace"))
-        notes = [f"{p}: {s.understood}" for p, s in zip(places, sources, strict=True)]
+        notes = [f"{p or 'files'}: {s.understood}" for p, s in zip(places, sources, strict=True)]
         left_out: dict[str, int] = {}
         for source in sources:
             for suffix, n in source.left_out.items():
@@ -39,7 +39,9 @@ class SeveralSources(ListedSource):
         contents = Contents(
             _joined(listings, places), f"{len(sources)} sources", tuple(notes), left_out
         )
-        super().__init__(f"{shown(places)} ({digest.hexdigest()[:N_DIGITS]})", contents)
+        super().__init__(
+            f"{shown(filter(None, places))} ({digest.hexdigest()[:N_DIGITS]})", contents
+        )
         self.name = source_name(f"{len(sources)}-sources", self.location)
 
     def stamps(self) -> NDArray[np.int64]:
@@ -57,7 +59,8 @@ def _joined(listings: Sequence[Listing], places: Sequence[str]) -> Listing:
     labels: list[str | None] = []
     groups: list[str] = []
     for listing, place in zip(listings, places, strict=True):
-        ids.extend(f"{place.rstrip('/')}/{name}" for name in listing.sample_ids)
+        start = f"{place.rstrip('/')}/" if place else ""
+        ids.extend(start + name for name in listing.sample_ids)
         labels.extend(_names(listing))
         groups.extend(listing.groups or [""] * len(listing))
     codes, class_names = encode_labels(labels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import SPLITS, Listing, StringColumn
-from .files.files import NO_STAMP, Files, Stamp, shown
+from .files.files import NO_STAMP, Files, Stamp, plural, shown
 
 Raw = bytes | NDArray[np.uint8]
 """An image before decoding: the bytes of a file, or pixels ``(h, w)`` or ``(h, w, 3)``."""
@@ -179,13 +178,3 @@ def source_name(label: str, location: str) -> str:
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.") or "source"
     encoded = location.encode("utf-8", "surrogateescape")
     return f"{readable[:40]}-{hashlib.sha256(encoded).hexdigest()[:8]}"
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a count with its noun: ``1 image``, ``2,500 images``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def count_endings(suffixes: Sequence[str]) -> dict[str, int]:
-    """Return how often each ending occurs, in the order of the endings."""
-    return dict(sorted(Counter(suffixes).items()))

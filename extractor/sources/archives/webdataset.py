@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ....cache import NO_SPLIT, SPLITS, Listing, StringColumn
 from ....cache.errors import SourceFormatError
-from ..files.files import Files, shown
+from ..files.files import Files, plural, shown
 from ..files.names import IMAGE_ENDINGS
 from ..folders.layout import read_layout
 from ..kind import SourceKind
 from ..labels import encode_labels, similar_classes, split_within
-from ..source import Contents, ListedSource, plural, stamp_array
+from ..source import Contents, ListedSource, stamp_array
 from ..source_options import SourceOptions
 from .tar import Member, read_members
 
@@ -208,7 +208,7 @@ def _labels(
     layout = read_layout([sample.member.name for _, sample in samples], (), location)
     return (
         layout.classes,
-        f"{origin} ({layout.origin})" if layout.has_classes else origin,
+        f"{origin} ({layout.origin})" if layout.n_classes else origin,
         layout.notes,
     )
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ....cache import NO_LABEL, NO_SPLIT, SPLITS, Listing, StringColumn
 from ....cache.errors import SourceFormatError
-from ..files.files import Files, Stamp
+from ..files.files import Files, Stamp, plural
 from ..labels import call_by_name, split_within
-from ..source import Contents, ListedSource, plural, stamp_array
+from ..source import Contents, ListedSource, stamp_array
 
 MIN_DIGITS = 5
 MAX_GAPS = 1000

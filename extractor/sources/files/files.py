@@ -43,7 +43,7 @@ class Tree:
         """Count a file or folder that is not visible."""
         if is_folder and is_tool_name(name):
             self.tool_folders.append(name)
-        elif not is_folder and is_image_name(name) and not name.startswith("._"):
+        elif is_image_name(name) and not (is_folder or is_tool_name(name)):
             self.n_hidden_images += 1
 
     def notes(self) -> list[str]:
@@ -52,7 +52,7 @@ class Tree:
         if self.tool_folders:
             notes.append(f"passed over {shown(sorted(set(self.tool_folders)))}")
         if self.n_hidden_images:
-            notes.append(f"passed over {self.n_hidden_images} hidden images")
+            notes.append(f"passed over {plural(self.n_hidden_images, 'hidden image')}")
         if self.unlisted:
             notes.append(f"not listed: {shown(self.unlisted)}")
         return notes
@@ -108,3 +108,8 @@ def shown(names: Iterable[str]) -> str:
     rest = len(listed) - SHOWN_NAMES
     more = f" and {rest} more" if rest > 0 else ""
     return f"{', '.join(listed[:SHOWN_NAMES])}{more}"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a count with its noun: ``1 image``, ``2,500 images``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -32,7 +32,7 @@ TOOL_NAMES = frozenset(
         *("zbthumbnail.info", "albumartsmall.jpg"),
     )
 )
-TOOL_PREFIXES = ("synofile_thumb", "synophoto_thumb", "thumbs.db")
+TOOL_PREFIXES = ("._", "synofile_thumb", "synophoto_thumb", "thumbs.db")
 
 
 def is_visible(name: str) -> bool:

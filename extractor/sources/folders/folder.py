@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 
 from ....cache import Listing, StringColumn
 from ....cache.errors import SourceFormatError
 from ..files.files import Files, Tree, shown
 from ..files.names import NOT_IMAGES, ending
 from ..labels import call_by_name, encode_labels, encode_splits
-from ..source import Contents, FileSource, count_endings
+from ..source import Contents, FileSource
 from ..source_options import SourceOptions
 from .label_table import labels_beside
 from .layout import read_layout
@@ -32,7 +34,7 @@ def open_folder(files: Files, tree: Tree, options: SourceOptions) -> FileSource:
         There is no image below the folder, or splits lie beside other folders.
     """
     paths = image_names(tree)
-    left_out = count_endings([ending(n) for n in tree.names if ending(n) in NOT_IMAGES])
+    left_out = _left_out(tree)
     if not paths:
         others = shown(f"{n} {suffix}" for suffix, n in left_out.items()) or "nothing"
         raise SourceFormatError(
@@ -42,22 +44,25 @@ def open_folder(files: Files, tree: Tree, options: SourceOptions) -> FileSource:
     names = StringColumn.from_strings(paths)
     layout = read_layout(paths, tree.folders, files.location)
     splits = encode_splits(layout.splits, files.location)
-    if layout.has_classes:
-        labels, class_names = encode_labels(layout.classes)
-        class_names, renamed = call_by_name(class_names, files)
-        listing = Listing(names, labels, splits, None, class_names)
-        origin, notes = layout.origin, [*layout.notes, *renamed]
-    else:
+    classes, groups, origin = layout.classes, None, layout.origin
+    notes = layout.notes
+    if layout.n_classes < 2:
         beside = labels_beside(files, tree, paths, options)
-        labels, class_names = encode_labels(beside.labels)
-        class_names, renamed = call_by_name(class_names, files)
-        own_splits = encode_splits(beside.splits, files.location)
-        splits = own_splits if (own_splits >= 0).any() else splits
-        listing = Listing(names, labels, splits, beside.groups, class_names)
-        origin = beside.origin or layout.origin
-        notes = [*layout.notes, *renamed, *beside.notes]
-        left_out = count_endings(
-            [ending(n) for n in tree.names if ending(n) in NOT_IMAGES and n not in beside.tables]
-        )
+        notes = [*notes, *beside.notes]
+        if beside.tables:
+            classes, groups, origin = beside.labels, beside.groups, beside.origin
+            given = encode_splits(beside.splits, files.location)
+            splits = given if (given >= 0).any() else splits
+            left_out = _left_out(tree, beside.tables)
+    labels, class_names = encode_labels(classes)
+    class_names, renamed = call_by_name(class_names, files)
+    listing = Listing(names, labels, splits, groups, class_names)
+    notes = [*notes, *renamed]
     contents = Contents(listing, origin, (*notes, *tree.notes()), left_out)
     return FileSource(files, names, files.location, contents)
+
+
+def _left_out(tree: Tree, used: Sequence[str] = ()) -> dict[str, int]:
+    """Count the files that say that they are no images, save those that were used, by ending."""
+    endings = Counter(ending(name) for name in tree.names if name not in used)
+    return {suffix: n for suffix, n in sorted(endings.items()) if suffix in NOT_IMAGES}

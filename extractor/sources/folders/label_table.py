@@ -70,19 +70,18 @@ def labels_beside(
     result = LabelsBeside([None] * len(paths), [None] * len(paths))
     groups: list[str] = [""] * len(paths)
     for match in _choose(_matches(files, tree, paths, options), files.location):
-        if not match.roles.labels:
-            result.notes.append(f"{match.name} has no column of labels: --label-column NAME")
         texts, notes = read_labels(match.columns, match.roles, options.label_column is not None)
         _spread(texts, match.rows, result.labels)
         if match.roles.split is not None:
             _spread(match.columns.texts(match.roles.split), match.rows, result.splits)
         if match.roles.group is not None:
-            texts = match.columns.texts(match.roles.group)
-            groups = [
-                text if row not in match.rows else texts[match.rows[row]] or ""
-                for row, text in enumerate(groups)
-            ]
-        result.tables.append(match.name)
+            cells = match.columns.texts(match.roles.group)
+            for image, number in match.rows.items():
+                groups[image] = cells[number] or ""
+        if not match.roles.labels:
+            notes.append(f"{match.name} has no column of labels: --label-column NAME")
+        if any(texts):
+            result.tables.append(match.name)
         result.notes += [*notes, *_unnamed(match)]
     if any(groups):
         result.groups = StringColumn.from_strings(groups)

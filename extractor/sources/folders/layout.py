@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ....cache.errors import SourceFormatError
-from ..files.files import shown
+from ..files.files import plural, shown
 from ..labels import SPLIT_NAMES, similar_classes, split_name, split_within
 
 PLAIN_FOLDERS = frozenset(
@@ -38,9 +38,9 @@ class Layout:
     image_folders: list[str] = field(default_factory=lambda: [""])
 
     @property
-    def has_classes(self) -> bool:
-        """Whether any image lies in a class folder."""
-        return any(self.classes)
+    def n_classes(self) -> int:
+        """How many class folders there are."""
+        return len({name for name in self.classes if name})
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], location: str) -> 
                 notes.append(f"looked through {inner}")
         layout = _read_classes(paths, starts, "its folders of splits")
         if level.n_images:
-            notes.append(f"{level.n_images} images beside the splits have neither label nor split")
+            notes.append(f"{plural(level.n_images, 'image')} beside the splits, in none")
     else:
         layout = _read_classes(paths, {wrapper: ""}, "the images in it")
         notes += _class_called_split(level)
@@ -167,7 +167,7 @@ def _read_classes(paths: Sequence[str], starts: dict[str, str], flat_origin: str
         above = "classes in splits" if any(splits) else "classes"
         layout.origin = f"its folders ({above})"
         if n_flat and not any(splits):
-            layout.notes.append(f"{n_flat} images beside the class folders have no label")
+            layout.notes.append(f"{plural(n_flat, 'image')} beside the class folders without label")
     layout.notes += similar_classes({name for name in classes if name})
     return layout
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
 from ....cache.errors import SourceFormatError
-from ..files.files import Files
+from ..files.files import Files, plural
 from ..files.local import LocalFiles
 from ..kind import SourceKind
 from ..source import Contents, FileSource
@@ -62,7 +62,7 @@ def open_paths(files: Files, paths: Sequence[str], location: str, origin: str) -
     names = ids if found.names == distinct else StringColumn.from_strings(found.names)
     n_samples = len(ids)
     n_repeated = len(paths) - n_samples
-    repeated = (f"{n_repeated} paths given again count once",) if n_repeated else ()
+    repeated = (f"{plural(n_repeated, 'path')} given again",) if n_repeated else ()
     listing = Listing(
         ids, np.full(n_samples, NO_LABEL), np.full(n_samples, NO_SPLIT, np.int8), None, ()
     )

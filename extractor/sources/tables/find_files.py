@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache.errors import SourceFormatError
-from ..files.files import Files, Stamp, shown
+from ..files.files import Files, Stamp, plural, shown
 from ..files.local import LocalFiles
 from ..files.locate import file_url_path, is_url
 from ..files.names import NOT_IMAGES, ending
 from ..files.remote import RemoteFiles
-from ..source import plural, stamp_array
+from ..source import stamp_array
 
 MAX_REMOTE_PROBES = 20
 

@@ -30,7 +30,7 @@ BYTE_ORDER_MARKS = {
 ZIP_MARK = b"PK\x03\x04"
 HEAD_BYTES = 1 << 16
 CHUNK_ROWS = 1 << 16
-END = "\0end of the table\0"
+END = "\0\0\0"
 MAX_CELL = 1 << 26
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featx.cache.errors import SourceFormatError
+from featx.cache.errors import ConfigError
 from featx.extractor.sources import open_source, write_sample
 
 
@@ -16,5 +16,5 @@ def test_the_sample_becomes_a_class_folder(tmp_path: Path) -> None:
     listing = open_source(tmp_path / "photos").listing()
     assert len(listing) == 500 and len(listing.class_names) == 10
     assert np.bincount(listing.labels).tolist() == [50] * 10
-    with pytest.raises(SourceFormatError, match="not empty"):
+    with pytest.raises(ConfigError, match="does not replace"):
         write_sample(tmp_path / "photos", "test")
