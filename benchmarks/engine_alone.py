@@ -11,15 +11,13 @@ import sys
 def main() -> None:
     """Measure after a warm-up."""
     from featx.extractor.engines.batch_size import images_per_second
-    from featx.extractor.pipeline.groups import group_plans
     from featx.extractor.plan import FeatureOptions, make_plan
 
     name, weights, precision, seconds = sys.argv[1:5]
     batch = int(sys.argv[5]) if len(sys.argv) > 5 else 16
     plan = make_plan(FeatureOptions(backbone=name, weights=weights, precision=precision))
-    (group,) = group_plans([plan])
-    engine = group.build_engine("auto", batch)
-    print(images_per_second(engine, group.network.image_size, float(seconds)))
+    engine = plan.build_engine(batch)
+    print(images_per_second(engine, plan.network.image_size, float(seconds)))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from ..extractor.run_options import Observer, RunOptions, Silence
 from ..extractor.sources import Source, open_source
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
-from .scoring.engine_drift import measure_crossing
+from .scoring.engine_drift import measure_engine_drift
 from .scoring.output_formats import Target
 from .scoring.predictions import PredictionOptions
-from .scoring.rows_to_score import CachedSupply, ImageSupply, Supply
+from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
 from .scoring.score import ScoreJob, ScoreReport, score
 from .selection.fit import FitReport, HeadOptions, fit
 from .selection.sweep import SweepObserver, SweepOptions, SweepReport, sweep
@@ -177,36 +177,36 @@ def score_images(
     options.predictions.check_classes(loaded.class_names)
     store = FeatureStore(cache)
     observer = observer or Silence()
-    supply = _supply(loaded, source, store, options, observer)
-    job = ScoreJob(loaded, supply, target, options.predictions, options.run.max_bad)
+    rows = _rows_to_score(loaded, source, store, options, observer)
+    job = ScoreJob(loaded, rows, target, options.predictions, options.run.max_bad)
     crossing = None
-    if isinstance(supply, ImageSupply):
+    if isinstance(rows, ImageRows):
         trained_on = str(loaded.origin.get("engine", ""))
-        crossing = measure_crossing(supply.plan, supply.source, trained_on, options.run.engine)
+        crossing = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
     if crossing:
         observer.say(crossing.describe())
     return replace(score(job), crossing=crossing)
 
 
-def _supply(
+def _rows_to_score(
     model: Model,
     source: str | Path | Source | FeatureSet,
     store: FeatureStore,
     options: ScoreOptions,
     observer: Observer,
-) -> Supply:
+) -> RowsToScore:
     """Find the samples, and refuse features that the model was not made for."""
     if isinstance(source, str) and source.startswith(FEATURES):
         source = store.open_features(source.removeprefix(FEATURES) or None)
     if isinstance(source, FeatureSet):
         model.check_spec(source.spec)
         bad = store.read_quarantine(source.manifest.name)
-        return CachedSupply(source, {b.sample_id: b.reason for b in bad}, observer)
+        return CachedRows(source, {b.sample_id: b.reason for b in bad}, observer)
     opened = open_source(source)
     plan = plan_for(model.spec, options.weights)
     model.check_plan(plan)
     width = int(model.head.n_features_in_)
-    return ImageSupply(opened, plan, store, width, options.run, observer, options.write_cache)
+    return ImageRows(opened, plan, store, width, options.run, observer, options.write_cache)
 
 
 def export_model(

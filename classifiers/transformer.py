@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +17,6 @@ from ..cache import (
     DEFAULT_ROOT,
     NO_LABEL,
     NO_SPLIT,
-    FeatureBatch,
     FeatureStore,
     Listing,
     StringColumn,
@@ -26,9 +24,11 @@ from ..cache import (
 from ..cache.errors import CacheWriteError, ImageError, SourceFormatError
 from ..cache.records.run_record import TRANSFORM
 from ..extractor import FeatureOptions, RunOptions
-from ..extractor.pipeline.features import iter_features
+from ..extractor.pipeline.scan import scan_source
+from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
+from ..extractor.pipeline.writer import ShardWriter, write_new_rows
 from ..extractor.plan import Plan, make_plan
-from ..extractor.sources import Raw, digest_of
+from ..extractor.sources import Raw
 
 NAME, LOCATION = "transformer", "images given to a FeatureExtractor"
 
@@ -50,7 +50,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     cache : path
         Folder of the cache.
     batch_size, workers : int
-        As in ``RunOptions``.
+        As in ``RunOptions``: 0 stands for what suits the machine.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         resize: str = "squash",
         precision: str = "float32",
         cache: str | Path = str(DEFAULT_ROOT),
-        batch_size: int = 64,
+        batch_size: int = 0,
         workers: int = 0,
     ) -> None:
         self.backbone = backbone
@@ -116,22 +116,21 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ``X`` holds neither paths nor uint8 images.
         """
         check_is_fitted(self)
-        source = _Items(_items(X))
-        plan, store = self._plan(), FeatureStore(self.cache)
-        run = RunOptions(workers=self.workers, batch_size=self.batch_size)
-        digests = source.digests(run.n_workers)
-        with store.begin_run(TRANSFORM, NAME, LOCATION, [plan.spec]) as cache_run:
-            _, first = np.unique(digests, axis=0, return_index=True)
-            cache_run.count_on(digests[first])
-            shards = store.open_set(plan.spec)
-            missing = np.sort(first[shards.index.find(digests[first]) < 0])
-            if len(missing):
-                cache_run.name_rows(digests[missing])
-                _extract(source.take(missing), plan, store, run)
+        source, plan, store = _Items(_items(X)), self._plan(), FeatureStore(self.cache)
+        options = RunOptions(workers=self.workers, batch_size=self.batch_size)
+        scan = scan_source(source)
+        with scan.begin_run(TRANSFORM, store, plan.specs) as run:
+            rows = np.full(scan.n_samples, -1, np.int64)
+            # A second time only where rows went that were there before this run had named them.
+            while (rows < 0).any():
+                with FeatureStream(scan, [plan], store, options) as stream:
+                    write_new_rows(stream, ShardWriter(store, run, stream), source.refuse_bad)
+                scan.name_rows(run.count_on)
                 shards = store.open_set(plan.spec)
-            features: NDArray[Any] = np.array(shards.take(shards.index.find(digests)))
+                rows = shards.index.find(scan.digests)
+            features: NDArray[Any] = np.array(shards.take(rows))
             with suppress(CacheWriteError):
-                cache_run.finish()
+                run.finish()
         return features
 
     def __sklearn_tags__(self) -> Any:
@@ -183,36 +182,13 @@ class _Items:
         item = self.items[index]
         return item if isinstance(item, np.ndarray) else Path(item).read_bytes()
 
-    def take(self, rows: NDArray[np.int64]) -> _Items:
-        return _Items([self.items[int(row)] for row in rows])
-
-    def digests(self, n_workers: int) -> NDArray[np.uint8]:
-        """Return the digest of each image, ``(n, 32)``."""
-        with ThreadPoolExecutor(n_workers) as executor:
-            found = b"".join(executor.map(self._digest, range(len(self.items))))
-        return np.frombuffer(found, np.uint8).reshape(-1, 32)
-
-    def _digest(self, index: int) -> bytes:
-        try:
-            return digest_of(self.read(index))
-        except OSError as error:
-            reason = error.strerror or error
-            raise ImageError(f"cannot read {self.items[index]}: {reason}") from error
-
-    def label(self, index: int) -> str:
-        """Name an image in a message."""
-        item = self.items[index]
-        return "an array" if isinstance(item, np.ndarray) else str(item)
-
-
-def _extract(source: _Items, plan: Plan, store: FeatureStore, run: RunOptions) -> None:
-    """Compute all of ``source`` and keep it; whatever is computed before an error is kept too."""
-    for chunk in iter_features(source, plan, None, run):
-        if chunk.ok.any():
-            store.write_rows(plan.spec, [FeatureBatch(chunk.digests[chunk.ok], chunk.X)])
-        if not chunk.ok.all():
-            place = int(np.argmin(chunk.ok))
-            raise ImageError(f"{source.label(chunk.start + place)}: {chunk.reasons[place]}")
+    def refuse_bad(self, block: FeatureBlock) -> None:
+        """Raise ImageError for the first image of ``block`` that cannot be read."""
+        for index, reason in zip(block.indices.tolist(), block.reasons, strict=True):
+            if reason:
+                item = self.items[index]
+                name = "an array" if isinstance(item, np.ndarray) else str(item)
+                raise ImageError(f"{name}: {reason}")
 
 
 def _items(X: Any) -> Sequence[Any]:

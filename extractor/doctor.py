@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureBatch, FeatureStore
-from ..cache.errors import ImageError, SourceFormatError
+from ..cache.errors import SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
 from .engines import choose_engine
-from .engines.batch_size import choose_batch_size, images_per_second
+from .engines.batch_size import images_per_second
 from .engines.choose import idle_gpu
 from .engines.model_folder import model_folder
-from .engines.precision import Settled, settle
+from .engines.precision import resolve_precision
 from .hardware import Hardware, this_machine
-from .images.decode import decode, strict_images
-from .pipeline.groups import Group, group_plans
 from .pipeline.rates import StageRates
+from .pipeline.sample_images import spread_indices
+from .pipeline.scan import scan_source
+from .pipeline.stream import FeatureStream
 from .plan import Plan
 from .run_options import RunOptions, Silence
-from .sources import Source, digest_of
+from .sources import Source
 
 N_IMAGES = 128
 INFER_SECONDS = 2.0
-T = TypeVar("T")
-S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -82,19 +78,27 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
     """
     machine = this_machine()
     choice = choose_engine(options.engine, machine)
-    with strict_images():
-        (settled,) = settle([plan], source, store, options, Silence().say)
-        (group,) = group_plans([settled.plan])
-        read, decoded, images = _sources(source, group, options.n_workers)
-    batch_size = options.batch_size or choose_batch_size(
-        group, options.engine, len(source.listing())
+    scan = scan_source(source)
+    (plan,) = resolve_precision([plan], scan, store, options, Silence().say)
+    with FeatureStream(scan, [plan], None, options) as stream:
+        items = list(stream.read(sorted(spread_indices(scan.n_samples, N_IMAGES)), every_row=True))
+        images = [item.pixels[0] for item in items if item.pixels]
+        if not images:
+            raise SourceFormatError(
+                f"none of the {len(items)} images tried in {source.location} can be read"
+            )
+        stage = stream.stages[0]
+        engine, size = stage.start(), plan.network.image_size
+        inference = images_per_second(engine, size, INFER_SECONDS)
+        (row, *_) = stage.result(stage.submit(images[0][np.newaxis]))
+    rates = StageRates(
+        read=_rate(len(items), sum(item.read_seconds for item in items), options),
+        decode=_rate(len(images), sum(item.decode_seconds for item in items), options),
+        inference=inference,
+        write=_write_rate(store, plan, row),
+        n_workers=options.n_workers,
+        n_cores=machine.n_cores,
     )
-    engine = group.build_engine(options.engine, batch_size)
-    size = group.network.image_size
-    inference = images_per_second(engine, size, INFER_SECONDS)
-    rows = engine.run(np.resize(images[0], (batch_size, *size, 3)))[0]
-    written = _write_rate(store, settled.plan, rows[:1])
-    rates = StageRates(read, decoded, inference, written, options.n_workers, machine.n_cores)
     warning = idle_gpu(engine.name, machine)
     is_converted = engine.name.startswith("openvino")
     return Diagnosis(
@@ -102,9 +106,9 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         engine=engine.name,
         engine_why=choice.why,
         precision=engine.precision,
-        precision_why=_why(settled),
-        batch_size=batch_size,
-        model_folder=str(model_folder(group.network).path) if is_converted else "",
+        precision_why=plan.notes[0]["precision"].partition(": ")[2],
+        batch_size=stage.batch_size,
+        model_folder=str(model_folder(plan.network).path) if is_converted else "",
         n_images=len(images),
         rates=rates,
         bottleneck=rates.sentence(_advice(engine.name, engine.precision)),
@@ -112,8 +116,9 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
     )
 
 
-def _why(settled: Settled) -> str:
-    return settled.why.partition(": ")[2] or "asked for"
+def _rate(n: int, seconds: float, options: RunOptions) -> float:
+    """Return images/s of all threads together, given the seconds of all together."""
+    return n * options.n_workers / max(seconds, 1e-9)
 
 
 def _advice(engine_name: str, precision: str) -> str:
@@ -122,45 +127,6 @@ def _advice(engine_name: str, precision: str) -> str:
     if precision == "float32":
         return "a smaller --size, a lighter --backbone or a GPU would help"
     return ""
-
-
-def _sources(
-    source: Source, group: Group, n_workers: int
-) -> tuple[float, float, list[NDArray[np.uint8]]]:
-    """Return images/s of reading and of decoding, and the images."""
-    n = len(source.listing())
-    places = np.unique(np.linspace(0, n - 1, min(n, N_IMAGES)).astype(int)).tolist()
-
-    def read(index: int) -> object:
-        try:
-            raw = source.read(index)
-            digest_of(raw)
-        except OSError:
-            return None
-        return raw
-
-    def pixels(raw: object) -> NDArray[np.uint8] | None:
-        try:
-            return decode(raw, [group.geometry])[0]  # type: ignore[arg-type]
-        except ImageError:
-            return None
-
-    read_rate, raws = _timed(read, places, n_workers)
-    readable = [raw for raw in raws if raw is not None]
-    decode_rate, decoded = _timed(pixels, readable, n_workers)
-    images = [image for image in decoded if image is not None]
-    if not images:
-        raise SourceFormatError(
-            f"none of the {len(places)} images tried in {source.location} can be read"
-        )
-    return read_rate, decode_rate, images
-
-
-def _timed(work: Callable[[S], T], tasks: Sequence[S], n_workers: int) -> tuple[float, list[T]]:
-    with ThreadPoolExecutor(n_workers) as executor:
-        start = time.perf_counter()
-        results = list(executor.map(work, tasks))
-        return len(tasks) / (time.perf_counter() - start), results
 
 
 def _write_rate(store: FeatureStore, plan: Plan, row: NDArray[np.float32]) -> float:
@@ -174,6 +140,6 @@ def _write_rate(store: FeatureStore, plan: Plan, row: NDArray[np.float32]) -> fl
         return n_rows / (time.perf_counter() - start)
 
 
-def _existing(place: Path) -> Path:
-    """Return ``place``, or the nearest folder above it that is there."""
-    return next((p for p in (place, *place.resolve().parents) if p.is_dir()), Path())
+def _existing(folder: Path) -> Path:
+    """Return ``folder``, or the nearest folder above it that is there."""
+    return next((p for p in (folder, *folder.resolve().parents) if p.is_dir()), Path())

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
-
-from ..cache import BadImage, FeatureStore, Manifest, RunRecord, has_digest, sample_keys
-from ..cache.errors import CacheFormatError, CacheWriteError, SourceFormatError
-from ..cache.manifest import DIGEST_BYTES
+from ..cache import BadImage, FeatureSpec, FeatureStore, Run, RunRecord
+from ..cache.errors import CacheFormatError, SourceFormatError
 from ..cache.records.run_record import EXTRACT
-from .engines.choose import AUTO, idle_gpu
-from .engines.model_folder import model_folder
-from .engines.precision import Settled, settle
-from .extract_report import ExtractReport
-from .hardware import n_usable_cores
-from .images.decode import strict_images
-from .pipeline.groups import group_plans
-from .pipeline.pending import Coverage
-from .pipeline.pipeline import Lane, Pipeline
-from .pipeline.rates import StageRates, StageSeconds
-from .pipeline.scan import Survey, survey
-from .pipeline.stream import WINDOW, Item, Reader, read_ahead
-from .pipeline.writer import ShardWriter
-from .plan import Plan
+from .engines.precision import resolve_precision
+from .extract_report import ExtractReport, bottleneck, warnings_of
+from .pipeline.scan import Scan, scan_source
+from .pipeline.stage import Stage
+from .pipeline.stream import FeatureStream
+from .pipeline.writer import ShardWriter, write_new_rows
+from .plan import Plan, merge_plans
 from .run_options import Observer, RunOptions, Silence
 from .sources import Source
-
-NO_DIGEST = bytes(DIGEST_BYTES)
 
 
 def extract(
@@ -61,227 +49,123 @@ def extract(
     """
     options, observer = options or RunOptions(), observer or Silence()
     started = time.perf_counter()
-    with strict_images():
-        settled = _without_repeats(settle(plans, source, store, options, observer.say))
-        extraction = _Extraction(source, settled, store, options, observer, started)
-        with extraction.run:
-            extraction.work()
-            return extraction.finish()
+    scan = scan_source(source, store)
+    resolved = resolve_precision(plans, scan, store, options, observer.say)
+    failed = {} if options.retry_failed else _earlier_failures(store, source.name)
+    merged = merge_plans(resolved)
+    specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
+    with scan.begin_run(EXTRACT, store, specs) as run:
+        with FeatureStream(scan, merged, store, options, failed) as stream:
+            writer = ShardWriter(store, run, stream)
+            n_todo = int(stream.pending.must_read.sum())
+            if n_todo:
+                names = " + ".join(dict.fromkeys(plan.record.name for plan in plans))
+                observer.begin(n_todo, f"{names}: extracting")
+            write_new_rows(stream, writer, lambda block: observer.advance(len(block.indices)))
+        seconds = time.perf_counter() - started
+        return _Finished(stream, writer, store, run, seconds).reports(specs)
 
 
-def _without_repeats(settled: Sequence[Settled]) -> list[Settled]:
-    return list({found.plan.spec.fingerprint: found for found in settled}.values())
+def _earlier_failures(store: FeatureStore, name: str) -> dict[bytes, str]:
+    quarantine = store.read_quarantine(name)
+    return {bytes.fromhex(bad.digest): bad.reason for bad in quarantine if bad.digest}
 
 
-@dataclass
-class _Extraction:
-    """The state of one extraction."""
+def bad_images(stream: FeatureStream) -> list[BadImage]:
+    """Return every image of the source that cannot be read or decoded, in order."""
+    scan, pending = stream.scan, stream.pending
+    ids = scan.listing.sample_ids
+    bad: list[BadImage] = []
+    for index in range(scan.n_samples) if pending.failed or pending.unreadable else ():
+        digest = scan.digests[index].tobytes()
+        if index in pending.unreadable:
+            bad.append(BadImage(ids[index], "", pending.unreadable[index]))
+        elif digest in pending.failed:
+            bad.append(BadImage(ids[index], digest.hex(), pending.failed[digest]))
+    return bad
 
-    source: Source
-    settled: list[Settled]
+
+@dataclass(frozen=True)
+class _Finished:
+    """An extraction whose rows are in the cache."""
+
+    stream: FeatureStream
+    writer: ShardWriter
     store: FeatureStore
-    options: RunOptions
-    observer: Observer
-    started: float
-    stages: StageSeconds = field(default_factory=StageSeconds)
+    run: Run
+    seconds: float
 
-    def __post_init__(self) -> None:
-        self.survey: Survey = survey(self.source, self.store)
-        self.plans = [found.plan for found in self.settled]
-        specs = [plan.spec for plan in self.plans]
-        source, started_ns = self.source, self.survey.started_ns
-        self.run = self.store.begin_run(EXTRACT, source.name, source.location, specs, started_ns)
-        self.named = np.zeros(len(self.survey.listing), np.bool_)
-        self._name_rows(self.run.count_on)
-        self.groups = group_plans(self.plans)
-        quarantine = self.store.read_quarantine(self.source.name)
-        self.failed: dict[bytes, str] = {}
-        if not self.options.retry_failed:
-            self.failed = {bytes.fromhex(b.digest): b.reason for b in quarantine if b.digest}
-        self.unreadable: dict[int, str] = {}
-        shards = [self.store.open_set(plan.spec) for plan in self.plans]
-        self.coverage = Coverage(shards, self.groups, self.failed, self.survey.digests)
-        self.lanes: list[Lane] = []
-        self.n_written = [0 for _ in self.plans]
-
-    def work(self) -> None:
-        """Extract what is missing."""
-        todo = self.coverage.todo(self.survey.digests)
-        if not len(todo):
-            return
-        # The batch size must not depend on how much is left: in another the backbone may round in
-        # another way, and a resumed run would not end with the bits of an undisturbed one.
-        n_samples = len(self.survey.listing)
-        self.lanes = [Lane(group, self.options, n_samples) for group in self.groups]
-        names = " + ".join(dict.fromkeys(plan.record.name for plan in self.plans))
-        self.observer.begin(len(todo), f"{names}: extracting")
-        specs = [plan.spec for plan in self.plans]
-        writer = ShardWriter(
-            self.store, specs, lambda: self._name_rows(self.run.name_rows), n_samples
-        )
-        pipeline = Pipeline(self.lanes, self.coverage, writer)
-        geometries = tuple(group.geometry for group in self.groups)
-        reader = Reader(self.source, geometries, self.coverage.claim)
-        items = read_ahead(reader, todo, self.options.n_workers, WINDOW)
-        try:
-            for item in items:
-                self._absorb(item, pipeline)
-            pipeline.finish()
-        except CacheWriteError:
-            raise
-        except BaseException:
-            # Ctrl-C or a failing engine: what is computed by now is kept.
-            pipeline.save()
-            raise
-        finally:
-            items.close()  # type: ignore[attr-defined]
-            pipeline.close()
-            self._close(writer)
-
-    def _close(self, writer: ShardWriter) -> None:
-        try:
-            writer.close()
-        finally:
-            self.n_written = writer.n_written
-            self.stages.write = writer.seconds
-            self.stages.infer = sum(lane.pool.busy_seconds for lane in self.lanes)
-
-    def _absorb(self, item: Item, pipeline: Pipeline) -> None:
-        self.stages.read += item.read_seconds
-        self.stages.decode += item.decode_seconds
-        self.survey.digests[item.index] = np.frombuffer(item.digest or NO_DIGEST, np.uint8)
-        if item.reason and item.digest:
-            self.failed[item.digest] = item.reason
-        elif item.reason:
-            self.unreadable[item.index] = item.reason
-        pipeline.add(item.digest, item.pixels)
-        self.observer.advance(1)
-
-    def _name_rows(self, name: Callable[..., None]) -> None:
-        """Name the rows of all images whose digest is known and that are not named yet."""
-        survey = self.survey
-        new = np.flatnonzero(has_digest(survey.digests) & ~self.named)
-        name(survey.digests[new], sample_keys(survey.listing.sample_ids, survey.stamps, new))
-        self.named[new] = True
-
-    def finish(self) -> list[ExtractReport]:
+    def reports(self, specs: Sequence[FeatureSpec]) -> list[ExtractReport]:
         """Write the snapshot, the quarantine and the records; check the limit on bad images."""
-        manifest = self.survey.manifest(self.source)
-        bad = self._bad_images()
-        name = self.source.name
-        place = str(self.store.root / "quarantine" / f"{name}.jsonl")
-        self.store.write_quarantine(name, bad)
-        if len(bad) == len(manifest):
+        scan, store, options = self._scan, self.store, self.stream.options
+        bad = bad_images(self.stream)
+        quarantine = str(store.layout.quarantine(scan.source.name))
+        store.write_quarantine(scan.source.name, bad)
+        if len(bad) == scan.n_samples:
             raise SourceFormatError(
-                f"not one of the {len(bad)} files in {self.source.location} can be read as an "
-                f"image. The first is {bad[0].sample_id}: {bad[0].reason}. All reasons: {place}"
+                f"not one of the {len(bad)} files in {scan.source.location} can be read as an "
+                f"image. The first is {bad[0].sample_id}: {bad[0].reason}. All reasons: "
+                f"{quarantine}"
             )
-        self._name_rows(self.run.count_on)
-        records = self._write_records(manifest, len(bad))
-        if self.options.max_bad:
-            self.options.max_bad.check(len(bad), len(manifest), place)
-        sentence, warnings = self._bottleneck(), self._warnings()
+        scan.name_rows(self.run.count_on)
+        # The last record written counts as the newest, so the first spec's comes last.
+        records = [self._record(spec, len(bad)) for spec in reversed(specs)]
+        records = self.run.finish(scan.manifest(), records)[::-1]
+        if options.max_bad:
+            options.max_bad.check(len(bad), scan.n_samples, quarantine)
+        warnings = warnings_of(self.stream)
         return [
             ExtractReport(
-                f"{name}@{record.fingerprint[:12]}",
-                record,
-                bad,
-                self.source.left_out,
-                place,
-                self.stages,
-                sentence,
-                warnings,
+                name=f"{scan.source.name}@{record.fingerprint[:12]}",
+                record=record,
+                bad=bad,
+                left_out=scan.source.left_out,
+                quarantine=quarantine,
+                stages=self.stream.seconds,
+                bottleneck=self._bottleneck,
+                warnings=warnings,
             )
             for record in records
         ]
 
-    def _bad_images(self) -> list[BadImage]:
-        digests, ids = self.survey.digests, self.survey.listing.sample_ids
-        if not self.failed and not self.unreadable:
-            return []
-        bad = []
-        for index in range(len(ids)):
-            digest = digests[index].tobytes()
-            if index in self.unreadable:
-                bad.append(BadImage(ids[index], "", self.unreadable[index]))
-            elif digest in self.failed:
-                bad.append(BadImage(ids[index], digest.hex(), self.failed[digest]))
-        return bad
+    @property
+    def _scan(self) -> Scan:
+        return self.stream.scan
 
-    def _write_records(self, manifest: Manifest, n_bad: int) -> list[RunRecord]:
-        """Write one record for each plan, the first plan's last: it counts as the newest."""
-        records = [self._record(member, n_bad) for member in reversed(range(len(self.plans)))]
-        return self.run.finish(manifest, records)[::-1]
+    @cached_property
+    def _bottleneck(self) -> str:
+        return bottleneck(self.stream, self.writer)
 
-    def _record(self, member: int, n_bad: int) -> RunRecord:
-        n_samples, n_written = len(self.survey.listing), self.n_written[member]
-        earlier = None if n_written else self._earlier(member)
+    def _record(self, spec: FeatureSpec, n_bad: int) -> RunRecord:
+        n_samples = self._scan.n_samples
+        n_written = self.writer.n_written[self.stream.specs.index(spec)]
+        stage = next(stage for stage in self.stream.stages if spec in stage.plan.specs)
+        earlier = None if n_written else self._earlier(spec)
+        notes = dict(stage.plan.noted_specs)[spec]
+        if stage.engine:
+            notes = {**notes, "batch_size": stage.batch_size}
+        if self._bottleneck:
+            notes = {**notes, "bottleneck": self._bottleneck}
         return RunRecord(
-            manifest=self.source.name,
-            fingerprint=self.plans[member].spec.fingerprint,
+            manifest=self._scan.source.name,
+            fingerprint=spec.fingerprint,
             finished_ns=time.time_ns(),
             n_samples=n_samples,
             n_extracted=n_written,
             n_cached=n_samples - n_written - n_bad,
             n_bad=n_bad,
-            seconds=time.perf_counter() - self.started,
-            engine=self._engine_name(member) or (earlier.engine if earlier else ""),
-            notes={**(earlier.notes if earlier else {}), **self._notes(member)},
+            seconds=self.seconds,
+            engine=_engine_name(stage) or (earlier.engine if earlier else ""),
+            notes={**(earlier.notes if earlier else {}), **notes},
         )
 
-    def _engine_name(self, member: int) -> str:
-        lanes = [lane for lane in self.lanes if member in lane.group.members]
-        return lanes[0].engine_name if lanes else ""
-
-    def _notes(self, member: int) -> dict[str, Any]:
-        found = self.settled[member]
-        notes: dict[str, Any] = {
-            "precision": found.why or f"{found.plan.spec.precision}: asked for"
-        }
-        if found.drift:
-            notes["drift"] = found.drift.to_dict()
-        for lane in self.lanes:
-            if member in lane.group.members and lane.pool.engine:
-                notes["batch_size"] = lane.pool.batch_size
-        if self._bottleneck():
-            notes["bottleneck"] = self._bottleneck()
-        return notes
-
-    def _earlier(self, member: int) -> RunRecord | None:
+    def _earlier(self, spec: FeatureSpec) -> RunRecord | None:
         """Return the record of the run that made the rows: its engine, their drift."""
-        fingerprint = self.plans[member].spec.fingerprint
         try:
-            return self.store.read_run(fingerprint, self.source.name)
+            return self.store.read_run(spec.fingerprint, self._scan.source.name)
         except CacheFormatError:
             return None
 
-    def _warnings(self) -> tuple[str, ...]:
-        names = [lane.engine_name for lane in self.lanes if lane.engine_name]
-        idle = [warning for warning in map(idle_gpu, names) if warning]
-        smaller = [
-            f"memory did not suffice: the batch size went down to {lane.pool.batch_size}"
-            for lane in self.lanes
-            if lane.pool.halved
-        ]
-        return (*dict.fromkeys(idle), *self._refusals(), *smaller)
 
-    def _refusals(self) -> list[str]:
-        """Say why Keras runs what OpenVINO was to run."""
-        if self.options.engine != AUTO:
-            return []
-        in_keras = [lane for lane in self.lanes if lane.engine_name.startswith("keras")]
-        reasons = [model_folder(lane.group.network).refusal() for lane in in_keras]
-        return [f"Keras computes, which is slower: {reason}" for reason in reasons if reason]
-
-    def _bottleneck(self) -> str:
-        engines = [lane.pool.engine for lane in self.lanes if lane.pool.engine]
-        n_images = max(self.n_written, default=0)
-        if not engines or not n_images or not self.stages.are_telling:
-            return ""
-        n_parallel = max(engine.n_parallel for engine in engines)
-        threads = (self.options.n_workers, n_parallel)
-        rates = StageRates.of(n_images, self.stages, threads, n_usable_cores())
-        advice = ""
-        if all(engine.precision == "float32" for engine in engines):
-            advice = "a smaller --size, a lighter --backbone or a GPU would help"
-        return rates.sentence(advice)
+def _engine_name(stage: Stage) -> str:
+    return stage.engine.name if stage.engine else ""

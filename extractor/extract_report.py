@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cache import BadImage, RunRecord
-from .pipeline.rates import StageSeconds
+from .engines.choose import AUTO, idle_gpu
+from .engines.model_folder import model_folder
+from .hardware import n_usable_cores
+from .pipeline.rates import StageRates, StageSeconds
+from .pipeline.stage import Stage
+from .pipeline.stream import FeatureStream
+from .pipeline.writer import ShardWriter
 
 
 @dataclass(frozen=True)
@@ -40,3 +46,44 @@ class ExtractReport:
     stages: StageSeconds
     bottleneck: str = ""
     warnings: tuple[str, ...] = ()
+
+
+def warnings_of(stream: FeatureStream) -> tuple[str, ...]:
+    """Return what a person should not overlook of a run."""
+    names = [stage.engine.name for stage in stream.stages if stage.engine]
+    idle = dict.fromkeys(filter(None, map(idle_gpu, names)))
+    smaller = [
+        f"memory did not suffice: the batch size went down to {stage.batch_size}"
+        for stage in stream.stages
+        if stage.n_halved
+    ]
+    refused = [_refusal(stage) for stage in stream.stages if stream.options.engine == AUTO]
+    return (*idle, *filter(None, refused), *smaller)
+
+
+def _refusal(stage: Stage) -> str:
+    """Say why Keras runs what OpenVINO was to run; nothing where it does not."""
+    if stage.engine is None or not stage.engine.name.startswith("keras"):
+        return ""
+    reason = model_folder(stage.plan.network).refusal()
+    return f"Keras computes, which is slower: {reason}" if reason else ""
+
+
+def bottleneck(stream: FeatureStream, writer: ShardWriter) -> str:
+    """Return one sentence: what held the run up, and what to change.
+
+    It also brings the seconds of ``stream`` up to date.
+    """
+    seconds = stream.seconds
+    seconds.write = writer.seconds
+    seconds.infer = sum(stage.busy_seconds for stage in stream.stages)
+    engines = [stage.engine for stage in stream.stages if stage.engine]
+    n_images = max(writer.n_written, default=0)
+    if not engines or not n_images or not seconds.are_telling:
+        return ""
+    threads = (stream.options.n_workers, max(engine.n_parallel for engine in engines))
+    rates = StageRates.of(n_images, seconds, threads, n_usable_cores())
+    advice = ""
+    if all(engine.precision == "float32" for engine in engines):
+        advice = "a smaller --size, a lighter --backbone or a GPU would help"
+    return rates.sentence(advice)

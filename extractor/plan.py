@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..cache import POOLS, FeatureSpec
 from ..cache.errors import ConfigError
@@ -19,6 +21,7 @@ from .backbones import (
 )
 from .engines import PRECISIONS, Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
+from .engines.drift import Drift
 from .images.geometry import Geometry, canonical_colour
 
 
@@ -64,23 +67,31 @@ class FeatureOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """One backbone with its weights and the features to be taken from it.
+    """One forward pass through a backbone, and the sets of features that are taken from it.
 
     Attributes
     ----------
     record : BackboneRecord
     weights : Weights
-    output : FeatureOutput
-    spec : FeatureSpec
+    specs : tuple of FeatureSpec
+        They differ in nothing but the layer, the pooling and the storage.
     is_open : bool
-        Whether the precision is still to be settled by measuring; float32 stands for it till then.
+        Whether the precision is still to be chosen by measuring; float32 stands for it till then.
+    notes : tuple of dict
+        One for each spec, for its run record: ``precision`` says why it is what it is, ``drift``
+        how far it is from float32.
     """
 
     record: BackboneRecord
     weights: Weights
-    output: FeatureOutput
-    spec: FeatureSpec
+    specs: tuple[FeatureSpec, ...]
     is_open: bool = False
+    notes: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The first spec."""
+        return self.specs[0]
 
     @property
     def geometry(self) -> Geometry:
@@ -90,16 +101,48 @@ class Plan:
 
     @property
     def network(self) -> Network:
-        """The function from pixels to these features."""
-        return Network(self.record, self.weights, (self.output,), self.spec.image_size)
+        """The function from pixels to one vector for each spec."""
+        outputs = tuple(FeatureOutput(spec.layer, spec.pool) for spec in self.specs)
+        return Network(self.record, self.weights, outputs, self.spec.image_size)
 
-    def with_precision(self, precision: str) -> Plan:
-        """Return this plan with its precision settled."""
-        return replace(self, spec=replace(self.spec, precision=precision), is_open=False)
+    @property
+    def noted_specs(self) -> list[tuple[FeatureSpec, dict[str, Any]]]:
+        """Each spec with its note."""
+        return list(zip(self.specs, self.notes or ({},) * len(self.specs), strict=True))
+
+    def with_precision(self, precision: str, why: str = "", drift: Drift | None = None) -> Plan:
+        """Return this plan with its precision chosen, and the reason noted."""
+        note: dict[str, Any] = {"precision": f"{precision}: {why or 'asked for'}"}
+        if drift:
+            note["drift"] = drift.to_dict()
+        specs = tuple(replace(spec, precision=precision) for spec in self.specs)
+        return replace(self, specs=specs, is_open=False, notes=(note,) * len(specs))
 
     def build_engine(self, batch_size: int, engine: str = AUTO) -> Engine:
         """Build what runs this plan, in exactly its precision."""
         return build_engine(self.network, self.spec.precision, engine, batch_size)
+
+
+def merge_plans(plans: Sequence[Plan]) -> list[Plan]:
+    """Join the plans that one forward pass can serve, in the order of their first; drop repeats."""
+    groups: dict[tuple[object, ...], list[Plan]] = {}
+    for plan in plans:
+        spec = plan.spec
+        key = (spec.backbone, spec.weights_digest, plan.geometry, spec.precision, spec.preprocess)
+        groups.setdefault((*key, plan.is_open), []).append(plan)
+    return [_merged(group) for group in groups.values()]
+
+
+def _merged(plans: Sequence[Plan]) -> Plan:
+    noted = {spec: note for plan in plans for spec, note in plan.noted_specs}
+    weights = [plan.weights for plan in plans]
+    return replace(
+        plans[0],
+        # Weights with the top serve the layers below it as well.
+        weights=next((w for w in weights if w.include_top), weights[0]),
+        specs=tuple(noted),
+        notes=tuple(noted.values()),
+    )
 
 
 def make_plan(options: FeatureOptions) -> Plan:
@@ -133,7 +176,8 @@ def make_plan(options: FeatureOptions) -> Plan:
         precision="float32" if is_open else options.precision,
         storage=options.storage,
     )
-    return Plan(record, weights, FeatureOutput(layer, pool), spec, is_open)
+    plan = Plan(record, weights, (spec,), is_open)
+    return plan if is_open else plan.with_precision(spec.precision)
 
 
 def plan_for(spec: FeatureSpec, weights: str) -> Plan:
@@ -156,4 +200,4 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
     here = replace(spec, weights_digest=found.digest)
-    return Plan(record, found, FeatureOutput(spec.layer, spec.pool), here)
+    return Plan(record, found, (here,)).with_precision(spec.precision)

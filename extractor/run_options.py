@@ -11,15 +11,6 @@ from .engines.choose import AUTO, ENGINES
 from .engines.drift import MAX_DRIFT
 from .hardware import n_usable_cores
 
-SHARD_BYTES = 4 << 20
-"""Small enough that the rows that wait do not show in the memory of a run."""
-
-SAMPLE_BYTES = 40
-"""Bytes of a shard for each sample: with every shard the names and digests of all samples are saved
-anew, about 90 bytes each, so shards must grow with the source."""
-
-SHARD_SECONDS = 120.0
-
 
 @dataclass(frozen=True)
 class BadLimit:

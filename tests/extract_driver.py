@@ -20,8 +20,7 @@ import featx.extractor.pipeline.writer as writer
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatxError
 from featx.extractor.extract import extract
-from featx.extractor.pipeline.groups import Group
-from featx.extractor.plan import FeatureOptions, make_plan
+from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import RunOptions
 from featx.extractor.sources import open_source
 
@@ -51,9 +50,9 @@ def main() -> int:
     """Extract; return the exit code."""
     source, cache, log, shard_rows = sys.argv[1:]
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    writer.SHARD_BYTES, writer.SAMPLE_BYTES = int(shard_rows) * N_FEATURES * 4, 0
+    writer.SHARD_BYTES = int(shard_rows) * N_FEATURES * 4
     engine = PixelEngine(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
-    Group.build_engine = lambda *words: engine  # type: ignore[assignment,method-assign]
+    Plan.build_engine = lambda *words: engine  # type: ignore[assignment,method-assign]
     choice = FeatureOptions(
         backbone="mobilenet", weights="random:0", image_size=32, precision="float32"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,28 +12,29 @@ from numpy.typing import NDArray
 
 from ...cache import (
     BadImage,
-    FeatureBatch,
     FeatureMatrix,
     FeatureSet,
     FeatureStore,
     Listing,
-    Manifest,
     Run,
     RunRecord,
-    sample_keys,
+    has_digest,
 )
 from ...cache.records.run_record import SCORE
-from ...extractor.pipeline.features import FeatureChunk, iter_features
+from ...extractor.pipeline.scan import scan_source
+from ...extractor.pipeline.stream import FeatureBlock, FeatureStream
+from ...extractor.pipeline.writer import ShardWriter
 from ...extractor.plan import Plan
 from ...extractor.run_options import Observer, RunOptions, Silence
 from ...extractor.sources import Source
 from .predictions import RowBlock, id_array
 
+RowBlocks = Generator[tuple[range, RowBlock], None, None]
 IMAGE_PART_ROWS, IMAGE_PART_BYTES = 1 << 13, 64 << 20
 CACHED_PART_ROWS, CACHED_PART_BYTES = 1 << 17, 256 << 20
 
 
-class Supply(Protocol):
+class RowsToScore(Protocol):
     """Samples in a fixed order, and their features on demand.
 
     Attributes
@@ -55,123 +56,133 @@ class Supply(Protocol):
     part_rows: int
     n_cached: int
 
-    def blocks(self, ranges: Sequence[range]) -> Iterator[tuple[range, RowBlock]]:
-        """Yield the samples of each of ``ranges`` with their features."""
+    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
+        """Yield each of ``ranges`` with its samples' features. Close it where it ends early."""
         ...
 
-    def keep(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
+    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
         """Hear which samples there were and which failed, once all are predicted."""
         ...
 
 
 @dataclass
-class ImageSupply:
+class ImageRows:
     """Images of a source, through their backbone.
 
     Attributes
     ----------
     source : Source
     plan : Plan
-    store : FeatureStore or None
+    store : FeatureStore
         Features found there are not computed again.
+    n_features : int
+    options : RunOptions
+    observer : Observer
     write_cache : bool
-        Features that are computed are kept there.
+        Whether features that are computed are kept there.
     """
 
     source: Source
     plan: Plan
-    store: FeatureStore | None
+    store: FeatureStore
     n_features: int
-    run: RunOptions = field(default_factory=RunOptions)
+    options: RunOptions = field(default_factory=RunOptions)
     observer: Observer = field(default_factory=Silence)
     write_cache: bool = False
 
     def __post_init__(self) -> None:
-        self.started, self.started_ns = time.perf_counter(), time.time_ns()
+        self.started = time.perf_counter()
+        self.scan = scan_source(self.source, self.store)
         self.location = self.source.location
-        self.listing = self.source.listing()
-        self.marks = self.source.stamps()
+        self.listing, self.marks = self.scan.listing, self.scan.stamps
         self.part_rows = part_rows(self.n_features, IMAGE_PART_ROWS, IMAGE_PART_BYTES)
         self.n_cached = self.n_computed = 0
-        self.cache_run: Run | None = None
-        if self.write_cache and self.store is not None:
-            source, specs = self.source, [self.plan.spec]
-            self.cache_run = self.store.begin_run(
-                SCORE, source.name, source.location, specs, self.started_ns
-            )
+        self.run: Run | None = None
+        if self.write_cache:
+            self.run = self.scan.begin_run(SCORE, self.store, self.plan.specs)
 
-    def blocks(self, ranges: Sequence[range]) -> Iterator[tuple[range, RowBlock]]:
+    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
         """Yield each range once its last image is computed; with ``write_cache``, kept by then."""
         if not ranges:
             return
-        held: list[FeatureChunk] = []
+        self.observer.begin(sum(map(len, ranges)), f"{self.plan.record.name}: scoring")
+        with FeatureStream(self.scan, [self.plan], self.store, self.options) as stream:
+            blocks = stream.every_row(ranges)
+            if self.run is None:
+                yield from self._cut(blocks, ranges)
+                return
+            writer = ShardWriter(self.store, self.run, stream)
+            with writer.saving():
+                for rows, block in self._cut(_kept(blocks, writer), ranges):
+                    writer.flush()
+                    yield rows, block
+            self.n_computed += writer.n_written[0]
+
+    def _cut(self, blocks: Iterable[FeatureBlock], ranges: Sequence[range]) -> RowBlocks:
+        """Cut blocks at the borders of ``ranges`` and join what lies between."""
         waiting = iter(ranges)
         rows = next(waiting)
-        chunks = iter_features(self.source, self.plan, self.store, self.run, self.observer, ranges)
-        for chunk in chunks:
-            held.append(chunk)
-            self.n_cached += chunk.n_cached
-            if chunk.start + len(chunk.ok) == rows.stop:
-                yield rows, self._block(rows, held)
-                held, rows = [], next(waiting, rows)
+        pieces: list[FeatureBlock] = []
+        for block in blocks:
+            self.n_cached += block.n_cached
+            start = 0
+            while start < len(block.indices):
+                stop = int(np.searchsorted(block.indices, rows.stop))
+                pieces.append(block.piece(start, stop))
+                if block.indices[stop - 1] == rows.stop - 1:
+                    yield rows, self._joined(rows, pieces)
+                    pieces, rows = [], next(waiting, rows)
+                start = stop
+            self.observer.advance(len(block.indices))
 
-    def _block(self, rows: range, chunks: list[FeatureChunk]) -> RowBlock:
-        parts = [chunk.X for chunk in chunks if len(chunk.X)]
-        digests = np.concatenate([chunk.digests for chunk in chunks])
-        if self.cache_run:
-            keys = sample_keys(
-                self.listing.sample_ids, self.marks, np.arange(rows.start, rows.stop)
-            )
-            self.cache_run.name_rows(digests, keys)
-            self._write_rows(chunks)
+    def _joined(self, rows: range, pieces: Sequence[FeatureBlock]) -> RowBlock:
+        parts = [piece.X for piece in pieces if piece.X is not None and len(piece.X)]
         return RowBlock(
             ids=id_array(self.listing.sample_ids, rows.start, rows.stop),
-            ok=np.concatenate([chunk.ok for chunk in chunks]),
+            ok=np.concatenate([piece.ok for piece in pieces]),
             X=np.concatenate(parts) if parts else np.zeros((0, self.n_features), np.float32),
-            reasons=[reason for chunk in chunks for reason in chunk.reasons],
-            digests=digests if self.write_cache else None,
+            reasons=[reason for piece in pieces for reason in piece.reasons],
+            digests=np.concatenate([piece.digests for piece in pieces]),
         )
 
-    def _write_rows(self, chunks: list[FeatureChunk]) -> None:
-        fresh = [(c.digests[c.computed], c.X[c.computed[c.ok]]) for c in chunks if c.computed.any()]
-        if not fresh or self.store is None:
-            return
-        digests = np.concatenate([digest for digest, _ in fresh])
-        _, first = np.unique(digests, axis=0, return_index=True)
-        X = np.concatenate([rows for _, rows in fresh])[np.sort(first)]
-        self.store.write_rows(self.plan.spec, [FeatureBatch(digests[np.sort(first)], X)])
-        self.n_computed += len(first)
-
-    def keep(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
+    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
         """With ``write_cache``, leave a snapshot that names the rows."""
-        if digests is None or self.store is None or self.cache_run is None:
+        if digests is None or self.run is None:
             return
-        source, listing = self.source, self.listing
-        manifest = Manifest(
-            source.name, source.location, listing, digests, self.marks, self.started_ns
-        )
-        images = [
-            BadImage(listing.sample_ids[i], bytes(digests[i]).hex() * bool(digests[i].any()), why)
-            for i, why in bad
+        scan, spec = self.scan, self.plan.spec
+        scan.digests[:] = digests
+        scan.name_rows(self.run.count_on)
+        n_rows = int((self.store.open_set(spec).index.find(digests) >= 0).sum())
+        ids, is_read = self.listing.sample_ids, has_digest(digests)
+        failed = [
+            BadImage(ids[i], digests[i].tobytes().hex() * bool(is_read[i]), reason)
+            for i, reason in bad
         ]
         record = RunRecord(
-            manifest=source.name,
-            fingerprint=self.plan.spec.fingerprint,
+            manifest=scan.source.name,
+            fingerprint=spec.fingerprint,
             finished_ns=time.time_ns(),
-            n_samples=len(listing),
+            n_samples=scan.n_samples,
             n_extracted=self.n_computed,
-            n_cached=len(listing) - self.n_computed - len(bad),
+            n_cached=n_rows - self.n_computed,
             n_bad=len(bad),
             seconds=time.perf_counter() - self.started,
             engine="",
         )
-        self.store.write_quarantine(self.cache_run.snapshot_name, images)
-        with self.cache_run as run:
-            run.finish(manifest, [record])
+        self.store.write_quarantine(self.run.snapshot_name, failed)
+        with self.run as run:
+            run.finish(scan.manifest(), [record])
+
+
+def _kept(blocks: Iterable[FeatureBlock], writer: ShardWriter) -> Iterator[FeatureBlock]:
+    """Hand the new rows of all blocks to ``writer`` on their way."""
+    for block in blocks:
+        writer.put(block.new)
+        yield block
 
 
 @dataclass
-class CachedSupply:
+class CachedRows:
     """Features that the cache holds, in their manifest's order; no image is opened.
 
     Attributes
@@ -193,7 +204,7 @@ class CachedSupply:
         self.part_rows = part_rows(width, CACHED_PART_ROWS, CACHED_PART_BYTES)
         self.n_cached = 0
 
-    def blocks(self, ranges: Sequence[range]) -> Iterator[tuple[range, RowBlock]]:
+    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
         """Yield the rows of each range as the cache maps them."""
         self.observer.begin(sum(map(len, ranges)), f"{self.features.spec.backbone}: scoring")
         for rows in ranges:
@@ -213,7 +224,7 @@ class CachedSupply:
         X = _Window(self.features.X, int(first), int(last))
         return RowBlock(id_array(ids, rows.start, rows.stop), ok, X, reasons)
 
-    def keep(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
+    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
         """Do nothing: the cache holds them."""
 
 

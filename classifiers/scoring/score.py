@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from ...extractor.run_options import BadLimit
 from ..models.model import Model
 from ..models.model_file import model_digest
 from .checkpoints import PartFolder, PartKey, work_folder
-from .engine_drift import Crossing
+from .engine_drift import EngineDrift
 from .output_formats import Target, write_tables
 from .predictions import PredictionOptions, Predictor, RowBlock
-from .rows_to_score import Supply
+from .rows_to_score import RowsToScore
 from .summary import Tally
 
 MAX_SAVING = 4
@@ -44,7 +45,7 @@ class ScoreReport:
     first_errors : tuple of (id, reason)
         The first few images that could not be read.
     seconds : float
-    crossing : Crossing or None
+    crossing : EngineDrift or None
         How far this machine's features are off, where another engine made the training features.
     """
 
@@ -59,7 +60,7 @@ class ScoreReport:
     accuracy: float | None
     first_errors: tuple[tuple[str, str], ...]
     seconds: float
-    crossing: Crossing | None = None
+    crossing: EngineDrift | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class ScoreJob:
     Attributes
     ----------
     model : Model
-    supply : Supply
+    rows : RowsToScore
     target : Target
     options : PredictionOptions
     max_bad : BadLimit or None
@@ -77,16 +78,16 @@ class ScoreJob:
     """
 
     model: Model
-    supply: Supply
+    rows: RowsToScore
     target: Target
     options: PredictionOptions = field(default_factory=PredictionOptions)
     max_bad: BadLimit | None = None
 
     def parts(self) -> PartFolder:
         """Return the parts of this job, finished or not."""
-        supply = self.supply
+        rows = self.rows
         job = {"model": model_digest(self.model), **self.options.to_dict()}
-        key = PartKey(job, supply.listing.sample_ids, supply.marks, supply.part_rows)
+        key = PartKey(job, rows.listing.sample_ids, rows.marks, rows.part_rows)
         return PartFolder(self.target.work_folder, key)
 
 
@@ -108,14 +109,14 @@ def score(job: ScoreJob) -> ScoreReport:
     """
     start = time.perf_counter()
     predictor = Predictor(job.model, job.options)
-    tally = Tally(job.supply.listing)
+    tally = Tally(job.rows.listing)
     with work_folder(job.target.work_folder):
         parts = job.parts()
         missing = parts.missing()
-        _predict(job.supply, predictor, parts, missing)
+        _predict(job.rows, predictor, parts, missing)
         finish = _Finish()
         write_tables(job.target, tally.watch(finish.strip(parts.tables())))
-        job.supply.keep(finish.digests, finish.bad)
+        job.rows.commit(finish.digests, finish.bad)
     n_errors = tally.n_by_status["error"]
     if job.max_bad:
         job.max_bad.check(n_errors, tally.n_samples, str(job.target.path))
@@ -125,7 +126,7 @@ def score(job: ScoreJob) -> ScoreReport:
         n_ok=tally.n_by_status["ok"],
         n_unsure=tally.n_by_status["unsure"],
         n_errors=n_errors,
-        n_cached=job.supply.n_cached,
+        n_cached=job.rows.n_cached,
         n_resumed=tally.n_samples - sum(map(len, missing)),
         by_class=dict(tally.n_by_class.most_common()),
         accuracy=tally.accuracy,
@@ -134,7 +135,9 @@ def score(job: ScoreJob) -> ScoreReport:
     )
 
 
-def _predict(supply: Supply, predictor: Predictor, parts: PartFolder, missing: list[range]) -> None:
+def _predict(
+    source: RowsToScore, predictor: Predictor, parts: PartFolder, missing: list[range]
+) -> None:
     """Predict and save the missing parts while further ones are being computed.
 
     Each part is one thread's work; threads of the linear algebra within would only wait for each
@@ -150,8 +153,9 @@ def _predict(supply: Supply, predictor: Predictor, parts: PartFolder, missing: l
     with (
         threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(n_threads, thread_name_prefix="featx-save") as executor,
+        closing(source.blocks(missing)) as blocks,
     ):
-        for rows, block in supply.blocks(missing):
+        for rows, block in blocks:
             saving.append(executor.submit(save, rows, block))
             while len(saving) > n_threads:
                 saving.popleft().result()

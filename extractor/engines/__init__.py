@@ -1,6 +1,5 @@
 """Engines: what runs a frozen backbone over uint8 pixels."""
 
-from ..pipeline.engine_pool import EnginePool
 from .base import Engine, FeatureOutput, Network, is_out_of_memory, run_rows
 from .choose import ENGINES, PRECISIONS, EngineChoice, build_engine, choose_engine
 
@@ -9,7 +8,6 @@ __all__ = [
     "PRECISIONS",
     "Engine",
     "EngineChoice",
-    "EnginePool",
     "FeatureOutput",
     "Network",
     "build_engine",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..hardware import this_machine
-from ..pipeline.groups import Group
+from ..plan import Plan
 from . import Engine, choose_engine, is_out_of_memory
 from .model_folder import model_folder
 
@@ -26,7 +26,7 @@ COPIES = 64
 """An image in flight stands for so many times its bytes: float32, and its first feature maps."""
 
 
-def choose_batch_size(group: Group, engine: str, n_images: int) -> int:
+def choose_batch_size(plan: Plan, engine: str, n_images: int) -> int:
     """Return the batch size for a run over ``n_images``.
 
     It is measured once for a network, an engine and a machine, and bounded by an eighth of the free
@@ -35,16 +35,16 @@ def choose_batch_size(group: Group, engine: str, n_images: int) -> int:
     machine = this_machine()
     choice = choose_engine(engine, machine)
     on_gpu = choice.engine == "keras" and bool(machine.gpus)
-    fitting = max(1, machine.memory_bytes // 8 // (group.network.image_bytes * COPIES))
+    fitting = max(1, machine.memory_bytes // 8 // (plan.network.image_bytes * COPIES))
     default = min(DEFAULT_ON_GPU if on_gpu else DEFAULT_ON_CPU, _power_below(fitting))
-    folder = model_folder(group.network)
-    note = f"batch-{choice.engine}-{group.precision}-{machine.n_cores}"
+    folder = model_folder(plan.network)
+    note = f"batch-{choice.engine}-{plan.spec.precision}-{machine.n_cores}"
     known = (folder.read_note(note) or {}).get("batch_size")
     if isinstance(known, int) and 1 <= known <= fitting:
         return known
     if n_images < WORTH_MEASURING:
         return default
-    rates = _measure(group, engine, [n for n in (ON_GPU if on_gpu else ON_CPU) if n <= fitting])
+    rates = _measure(plan, engine, [n for n in (ON_GPU if on_gpu else ON_CPU) if n <= fitting])
     best = best_batch(rates) or default
     folder.write_note(note, {"batch_size": best, "images_per_second": rates})
     return best
@@ -65,12 +65,12 @@ def best_batch(rates: dict[int, float]) -> int:
     return best
 
 
-def _measure(group: Group, engine: str, sizes: list[int]) -> dict[int, float]:
+def _measure(plan: Plan, engine: str, sizes: list[int]) -> dict[int, float]:
     rates: dict[int, float] = {}
     for size in sizes:
         try:
             rates[size] = images_per_second(
-                group.build_engine(engine, size), group.network.image_size
+                plan.build_engine(size, engine), plan.network.image_size
             )
         except Exception as error:
             if not is_out_of_memory(error):

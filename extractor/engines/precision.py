@@ -12,67 +12,44 @@ must get the same answer tomorrow. Three places are asked, in this order:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...cache import FeatureStore, RunRecord
-from ...cache.errors import CacheFormatError, ImageError
+from ...cache import FeatureSpec, FeatureStore, RunRecord
+from ...cache.errors import CacheFormatError
 from ...cache.records.run_record import read_run
-from ..images.decode import decode
-from ..pipeline.groups import Group, group_plans
-from ..plan import Plan
+from ..pipeline.sample_images import sample_images
+from ..pipeline.scan import Scan
+from ..plan import Plan, merge_plans
 from ..run_options import RunOptions
-from ..sources import Source
 from . import Engine, choose_engine, run_rows
 from .drift import Drift, measure
 from .model_folder import model_folder
 
 N_IMAGES = 16
-MAX_TRIES = 64
 FORMATS = ("float32", "bfloat16", "float16")
+Decision = tuple[str, str, Drift | None]
+"""A precision, the reason, and what was measured of it."""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """A plan whose precision is fixed, with the reason.
-
-    Attributes
-    ----------
-    plan : Plan
-    why : str
-        One sentence for people; empty where the precision was asked for.
-    drift : Drift or None
-        What was measured of its precision.
-    """
-
-    plan: Plan
-    why: str = ""
-    drift: Drift | None = None
-
-
-def settle(
+def resolve_precision(
     plans: Sequence[Plan],
-    source: Source,
+    scan: Scan,
     store: FeatureStore,
     options: RunOptions,
     say: Callable[[str], None],
-) -> list[Settled]:
-    """Fix the precision of every plan; those that are not open stay as they are."""
-    settled = [
-        _from_cache(plan, source.name, store, options.max_drift) if plan.is_open else Settled(plan)
-        for plan in plans
-    ]
-    open_ = [i for i, found in enumerate(settled) if found.plan.is_open]
-    for group in group_plans([plans[i] for i in open_]):
-        for member, found in zip(group.members, _decide(group, source, options, say), strict=True):
-            settled[open_[member]] = found
-    return settled
+) -> list[Plan]:
+    """Choose the precision of every plan that is open; the others stay as they are."""
+    known = [_from_cache(plan, scan.source.name, store, options.max_drift) for plan in plans]
+    decisions: dict[FeatureSpec, Decision] = {}
+    for plan in merge_plans([plan for plan in known if plan.is_open]):
+        decisions |= dict.fromkeys(plan.specs, _decide(plan, scan, options, say))
+    return [plan.with_precision(*decisions[plan.spec]) if plan.is_open else plan for plan in known]
 
 
-def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: float) -> Settled:
-    """Return the precision of the newest features of this source that keep the contract."""
+def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: float) -> Plan:
+    """Give an open plan the precision of this source's newest features that keep the contract."""
+    if not plan.is_open:
+        return plan
     found: list[tuple[RunRecord, str]] = []
     for precision in FORMATS:
         spec = replace(plan.spec, precision=precision)
@@ -85,83 +62,57 @@ def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: fl
         if precision == "float32" or (drift is not None and drift.within(max_drift)):
             found.append((record, precision))
     if not found:
-        return Settled(plan)
+        return plan
     record, precision = max(found, key=lambda pair: pair[0].finished_ns)
     drift = Drift.from_dict(record.notes.get("drift"))
-    why = f"{precision}: the cached features of this source have it"
-    return Settled(plan.with_precision(precision), why, drift)
+    return plan.with_precision(precision, "the cached features of this source have it", drift)
 
 
-def _decide(
-    group: Group, source: Source, options: RunOptions, say: Callable[[str], None]
-) -> list[Settled]:
+def _decide(plan: Plan, scan: Scan, options: RunOptions, say: Callable[[str], None]) -> Decision:
     choice = choose_engine(options.engine)
     if not choice.fast_formats:
-        why = f"float32: {choice.engine} computes no format faster here"
-        return [Settled(plan.with_precision("float32"), why) for plan in group.plans]
-    folder = model_folder(group.network)
-    note = f"drift-{choice.engine}-{source.name}"
-    known = (folder.read_note(note) or {}).get("drifts")
-    drifts = [d for d in map(Drift.from_dict, known) if d] if isinstance(known, list) else []
+        return "float32", f"{choice.engine} computes no format faster here", None
+    folder = model_folder(plan.network)
+    note = f"drift-{choice.engine}-{scan.source.name}"
+    noted = (folder.read_note(note) or {}).get("drifts")
+    drifts = [d for d in map(Drift.from_dict, noted) if d] if isinstance(noted, list) else []
     if not any(drift.within(options.max_drift) for drift in drifts):
-        drifts = _measure_all(group, source, options, choice.fast_formats)
+        drifts = _measure_all(plan, scan, options, choice.fast_formats)
         folder.write_note(note, {"drifts": [drift.to_dict() for drift in drifts]})
-    return _verdict(group, drifts, options.max_drift, say)
+    return _verdict(plan, drifts, options.max_drift, say)
 
 
 def _verdict(
-    group: Group, drifts: Sequence[Drift], max_drift: float, say: Callable[[str], None]
-) -> list[Settled]:
-    backbone = group.plans[0].record.name
+    plan: Plan, drifts: Sequence[Drift], max_drift: float, say: Callable[[str], None]
+) -> Decision:
+    backbone = plan.record.name
     for drift in drifts:
         if drift.within(max_drift):
-            why = f"{drift.precision}: {drift.describe(max_drift)}"
-            say(f"{backbone}: {why}")
-            return [Settled(p.with_precision(drift.precision), why, drift) for p in group.plans]
+            why = drift.describe(max_drift)
+            say(f"{backbone}: {drift.precision}: {why}")
+            return drift.precision, why, drift
         say(f"{backbone}: not {drift.precision}: {drift.describe(max_drift)}")
-    why = "float32: " + ("no faster format keeps the contract" if drifts else "nothing to measure")
-    say(f"{backbone}: {why}")
-    return [Settled(plan.with_precision("float32"), why) for plan in group.plans]
+    why = "no faster format keeps the contract" if drifts else "nothing to measure"
+    say(f"{backbone}: float32: {why}")
+    return "float32", why, None
 
 
 def _measure_all(
-    group: Group, source: Source, options: RunOptions, formats: Sequence[str]
+    plan: Plan, scan: Scan, options: RunOptions, formats: Sequence[str]
 ) -> list[Drift]:
     """Measure formats until one keeps the contract."""
-    images = spread_images(source, group)
+    images = sample_images(scan, plan.geometry, N_IMAGES)
     if not len(images):
         return []
-    exact = run_rows(_engine(group, "float32", options), images)
+    exact = run_rows(_engine(plan, "float32", options), images)
     drifts = []
     for precision in formats:
-        fast = run_rows(_engine(group, precision, options), images)
+        fast = run_rows(_engine(plan, precision, options), images)
         drifts.append(measure(precision, fast, exact))
         if drifts[-1].within(options.max_drift):
             break
     return drifts
 
 
-def _engine(group: Group, precision: str, options: RunOptions) -> Engine:
-    plans = tuple(plan.with_precision(precision) for plan in group.plans)
-    return Group(plans, group.members).build_engine(options.engine, N_IMAGES)
-
-
-def spread_images(source: Source, group: Group) -> NDArray[np.uint8]:
-    """Return at most ``N_IMAGES`` readable images of ``source``, spread over all of it."""
-    found: list[NDArray[np.uint8]] = []
-    for index in _spread(len(source.listing())):
-        try:
-            found.extend(decode(source.read(index), [group.geometry]))
-        except (OSError, ImageError):
-            continue
-        if len(found) == N_IMAGES:
-            break
-    height, width = group.network.image_size
-    return np.stack(found) if found else np.zeros((0, height, width, 3), np.uint8)
-
-
-def _spread(n_samples: int) -> list[int]:
-    """Return places to try: first ``N_IMAGES`` even steps through a source, then those between."""
-    places = np.linspace(0, max(0, n_samples - 1), min(n_samples, MAX_TRIES)).astype(np.int64)
-    step = max(1, len(places) // N_IMAGES)
-    return [int(place) for start in range(step) for place in places[start::step]]
+def _engine(plan: Plan, precision: str, options: RunOptions) -> Engine:
+    return plan.with_precision(precision).build_engine(N_IMAGES, options.engine)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureStore, Listing, Manifest
+from ...cache import FeatureSpec, FeatureStore, Listing, Manifest, Run, has_digest, sample_keys
 from ...cache.errors import CacheFormatError
-from ...cache.manifest import prove_unchanged
+from ...cache.manifest import DIGEST_BYTES, prove_unchanged
 from ...cache.run import SCORED
 from ..sources import Source
 
 
 @dataclass
-class Survey:
-    """A source's listing with the digests that need no reading.
+class Scan:
+    """A source with its listing, and the digests that need no reading.
 
     Attributes
     ----------
+    source : Source
     listing : Listing
     stamps : ndarray of int64, shape (n_samples, 3)
     digests : ndarray of uint8, shape (n_samples, 32)
@@ -29,37 +31,68 @@ class Survey:
         When the stamps were taken.
     """
 
+    source: Source
     listing: Listing
     stamps: NDArray[np.int64]
     digests: NDArray[np.uint8]
     started_ns: int
+    _is_named: NDArray[np.bool_] = field(init=False)
 
-    def manifest(self, source: Source) -> Manifest:
-        """Return the manifest of ``source``; it shares the digests, of which more become known."""
+    def __post_init__(self) -> None:
+        self._is_named = np.zeros(self.n_samples, np.bool_)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples in the source."""
+        return len(self.listing)
+
+    def begin_run(self, kind: str, store: FeatureStore, specs: Sequence[FeatureSpec]) -> Run:
+        """Begin a run over this source, which names the rows that are known by now."""
+        source = self.source
+        run = store.begin_run(kind, source.name, source.location, specs, self.started_ns)
+        self.name_rows(run.count_on)
+        return run
+
+    def name_rows(self, name: Callable[..., None]) -> None:
+        """Name the rows of all images whose digest is known and that are not named yet.
+
+        Parameters
+        ----------
+        name : callable
+            ``Run.name_rows`` or ``Run.count_on``.
+        """
+        rows = np.flatnonzero(has_digest(self.digests) & ~self._is_named)
+        name(self.digests[rows], sample_keys(self.listing.sample_ids, self.stamps, rows))
+        self._is_named[rows] = True
+
+    def manifest(self) -> Manifest:
+        """Return the source's manifest; it shares the digests, of which more become known."""
+        source = self.source
         return Manifest(
-            source.name,
-            source.location,
-            self.listing,
-            self.digests,
-            self.stamps,
-            self.started_ns,
+            source.name, source.location, self.listing, self.digests, self.stamps, self.started_ns
         )
 
 
-def survey(source: Source, store: FeatureStore) -> Survey:
-    """List ``source`` and take over the digests of files that have not changed since.
+def scan_source(source: Source, store: FeatureStore | None = None) -> Scan:
+    """List ``source`` once, and take over the digests of files that have not changed since.
 
     A file counts as unchanged when size, mtime and ctime are those of an earlier snapshot, or of a
     run that did not finish (see ``prove_unchanged``).
     """
     started_ns = time.time_ns()
     listing, stamps = source.listing(), source.stamps()
+    if store is None:
+        digests = np.zeros((len(listing), DIGEST_BYTES), np.uint8)
+        return Scan(source, listing, stamps, digests, started_ns)
     digests = store.recall_digests(source.name, listing, stamps)
     for name in (source.name, source.name + SCORED):
-        earlier = _snapshot(store, name)
+        try:
+            earlier = store.read_manifest(name)
+        except CacheFormatError:
+            continue  # a damaged snapshot only costs the time to hash again
         if earlier is not None:
             _take_over(digests, listing, stamps, earlier)
-    return Survey(listing, stamps, digests, started_ns)
+    return Scan(source, listing, stamps, digests, started_ns)
 
 
 def _take_over(
@@ -70,15 +103,8 @@ def _take_over(
         same = usable & (stamps == earlier.stamps).all(axis=1)
         digests[same] = earlier.digests[same]
         return
-    places = {name: place for place, name in enumerate(earlier.sample_ids) if usable[place]}
-    for row, name in enumerate(listing.sample_ids):
-        place = places.get(name)
-        if place is not None and (stamps[row] == earlier.stamps[place]).all():
-            digests[row] = earlier.digests[place]
-
-
-def _snapshot(store: FeatureStore, name: str) -> Manifest | None:
-    try:
-        return store.read_manifest(name)
-    except CacheFormatError:
-        return None  # a damaged snapshot only costs the time to hash again
+    rows = {name: row for row, name in enumerate(earlier.sample_ids) if usable[row]}
+    for index, name in enumerate(listing.sample_ids):
+        row = rows.get(name)
+        if row is not None and (stamps[index] == earlier.stamps[row]).all():
+            digests[index] = earlier.digests[row]

@@ -1,128 +1,279 @@
-"""Reading and decoding ahead, in parallel and in order."""
+"""The one stream of features, which all that needs features draws on."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.errors import ImageError
-from ..images.decode import decode
-from ..images.geometry import Geometry
-from ..sources import Raw, Source, digest_of
+from ...cache import FeatureBatch, FeatureStore
+from ...cache.batch import to_storage
+from ...cache.errors import BackboneError
+from ...cache.manifest import DIGEST_BYTES
+from ..images.decode import strict_images
+from ..plan import Plan
+from ..run_options import RunOptions
+from .pending import PendingRows
+from .rates import StageSeconds
+from .reader import Item, Reader, read_ahead
+from .scan import Scan
+from .stage import Job, Outputs, Stage
 
-MAX_GROUP = 4096
-HANDFUL = 4
-WINDOW = 192
-"""Images that may be decoded ahead of the engine."""
+MAX_BLOCK = 4096
+"""Samples of a block, where few of them must be computed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One image on its way.
-
-    Attributes
-    ----------
-    index : int
-        Its place in the source.
-    digest : bytes
-        SHA-256 of its bytes; empty where they could not be read.
-    pixels : dict of int to ndarray of uint8 (height, width, 3)
-        By the number of the geometry; empty where the image is not wanted or cannot be had.
-    reason : str
-        Why the image cannot be had; else empty.
-    read_seconds, decode_seconds : float
-    """
-
-    index: int
-    digest: bytes
-    pixels: dict[int, NDArray[np.uint8]]
-    reason: str = ""
-    read_seconds: float = 0.0
-    decode_seconds: float = 0.0
+NO_DIGEST = bytes(DIGEST_BYTES)
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads, hashes and decodes single images; safe in several threads.
+class FeatureBlock:
+    """Samples in the order of the source, with the features that were computed of them.
 
     Attributes
     ----------
-    source : Source
-    geometries : tuple of Geometry
-    wanted : callable
-        Told an image's index and digest, names the geometries, by number, that are needed.
+    indices : ndarray of int64, shape (n,)
+        Places of the samples in the source.
+    digests : ndarray of uint8, shape (n, 32)
+        Of the images' bytes; zeros where they could not be read.
+    reasons : tuple of str, length n
+        Why a sample has no features; empty where it has.
+    new : tuple of (int, FeatureBatch)
+        The number of a set and the rows that it lacked, each of equal images once.
+    X : ndarray of float, shape (n_ok, d), or None
+        Where every row was asked for: the features of all samples without a reason, in order.
+    n_cached : int
+        How many rows of ``X`` came from the cache.
     """
 
-    source: Source
-    geometries: tuple[Geometry, ...]
-    wanted: Callable[[int, bytes], Sequence[int]]
+    indices: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    reasons: tuple[str, ...]
+    new: tuple[tuple[int, FeatureBatch], ...]
+    X: NDArray[Any] | None = None
+    n_cached: int = 0
 
-    def __call__(self, index: int) -> Item:
-        """Return the image at ``index``; a failure becomes the item's reason."""
-        start = time.perf_counter()
-        try:
-            raw = self.source.read(index)
-            digest = digest_of(raw)
-        except OSError as error:
-            return Item(index, b"", {}, f"cannot read: {error.strerror or error}")
-        read = time.perf_counter()
-        needed = self.wanted(index, digest)
-        if not needed:
-            return Item(index, digest, {}, "", read - start)
-        try:
-            pixels = self._decode(raw, needed)
-        except ImageError as error:
-            return Item(index, digest, {}, str(error), read - start)
-        return Item(index, digest, pixels, "", read - start, time.perf_counter() - read)
+    @property
+    def ok(self) -> NDArray[np.bool_]:
+        """Which samples have features, bool ``(n,)``."""
+        return np.array([not reason for reason in self.reasons], np.bool_)
 
-    def _decode(self, raw: Raw, needed: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
-        """Decode once, and resize once for each geometry that differs."""
-        distinct = list(dict.fromkeys(self.geometries[i] for i in needed))
-        images = dict(zip(distinct, decode(raw, distinct), strict=True))
-        return {i: images[self.geometries[i]] for i in needed}
+    def piece(self, start: int, stop: int) -> FeatureBlock:
+        """Return the samples from ``start`` to ``stop`` of a block with every row."""
+        if self.X is None or (start, stop) == (0, len(self.indices)):
+            return self
+        n_before = int(self.ok[:start].sum())
+        part = slice(start, stop)
+        X = self.X[n_before : n_before + int(self.ok[part].sum())]
+        return FeatureBlock(self.indices[part], self.digests[part], self.reasons[part], (), X)
 
 
-def read_ahead(
-    reader: Callable[[int], Item], indices: Iterable[int], workers: int, window: int
-) -> Iterator[Item]:
-    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window`` ahead.
+@dataclass(frozen=True)
+class _Begun:
+    """Items whose pixels are in the engines: for each plan a job, or None."""
 
-    Indices travel in handfuls, so that fewer threads have to be woken.
+    items: list[Item]
+    jobs: list[Job | None]
+
+
+class FeatureStream:
+    """Features of a source under several plans, computed where the cache lacks them.
+
+    Use it as a context manager: when it ends, whatever ended it, no thread is left and the filters
+    of warnings are as they were. Keras is loaded when the first image must be computed.
+
+    Parameters
+    ----------
+    scan : Scan
+        The source; its digests are filled in as images are read.
+    plans : sequence of Plan
+        See ``merge_plans``. The sets of the run are their specs, in order.
+    store : FeatureStore or None
+        Rows that it holds are not computed; None holds none.
+    options : RunOptions
+    failed : dict of bytes to str, optional
+        Digests of images that are known not to decode, with the reason.
+
+    Attributes
+    ----------
+    pending : PendingRows
+    stages : list of Stage
+        One for each plan.
+    seconds : StageSeconds
+        Spent reading and decoding so far.
     """
-    waiting: deque[Future[list[Item]]] = deque()
-    todo = iter(indices)
-    handfuls = iter(lambda: [int(i) for i in islice(todo, HANDFUL)], [])
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="featx-decode")
 
-    def read(handful: list[int]) -> list[Item]:
-        return [reader(index) for index in handful]
+    def __init__(
+        self,
+        scan: Scan,
+        plans: Sequence[Plan],
+        store: FeatureStore | None,
+        options: RunOptions,
+        failed: dict[bytes, str] | None = None,
+    ) -> None:
+        self.scan, self.options = scan, options
+        specs = [spec for plan in plans for spec in plan.specs]
+        sets = [store.open_set(spec) if store else None for spec in specs]
+        self.specs = specs
+        self.pending = PendingRows(sets, scan.digests, {} if failed is None else failed)
+        self.stages = [Stage(plan, options, scan.n_samples) for plan in plans]
+        self.seconds = StageSeconds()
+        edges = accumulate((len(plan.specs) for plan in plans), initial=0)
+        self._sets_of = tuple(range(first, end) for first, end in pairwise(edges))
+        self._begun: deque[_Begun] = deque()
+        self._exits = ExitStack()
 
-    try:
-        n_ahead = max(1, window // HANDFUL)
-        waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, n_ahead))
-        while waiting:
-            yield from waiting.popleft().result()
-            waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, 1))
-    finally:
-        executor.shutdown(cancel_futures=True)
+    def __enter__(self) -> Self:
+        self._exits.enter_context(strict_images())
+        for stage in self.stages:
+            self._exits.callback(stage.close)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    def new_rows(self) -> Iterator[FeatureBlock]:
+        """Yield the samples that must be read, with the rows that the cache lacks, in order."""
+        return self._blocks(self.read(np.flatnonzero(self.pending.must_read)), every_row=False)
+
+    def every_row(self, ranges: Sequence[range]) -> Iterator[FeatureBlock]:
+        """Yield all samples of ``ranges``, ascending, with their features of the first set.
+
+        Samples whose digest is known and whose row is cached are not read. Images that are equal
+        are computed each time, but are new only once.
+        """
+        return self._blocks(self._all_items(ranges), every_row=True)
+
+    def read(self, indices: Iterable[int], every_row: bool = False) -> Iterator[Item]:
+        """Yield the samples at ``indices``, in order, read and decoded ahead."""
+        geometries = tuple(stage.plan.geometry for stage in self.stages)
+        reader = Reader(self.scan.source, self.pending, geometries, self._sets_of, every_row)
+        items = read_ahead(reader, indices, self.options.n_workers)
+        self._exits.callback(items.close)  # type: ignore[attr-defined]
+        return items
+
+    def rest(self) -> list[FeatureBlock]:
+        """Return the blocks that the engines are at, without failed ones, for a run that is cut."""
+        begun = [b for b in self._begun if not any(job.has_failed() for job in b.jobs if job)]
+        self._begun.clear()
+        return [self._finish(b, every_row=False) for b in begun]
+
+    def _all_items(self, ranges: Sequence[range]) -> Iterator[Item]:
+        must_read, pending = self.pending.must_read, self.pending
+        wanted = (index for index in chain.from_iterable(ranges) if must_read[index])
+        read = self.read(wanted, every_row=True)
+        for index in chain.from_iterable(ranges):
+            if must_read[index]:
+                yield next(read)
+            else:
+                yield Item(index, self.scan.digests[index].tobytes(), rows=pending.rows_of(index))
+
+    def _blocks(self, items: Iterator[Item], every_row: bool) -> Iterator[FeatureBlock]:
+        for group in self._groups(items):
+            self._begun.append(self._begin(group))
+            while len(self._begun) > self._n_parallel:
+                yield self._next(every_row)
+        while self._begun:
+            yield self._next(every_row)
+
+    def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+        """Cut ``items`` into groups that fill a batch."""
+        group: list[Item] = []
+        n_wanted = 0
+        for item in items:
+            self.seconds.read += item.read_seconds
+            self.seconds.decode += item.decode_seconds
+            group.append(item)
+            n_wanted += bool(item.pixels)
+            if (n_wanted and n_wanted == self._group_size) or len(group) == MAX_BLOCK:
+                yield group
+                group, n_wanted = [], 0
+        if group:
+            yield group
+
+    @cached_property
+    def _group_size(self) -> int:
+        return max(stage.batch_size for stage in self.stages)
+
+    @property
+    def _n_parallel(self) -> int:
+        return max((s.engine.n_parallel for s in self.stages if s.engine), default=0)
+
+    def _begin(self, items: list[Item]) -> _Begun:
+        jobs: list[Job | None] = []
+        for number, stage in enumerate(self.stages):
+            images = [item.pixels[number] for item in items if number in item.pixels]
+            jobs.append(stage.submit(np.stack(images)) if images else None)
+        return _Begun(items, jobs)
+
+    def _next(self, every_row: bool) -> FeatureBlock:
+        # What is interrupted here is still begun, and `rest` returns it.
+        block = self._finish(self._begun[0], every_row)
+        self._begun.popleft()
+        return block
+
+    def _finish(self, begun: _Begun, every_row: bool) -> FeatureBlock:
+        items = begun.items
+        digests = np.frombuffer(b"".join(item.digest or NO_DIGEST for item in items), np.uint8)
+        digests = digests.reshape(-1, DIGEST_BYTES)
+        new: list[tuple[int, FeatureBatch]] = []
+        X: NDArray[Any] | None = None
+        for number, job in enumerate(begun.jobs):
+            if job is None:
+                continue
+            slots = [slot for slot, item in enumerate(items) if number in item.pixels]
+            stage = self.stages[number]
+            batches = _batches(stage.plan, digests[slots], stage.result(job))
+            X = batches[0].X if X is None else X
+            for set_number, batch in zip(self._sets_of[number], batches, strict=True):
+                kept = [items[s].is_new and items[s].rows[set_number] < 0 for s in slots]
+                if not all(kept):
+                    batch = FeatureBatch(batch.digests[kept], batch.X[kept])
+                new.append((set_number, batch))
+        n_cached = 0
+        if every_row:
+            X, n_cached = self._with_cached(items, X)
+        indices = np.array([item.index for item in items], np.int64)
+        reasons = tuple(item.reason for item in items)
+        return FeatureBlock(indices, digests, reasons, tuple(new), X, n_cached)
+
+    def _with_cached(
+        self, items: Sequence[Item], computed: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], int]:
+        """Return the rows of all items that have one, in order, and how many are cached."""
+        cached = [item.rows[0] for item in items if not item.pixels and not item.reason]
+        if not cached:
+            return np.zeros((0, 0), np.float32) if computed is None else computed, 0
+        rows = self.pending.take(0, np.array(cached, np.int64))
+        if computed is None:
+            return rows, len(cached)
+        is_computed = np.array([bool(item.pixels) for item in items if not item.reason])
+        X = np.empty((len(is_computed), rows.shape[1]), rows.dtype)
+        X[is_computed], X[~is_computed] = computed, rows
+        return X, len(cached)
 
 
-def group(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
-    """Group ``items``, in order, so that each group holds at most ``batch_size`` with pixels."""
-    held: list[Item] = []
-    n_pixels = 0
-    for item in items:
-        held.append(item)
-        n_pixels += bool(item.pixels)
-        if n_pixels == batch_size or len(held) == MAX_GROUP:
-            yield held
-            held, n_pixels = [], 0
-    if held:
-        yield held
+def _batches(plan: Plan, digests: NDArray[np.uint8], outputs: Outputs) -> list[FeatureBatch]:
+    """Return the outputs of a plan in the number formats of its sets; refuse what is not finite."""
+    batches = []
+    for spec, X in zip(plan.specs, outputs, strict=True):
+        try:
+            batches.append(FeatureBatch(digests, to_storage(X, spec.storage)))
+        except ValueError as error:
+            raise BackboneError(
+                f"{plan.record.name} gave numbers that cannot be stored as {spec.storage}: "
+                f"{error}. Check the weights, or use --storage float32 and --precision float32"
+            ) from error
+    return batches

@@ -5,34 +5,40 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from ...cache import FeatureBatch, FeatureSpec, FeatureStore
-from ..run_options import SAMPLE_BYTES, SHARD_BYTES, SHARD_SECONDS
+from ...cache import FeatureBatch, FeatureStore, Run
+from ...cache.errors import CacheWriteError
+from .stream import FeatureBlock, FeatureStream
 
+SHARD_BYTES = 4 << 20
+"""Small enough that the rows that wait do not show in the memory of a run."""
+
+SHARD_SECONDS = 120.0
 WAITING = 4
-# Batches on their way besides: up to three in the engine, and one in the hands of the thread.
 UNDER_WAY = 4
+"""Batches on their way besides: up to three in the engine, and one in the hands of the thread."""
+
 END = None
+Told = Sequence[tuple[int, FeatureBatch]] | threading.Event | None
+"""New rows; an event to be set when all rows before it are written; or the end."""
 
 
 class ShardWriter:
     """Collects rows and writes them as shards when there are enough, or enough time has passed.
 
-    A shard is written early enough that it and all batches still on their way make no more than
-    ``SHARD_BYTES``, or ``SAMPLE_BYTES`` for each sample of the source where that is more, so that
-    this is what a kill can cost. (Where eight batches are larger than half of that, it is twice
-    those eight.)
+    A kill costs the rows that are not written yet. A shard is written once these come to
+    ``SHARD_BYTES``, those of batches still on their way included; where such batches alone are more
+    than half of that, at twice their bytes.
 
     Parameters
     ----------
     store : FeatureStore
-    specs : sequence of FeatureSpec
-        The sets of the run.
-    save_progress : callable
-        Called before each shard.
-    n_samples : int
-        Of the source, whose names and digests are saved then.
+    run : Run
+        Names the rows of each shard before it is written.
+    stream : FeatureStream
+        What the rows come from; says to which sets they belong.
 
     Attributes
     ----------
@@ -42,17 +48,12 @@ class ShardWriter:
         Spent writing.
     """
 
-    def __init__(
-        self,
-        store: FeatureStore,
-        specs: Sequence[FeatureSpec],
-        save_progress: Callable[[], None],
-        n_samples: int,
-    ) -> None:
-        self._store, self._specs, self._save_progress = store, specs, save_progress
-        self._shard_bytes = max(SHARD_BYTES, n_samples * SAMPLE_BYTES) // len(specs)
+    def __init__(self, store: FeatureStore, run: Run, stream: FeatureStream) -> None:
+        self._store, self._run, self._stream = store, run, stream
+        specs = stream.specs
+        self._shard_bytes = SHARD_BYTES // len(specs)
         self._rows: list[list[FeatureBatch]] = [[] for _ in specs]
-        self._queue: queue.Queue[tuple[int, FeatureBatch] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Told] = queue.Queue(WAITING)
         self._error: BaseException | None = None
         self._last = time.perf_counter()
         self.n_written = [0 for _ in specs]
@@ -60,8 +61,8 @@ class ShardWriter:
         self._thread = threading.Thread(target=self._work, name="featx-write", daemon=True)
         self._thread.start()
 
-    def put(self, member: int, batch: FeatureBatch) -> None:
-        """Hand over rows of one set.
+    def put(self, new: Sequence[tuple[int, FeatureBatch]]) -> None:
+        """Hand over rows, each batch with the number of its set.
 
         Raises
         ------
@@ -69,8 +70,20 @@ class ShardWriter:
             An earlier write failed.
         """
         self._raise_error()
-        if len(batch):
-            self._queue.put((member, batch))
+        self._queue.put(new)
+
+    def flush(self) -> None:
+        """Write all rows that were handed over; they are in the cache when this returns.
+
+        Raises
+        ------
+        CacheWriteError
+            A write failed; all earlier shards are whole.
+        """
+        done = threading.Event()
+        self._queue.put(done)
+        done.wait()
+        self._raise_error()
 
     def close(self) -> None:
         """Write all that waits and end the thread.
@@ -85,6 +98,20 @@ class ShardWriter:
             self._thread.join()
         self._raise_error()
 
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Close the writer at the end; what engines are at when the block is cut short is kept."""
+        try:
+            yield
+        except CacheWriteError:
+            raise
+        except BaseException:
+            for block in self._stream.rest():
+                self.put(block.new)
+            raise
+        finally:
+            self.close()
+
     def _work(self) -> None:
         while True:
             try:
@@ -92,17 +119,21 @@ class ShardWriter:
             except queue.Empty:
                 self._guarded(self._write_if_due)
                 continue
-            if told is END:
+            if isinstance(told, threading.Event):
+                self._guarded(self._write_all)
+                told.set()
+            elif told is END:
                 self._guarded(self._write_all)
                 return
-            member, batch = told
-            self._rows[member].append(batch)
-            self._guarded(self._write_if_due)
+            else:
+                for set_number, batch in told:
+                    self._rows[set_number].append(batch)
+                self._guarded(self._write_if_due)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Do ``work`` until something has failed; from then on only empty the queue."""
         if self._error is not None:
-            self._rows = [[] for _ in self._specs]
+            self._rows = [[] for _ in self._stream.specs]
             return
         try:
             work()
@@ -111,26 +142,50 @@ class ShardWriter:
 
     def _write_if_due(self) -> None:
         late = time.perf_counter() - self._last >= SHARD_SECONDS
-        if any(self._is_full(rows) for rows in self._rows) or (late and any(self._rows)):
+        if any(map(self._is_full, self._rows)) or (late and any(self._rows)):
             self._write_all()
 
-    def _is_full(self, rows: list[FeatureBatch]) -> bool:
-        sizes = [batch.X.nbytes for batch in rows]
+    def _is_full(self, batches: list[FeatureBatch]) -> bool:
+        sizes = [batch.X.nbytes for batch in batches]
         on_their_way = (WAITING + UNDER_WAY) * max(sizes, default=0)
-        return bool(rows) and sum(sizes) >= max(self._shard_bytes - on_their_way, on_their_way)
+        return bool(batches) and sum(sizes) >= max(self._shard_bytes - on_their_way, on_their_way)
 
     def _write_all(self) -> None:
         start = time.perf_counter()
-        # First the names, then the rows: a row that no snapshot names would be garbage to `gc`.
-        self._save_progress()
-        for member, rows in enumerate(self._rows):
-            if rows:
-                self._store.write_rows(self._specs[member], rows)
-                self.n_written[member] += sum(map(len, rows))
-                self._rows[member] = []
+        if any(map(len, self._rows)):
+            self._stream.scan.name_rows(self._run.name_rows)
+        for set_number, batches in enumerate(self._rows):
+            n_rows = sum(map(len, batches))
+            if n_rows:
+                self._store.write_rows(self._stream.specs[set_number], batches)
+            self.n_written[set_number] += n_rows
+            self._rows[set_number] = []
         self._last = time.perf_counter()
         self.seconds += self._last - start
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def write_new_rows(
+    stream: FeatureStream, writer: ShardWriter, done: Callable[[FeatureBlock], None]
+) -> None:
+    """Bring all rows that the cache lacks into it.
+
+    Parameters
+    ----------
+    stream : FeatureStream
+    writer : ShardWriter
+    done : callable
+        Told of each block that was handed over.
+
+    Raises
+    ------
+    CacheWriteError
+        The disk refused; all earlier rows are safe.
+    """
+    with writer.saving():
+        for block in stream.new_rows():
+            writer.put(block.new)
+            done(block)

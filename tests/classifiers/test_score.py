@@ -45,7 +45,7 @@ class Kill(BaseException):
     """Stands for a kill: nothing in the package may catch it."""
 
 
-class ArraySupply:
+class ArrayRows:
     """Rows of an array; every seventh one cannot be read."""
 
     location = "an array"
@@ -70,23 +70,23 @@ class ArraySupply:
             reasons = ["" if good else "cut short" for good in ok]
             yield rows, RowBlock(ids, ok, self.X[rows.start : rows.stop][ok], reasons)
 
-    def keep(self, digests: object, bad: object) -> None:
+    def commit(self, digests: object, bad: object) -> None:
         assert digests is None and not bad
 
 
-def run(out: Path, supply: ArraySupply | None = None, **options: object) -> object:
+def run(out: Path, samples: ArrayRows | None = None, **options: object) -> object:
     job = ScoreJob(
-        make_model(), supply or ArraySupply(), Target.parse(out), PredictionOptions(**options)
+        make_model(), samples or ArrayRows(), Target.parse(out), PredictionOptions(**options)
     )
     return score(job)
 
 
 def test_rows_follow_the_source_and_say_what_failed(tmp_path: Path) -> None:
-    supply = ArraySupply()
-    report = run(tmp_path / "p.parquet", supply)
+    samples = ArrayRows()
+    report = run(tmp_path / "p.parquet", samples)
     rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
-    assert [row["id"] for row in rows] == supply.ids
-    expected = make_model().predict_proba(supply.X)
+    assert [row["id"] for row in rows] == samples.ids
+    expected = make_model().predict_proba(samples.X)
     for i, row in enumerate(rows):
         if i % 7 == 6:
             assert (row["status"], row["reason"]) == ("error", "cut short")
@@ -162,11 +162,11 @@ def test_abstaining_gives_no_class_and_the_reason(tmp_path: Path) -> None:
 
 
 def test_a_threshold_decides_between_two_classes(tmp_path: Path) -> None:
-    model, supply = make_model(("no", "yes")), ArraySupply()
+    model, samples = make_model(("no", "yes")), ArrayRows()
     for threshold in (0.2, 0.8):
         job = ScoreJob(
             model,
-            supply,
+            samples,
             Target.parse(tmp_path / "p.parquet"),
             PredictionOptions(threshold=threshold, probabilities=True),
         )
@@ -184,9 +184,9 @@ def test_a_run_that_died_goes_on_and_ends_byte_for_byte_the_same(tmp_path: Path,
     run(tmp_path / "whole" / name)
     out = tmp_path / "broken" / name
     with pytest.raises(Kill):
-        run(out, ArraySupply(die_at=20))
+        run(out, ArrayRows(die_at=20))
     assert not out.exists() and out.with_name(f"{name}.parts").is_dir()
-    rest = ArraySupply()
+    rest = ArrayRows()
     report = run(out, rest)
     assert rest.asked[0].start == 24 and report.n_resumed == 24
     same = tmp_path / "whole" / name
@@ -199,13 +199,13 @@ def test_a_run_that_died_goes_on_and_ends_byte_for_byte_the_same(tmp_path: Path,
 def test_only_parts_whose_inputs_are_unchanged_are_used_again(tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
     with pytest.raises(Kill):
-        run(out, ArraySupply(die_at=30))
-    changed = ArraySupply(die_at=30)
+        run(out, ArrayRows(die_at=30))
+    changed = ArrayRows(die_at=30)
     changed.marks[9] += 1
     with pytest.raises(Kill):
         run(out, changed)
     assert [rows.start for rows in changed.asked] == [8]
-    other = ArraySupply()
+    other = ArrayRows()
     run(out, other, top_k=1)
     assert other.asked[0].start == 0 and len(other.asked) == 7
 
@@ -213,7 +213,7 @@ def test_only_parts_whose_inputs_are_unchanged_are_used_again(tmp_path: Path) ->
 def test_a_damaged_part_is_made_anew(tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
     with pytest.raises(Kill):
-        run(out, ArraySupply(die_at=30))
+        run(out, ArrayRows(die_at=30))
     part = sorted((tmp_path / "p.csv.parts").glob("*.arrow"))[1]
     part.write_bytes(part.read_bytes()[:50])
     with pytest.raises(OSError, match="run the same command again"):
@@ -229,7 +229,7 @@ def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
-    job = ScoreJob(make_model(), ArraySupply(), Target.parse(tmp_path / "p.csv"))
+    job = ScoreJob(make_model(), ArrayRows(), Target.parse(tmp_path / "p.csv"))
     with pytest.raises(TooManyBadImagesError, match="7 of 50"):
         score(replace(job, max_bad=BadLimit.parse("1%")))
     assert (tmp_path / "p.csv").exists()
@@ -238,7 +238,7 @@ def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
 def test_the_size_of_the_parts_changes_no_more_than_rounding(tmp_path: Path) -> None:
     tables = []
     for part_rows in (1, 13, 50):
-        run(tmp_path / "p.parquet", ArraySupply(part_rows=part_rows))
+        run(tmp_path / "p.parquet", ArrayRows(part_rows=part_rows))
         tables.append(pq.read_table(tmp_path / "p.parquet"))
     for table in tables[1:]:
         for name in ("id", "predicted", "status", "reason"):

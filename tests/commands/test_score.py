@@ -19,7 +19,7 @@ import featx
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatureMismatchError
 from featx.classifiers import ScoreOptions, load_model, save_model, score_images
-from featx.classifiers.scoring import rows_to_score as supply_module
+from featx.classifiers.scoring import rows_to_score
 from featx.extractor.plan import plan_for
 from featx.extractor.run_options import Silence
 from tests_shared import CHEAP, Cli
@@ -102,7 +102,7 @@ def test_write_cache_keeps_what_extract_would_have_kept(
 def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
     cli: Cli, model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, write_cache: bool
 ) -> None:
-    monkeypatch.setattr(supply_module, "IMAGE_PART_ROWS", 5)
+    monkeypatch.setattr(rows_to_score, "IMAGE_PART_ROWS", 5)
     run = featx.RunOptions(batch_size=4)
     options = ScoreOptions(weights="random:0", write_cache=write_cache, run=run)
     score_images(model, photos, "whole.parquet", options, cache="one")
@@ -119,9 +119,9 @@ def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
 
 SLOW = """
 import sys, time
-from featx.classifiers.scoring import checkpoints as parts, rows_to_score as supply
+from featx.classifiers.scoring import checkpoints as parts, rows_to_score
 from featx.cli import main
-supply.CACHED_PART_ROWS = 2
+rows_to_score.CACHED_PART_ROWS = 2
 write = parts.PartFolder.write
 def slowly(*words):
     write(*words)
@@ -134,7 +134,7 @@ main()
 def test_kill_9_loses_no_finished_part(
     cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supply_module, "CACHED_PART_ROWS", 2)
+    monkeypatch.setattr(rows_to_score, "CACHED_PART_ROWS", 2)
     words = ("score", str(model), "features:", "--out", "p.jsonl", "--json")
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW, *words], env={**os.environ}, stderr=subprocess.DEVNULL

@@ -14,9 +14,9 @@ from featx.cache import FeatureStore
 from featx.cache.errors import BackboneError, ConfigError
 from featx.extractor.extract import extract as extract_all
 from featx.extractor.extract_report import ExtractReport
-from featx.extractor.pipeline.features import iter_features
-from featx.extractor.pipeline.groups import Group
-from featx.extractor.pipeline.stream import HANDFUL, Item, group, read_ahead
+from featx.extractor.pipeline.reader import HANDFUL, Item, read_ahead
+from featx.extractor.pipeline.scan import scan_source
+from featx.extractor.pipeline.stream import FeatureBlock, FeatureStream
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import BadLimit, RunOptions
 from featx.extractor.sources import Source, open_source
@@ -59,8 +59,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[MeanEngine]:
 
 
 def use(patch: pytest.MonkeyPatch, build: Callable[[int], MeanEngine]) -> None:
-    """Let ``build`` make the engines of extraction and of streamed features."""
-    patch.setattr(Group, "build_engine", lambda self, engine, batch_size: build(batch_size))
+    """Let ``build`` make the engines."""
     patch.setattr(Plan, "build_engine", lambda self, batch_size, engine: build(batch_size))
 
 
@@ -125,7 +124,7 @@ def test_known_bad_images_are_tried_again_only_on_request(
     extract(source, PLAN, store)
     decoded: list[object] = []
     monkeypatch.setattr(
-        "featx.extractor.pipeline.stream.decode",
+        "featx.extractor.pipeline.reader.decode",
         lambda raw, g: decoded.append(raw) or [np.zeros(1)],
     )
     report = extract(source, PLAN, store)
@@ -149,20 +148,43 @@ def test_numbers_that_are_not_finite_stop_the_run(
     assert len(store.open_set(PLAN.spec)) == 0
 
 
+def every_row(source: Source, store: FeatureStore | None = None) -> list[FeatureBlock]:
+    """Stream a source's features in two ranges."""
+    scan = scan_source(source, store)
+    half = scan.n_samples // 2
+    with FeatureStream(scan, [PLAN], store, RunOptions(batch_size=7)) as stream:
+        return list(stream.every_row([range(half), range(half, scan.n_samples)]))
+
+
 def test_streamed_features_equal_the_cached_ones(tmp_path: Path, engines: list[MeanEngine]) -> None:
     root = make_photos(tmp_path / "p")
     (root / "blue" / "bad.png").write_bytes(b"broken")
     source, store = open_source(root), FeatureStore(tmp_path / "c")
-    streamed = list(iter_features(source, PLAN, None, RunOptions(batch_size=7)))
+    streamed = every_row(source)
     extract(source, PLAN, store)
-    cached = list(iter_features(source, PLAN, store, RunOptions(batch_size=7)))
-    for chunks in (streamed, cached):
-        ok = np.concatenate([chunk.ok for chunk in chunks])
+    cached = every_row(source, store)
+    for blocks in (streamed, cached):
+        assert np.concatenate([block.indices for block in blocks]).tolist() == list(range(25))
+        ok = np.concatenate([block.ok for block in blocks])
         assert ok.sum() == 24 and not ok[8]
-    X = np.concatenate([chunk.X for chunk in streamed])
-    assert np.array_equal(X, np.concatenate([chunk.X for chunk in cached]))
+    X = np.concatenate([block.X for block in streamed])
+    assert np.array_equal(X, np.concatenate([block.X for block in cached]))
     assert np.array_equal(X, np.asarray(store.open_features().X))
-    assert sum(chunk.n_cached for chunk in cached) == 24
+    assert sum(block.n_cached for block in cached) == 24
+
+
+def test_blocks_of_cached_and_computed_rows_keep_the_order(
+    tmp_path: Path, engines: list[MeanEngine]
+) -> None:
+    root = make_photos(tmp_path / "p")
+    store = FeatureStore(tmp_path / "c")
+    for name in ("blue", "red"):
+        extract(open_source(root / name), PLAN, store)
+    X = np.concatenate([block.X for block in every_row(open_source(root))])
+    blocks = every_row(open_source(root), store)
+    assert np.array_equal(X, np.concatenate([block.X for block in blocks]))
+    assert sum(block.n_cached for block in blocks) == 16
+    assert sum(len(batch) for block in blocks for _, batch in block.new) == 8
 
 
 def test_read_ahead_keeps_the_order_and_the_window() -> None:
@@ -170,7 +192,7 @@ def test_read_ahead_keeps_the_order_and_the_window() -> None:
 
     def reader(index: int) -> Item:
         taken.append(index)
-        return Item(index, b"", ())
+        return Item(index, b"")
 
     for window in (1, 10):
         taken.clear()
@@ -178,14 +200,6 @@ def test_read_ahead_keeps_the_order_and_the_window() -> None:
         assert next(items).index == 0
         assert len(taken) <= max(window, HANDFUL)
         assert [item.index for item in items] == list(range(1, 100))
-
-
-def test_groups_hold_at_most_a_batch_of_pixels() -> None:
-    pixels = np.zeros((1, 1, 3), np.uint8)
-    items = [Item(i, b"", (pixels,) if i % 3 else ()) for i in range(20)]
-    groups = list(group(items, 4))
-    assert [item.index for held in groups for item in held] == list(range(20))
-    assert all(sum(bool(item.pixels) for item in held) <= 4 for held in groups)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "200%", "1.5"])

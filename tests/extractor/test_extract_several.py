@@ -8,9 +8,10 @@ import pytest
 from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache.errors import CacheWriteError
 from featx.extractor import extract_features, extract_several, open_source
+from featx.extractor import plan as plans
 from featx.extractor.images.decode import decode
 from featx.extractor.images.geometry import Geometry
-from featx.extractor.pipeline import groups, stream, writer
+from featx.extractor.pipeline import reader, writer
 from tests_engines import SumEngine
 
 FLOAT32 = {"weights": "random:0", "precision": "float32"}
@@ -40,19 +41,19 @@ def fake(monkeypatch):
         built.append(Fake(network, batch_size))
         return built[-1]
 
-    monkeypatch.setattr(groups, "build_engine", build)
+    monkeypatch.setattr(plans, "build_engine", build)
     return built, Fake
 
 
 def count_decodes(monkeypatch):
     calls = []
-    decode = stream.decode
+    decode = reader.decode
 
     def counted(raw, geometries):
         calls.append(len(geometries))
         return decode(raw, geometries)
 
-    monkeypatch.setattr(stream, "decode", counted)
+    monkeypatch.setattr(reader, "decode", counted)
     return calls
 
 
@@ -123,7 +124,7 @@ def test_a_failing_engine_keeps_what_was_computed(photos, tmp_path, fake, monkey
 
 
 def test_a_full_disk_ends_the_run_with_what_was_written(photos, tmp_path, fake, monkeypatch):
-    for name, value in (("SHARD_BYTES", 1), ("SAMPLE_BYTES", 0), ("WAITING", 1), ("UNDER_WAY", 0)):
+    for name, value in (("SHARD_BYTES", 1), ("WAITING", 1), ("UNDER_WAY", 0)):
         monkeypatch.setattr(writer, name, value)
     write, left = FeatureStore.write_rows, [2]
 
@@ -137,7 +138,7 @@ def test_a_full_disk_ends_the_run_with_what_was_written(photos, tmp_path, fake, 
     with pytest.raises(CacheWriteError, match="no space"):
         extract_features(photos, options(), cache=tmp_path, run=RunOptions(batch_size=4))
     monkeypatch.undo()
-    monkeypatch.setattr(groups, "build_engine", lambda n, p, e, size: fake[1](n, size))
+    monkeypatch.setattr(plans, "build_engine", lambda n, p, e, size: fake[1](n, size))
     report = extract_features(photos, options(), cache=tmp_path, run=RunOptions(batch_size=4))
     assert report.record.n_cached >= 4
     assert report.record.n_cached + report.record.n_extracted == 24

@@ -12,8 +12,10 @@ from featx.cache import RunRecord
 from featx.cache.errors import ConfigError
 from featx.extractor import extract_features, open_source
 from featx.extractor.engines import EngineChoice, precision
-from featx.extractor.engines.precision import settle
+from featx.extractor.engines.drift import Drift
+from featx.extractor.engines.precision import resolve_precision
 from featx.extractor.pipeline import rates
+from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.plan import make_plan
 from featx.extractor.run_options import Silence
 
@@ -52,36 +54,38 @@ def asked(tmp_path, monkeypatch):
 
 def one(photos, tmp_path, run=None, say=None, options=OPTIONS):
     store = FeatureStore(tmp_path / "cache")
-    plans, source = [make_plan(options)], open_source(photos)
-    (found,) = settle(plans, source, store, run or RunOptions(), say or Silence().say)
-    return found
+    scan = scan_source(open_source(photos))
+    (plan,) = resolve_precision(
+        [make_plan(options)], scan, store, run or RunOptions(), say or Silence().say
+    )
+    return plan
 
 
 def test_a_precision_that_was_asked_for_is_not_measured(photos, tmp_path, asked):
     found = one(photos, tmp_path, options=replace(OPTIONS, precision="bfloat16"))
-    assert found.plan.spec.precision == "bfloat16" and asked == []
+    assert found.spec.precision == "bfloat16" and asked == []
 
 
 def test_auto_falls_back_to_the_next_format_that_keeps_the_contract(photos, tmp_path, asked):
     told = []
     found = one(photos, tmp_path, say=told.append)
-    assert found.plan.spec.precision == "float16" and not found.plan.is_open
-    assert found.drift.within() and found.drift.n_images == 16
+    assert found.spec.precision == "float16" and not found.is_open
+    assert Drift.from_dict(found.notes[0]["drift"]).within()
     assert asked == ["float32", "bfloat16", "float16"]
     assert "not bfloat16" in told[0] and "float16: cosine" in told[1]
 
 
 def test_auto_takes_float32_where_nothing_keeps_the_contract(photos, tmp_path, asked):
     found = one(photos, tmp_path, RunOptions(max_drift=1e-9))
-    assert found.plan.spec.precision == "float32" and "keeps the contract" in found.why
+    assert found.spec.precision == "float32" and "keeps the contract" in found.notes[0]["precision"]
 
 
 def test_a_verdict_is_remembered_for_an_interrupted_run(photos, tmp_path, asked):
     first = one(photos, tmp_path)
     del asked[:]
-    assert one(photos, tmp_path).plan == first.plan and asked == []
+    assert one(photos, tmp_path) == first and asked == []
     tighter = one(photos, tmp_path, RunOptions(max_drift=1e-9))
-    assert tighter.plan.spec.precision == "float32" and asked
+    assert tighter.spec.precision == "float32" and asked
 
 
 def test_features_that_are_there_go_on_in_their_precision(photos, tmp_path, asked):
@@ -92,12 +96,12 @@ def test_features_that_are_there_go_on_in_their_precision(photos, tmp_path, aske
     record = RunRecord(name, spec.fingerprint, 5, 1, 1, 0, 0, 1.0, "", {"drift": good})
     store.write_run(record)
     found = one(photos, tmp_path)
-    assert found.plan.spec == spec and asked == [] and "cached" in found.why
+    assert found.spec == spec and asked == [] and "cached" in found.notes[0]["precision"]
     store.write_run(replace(record, notes={}))
-    assert one(photos, tmp_path).plan.spec.precision == "float16"
+    assert one(photos, tmp_path).spec.precision == "float16"
     exact = replace(record, fingerprint=make_plan(OPTIONS).spec.fingerprint, notes={})
     store.write_run(exact)
-    assert one(photos, tmp_path).plan.spec.precision == "float32"
+    assert one(photos, tmp_path).spec.precision == "float32"
 
 
 def test_max_drift_can_only_be_tighter():

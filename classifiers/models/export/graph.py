@@ -26,8 +26,9 @@ def build_graph(model: Model, plan: Plan) -> Any:
     keras = import_keras()
     size = plan.spec.image_size
     backbone = build_backbone(plan.record, plan.weights, size)
-    features = find_layer(backbone, plan.output.layer).output
-    features = keras.Model(backbone.input, pooled(features, plan.output), name="features")
+    (output,) = plan.network.outputs
+    layer = find_layer(backbone, output.layer)
+    features = keras.Model(backbone.input, pooled(layer.output, output), name="features")
     features.trainable = False
     image = keras.Input((*size, 3), dtype="uint8", name="image")
     prepared = PREPROCESS[plan.record.preprocess](image)

@@ -14,15 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import featx.extractor.pipeline.stream as stream
+import featx.extractor.pipeline.reader as reader
 from featx.cache import FeatureStore
 from featx.cache.errors import TooManyBadImagesError
 from featx.cache.maintenance.verify import verify
 from featx.extractor.extract import extract
 from featx.extractor.extract_report import ExtractReport
 from featx.extractor.images.decode import decode
-from featx.extractor.pipeline.groups import Group
-from featx.extractor.plan import FeatureOptions, make_plan
+from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import BadLimit, RunOptions
 from featx.extractor.sources import open_source
 
@@ -134,14 +133,14 @@ def rubbish(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Replace Keras by a small engine; count how many images are decoded."""
-    monkeypatch.setattr(Group, "build_engine", lambda self, engine, size: MeanEngine(size))
+    monkeypatch.setattr(Plan, "build_engine", lambda self, size, engine: MeanEngine(size))
     counted: list[int] = []
 
     def count(raw: object, geometries: object) -> object:
         counted.append(1)
         return decode(raw, geometries)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stream, "decode", count)
+    monkeypatch.setattr(reader, "decode", count)
     return counted
 
 

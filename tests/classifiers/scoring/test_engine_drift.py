@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from featx.classifiers import load_model, save_model
-from featx.classifiers.scoring.engine_drift import measure_crossing
+from featx.classifiers.scoring.engine_drift import measure_engine_drift
+from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.plan import plan_for
 from featx.extractor.sources import open_source
 from tests_shared import CHEAP, Cli
@@ -18,9 +19,9 @@ def test_another_engine_is_measured_and_said(cli: Cli, photos: Path) -> None:
     assert cli("fit", "--head", "centroid").exit_code == 0
     model = load_model("model.featx")
     here = str(model.origin["engine"])
-    plan, source = plan_for(model.spec, "random:0"), open_source(photos)
-    assert here and measure_crossing(plan, source, here) is None
-    assert measure_crossing(plan, source, "") is None
+    plan, scan = plan_for(model.spec, "random:0"), scan_source(open_source(photos))
+    assert here and measure_engine_drift(plan, scan, here) is None
+    assert measure_engine_drift(plan, scan, "") is None
     elsewhere = replace(model, origin={**model.origin, "engine": "keras/jax on gpu:0"})
     save_model(elsewhere, Path("gpu.featx"))
     (photos / "blue" / "00.png").write_bytes(b"no image")

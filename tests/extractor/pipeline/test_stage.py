@@ -1,11 +1,13 @@
-"""The pool: order, padding, parallel calls, and memory that does not suffice."""
+"""A stage: order, padding, parallel calls, and memory that does not suffice."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from featx.extractor.engines import EnginePool, is_out_of_memory, run_rows
+from featx.extractor.engines import is_out_of_memory, run_rows
+from featx.extractor.pipeline.stage import Stage
+from featx.extractor.run_options import RunOptions
 from tests_engines import SumEngine, pixels
 
 
@@ -13,13 +15,25 @@ class ResourceExhaustedError(Exception):
     """Named as TensorFlow names it."""
 
 
-def through(pool, batches):
-    done = []
-    for number, batch in enumerate(batches):
-        done += pool.put(number, batch)
-    done += pool.drain()
-    pool.close()
-    return done
+class FakePlan:
+    """A plan whose engines a function builds."""
+
+    def __init__(self, build):
+        self.build = build
+
+    def build_engine(self, batch_size, engine):
+        return self.build(batch_size)
+
+
+def stage_of(build, batch_size):
+    return Stage(FakePlan(build), RunOptions(batch_size=batch_size), 1000)
+
+
+def through(stage, batches):
+    jobs = [stage.submit(batch) for batch in batches]
+    outputs = [stage.result(job) for job in jobs]
+    stage.close()
+    return outputs
 
 
 def test_run_rows_pads_short_and_cuts_long_input():
@@ -33,14 +47,13 @@ def test_run_rows_pads_short_and_cuts_long_input():
 @pytest.mark.parametrize("n_parallel", [1, 3])
 def test_results_come_in_order_and_in_parallel(n_parallel):
     engine = SumEngine(2, n_parallel)
-    pool = EnginePool(lambda size: engine, 2)
+    stage = stage_of(lambda size: engine, 2)
     batches = [pixels(2, 8, seed) for seed in range(12)]
-    done = through(pool, batches)
-    assert [number for number, _ in done] == list(range(12))
-    for batch, (_, (sums,)) in zip(batches, done, strict=True):
+    done = through(stage, batches)
+    for batch, (sums,) in zip(batches, done, strict=True):
         np.testing.assert_array_equal(sums[:, 0], batch.reshape(2, -1).sum(axis=1))
     assert engine.most == n_parallel
-    assert pool.busy_seconds > 0
+    assert stage.busy_seconds > 0
 
 
 @pytest.mark.parametrize("error", [MemoryError, ResourceExhaustedError, RuntimeError])
@@ -51,11 +64,11 @@ def test_batches_are_halved_until_they_fit(error):
         built.append(size)
         return SumEngine(size, 2, fits=3, error=error)
 
-    pool = EnginePool(build, 16)
+    stage = stage_of(build, 16)
     batches = [pixels(16, 8, seed) for seed in range(4)]
-    done = through(pool, batches)
-    assert built == [16, 8, 4, 2] and (pool.batch_size, pool.halved) == (2, 3)
-    for batch, (_, (sums,)) in zip(batches, done, strict=True):
+    done = through(stage, batches)
+    assert built == [16, 8, 4, 2] and (stage.batch_size, stage.n_halved) == (2, 3)
+    for batch, (sums,) in zip(batches, done, strict=True):
         np.testing.assert_array_equal(sums[:, 0], batch.reshape(16, -1).sum(axis=1))
 
 
@@ -65,24 +78,24 @@ def test_an_engine_that_cannot_be_built_for_lack_of_memory_is_built_smaller():
             raise ResourceExhaustedError("OOM when allocating")
         return SumEngine(size)
 
-    pool = EnginePool(build, 16)
-    assert pool.start().batch_size == 4
-    pool.close()
+    stage = stage_of(build, 16)
+    assert stage.start().batch_size == 4
+    stage.close()
 
 
 def test_memory_that_never_suffices_is_an_error():
-    pool = EnginePool(lambda size: SumEngine(size, fits=0), 2)
+    stage = stage_of(lambda size: SumEngine(size, fits=0), 2)
     with pytest.raises(MemoryError):
-        through(pool, [pixels(2, 8)])
-    pool.close()
+        through(stage, [pixels(2, 8)])
+    stage.close()
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory():
-    pool = EnginePool(lambda size: SumEngine(size, fits=0, error=ValueError), 4)
+    stage = stage_of(lambda size: SumEngine(size, fits=0, error=ValueError), 4)
     with pytest.raises(ValueError, match="out of memory"):
-        through(pool, [pixels(4, 8)])
-    assert pool.halved == 0
-    pool.close()
+        through(stage, [pixels(4, 8)])
+    assert stage.n_halved == 0
+    stage.close()
     assert not is_out_of_memory(ValueError("no more room"))
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
     assert is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"))

@@ -1,0 +1,140 @@
+"""Reading and decoding ahead, in parallel and in order."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.errors import ImageError
+from ..images.decode import decode
+from ..images.geometry import Geometry
+from ..sources import Raw, Source, digest_of
+from .pending import PendingRows
+
+HANDFUL = 4
+WINDOW = 192
+"""Images that may be decoded ahead of the engine."""
+
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of this process or machine, which say nothing about an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image on its way.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the source.
+    digest : bytes
+        SHA-256 of its bytes; empty where they could not be read.
+    pixels : dict of int to ndarray of uint8 (height, width, 3)
+        By the number of the plan; empty where the image is not wanted or cannot be had.
+    rows : tuple of int
+        Its row in each set of the cache, -1 where there is none.
+    is_new : bool
+        Whether its rows are to be kept: of equal images the first one's are.
+    reason : str
+        Why the image cannot be had; else empty.
+    read_seconds, decode_seconds : float
+    """
+
+    index: int
+    digest: bytes
+    pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    rows: tuple[int, ...] = ()
+    is_new: bool = False
+    reason: str = ""
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads, hashes, looks up and decodes single images; safe in several threads.
+
+    Attributes
+    ----------
+    source : Source
+    pending : PendingRows
+    geometries : tuple of Geometry
+        One for each plan.
+    sets_of : tuple of range
+        For each plan the numbers of its sets.
+    every_row : bool
+        Whether equal images are decoded each time, for a caller that wants every row.
+    """
+
+    source: Source
+    pending: PendingRows
+    geometries: tuple[Geometry, ...]
+    sets_of: tuple[range, ...]
+    every_row: bool = False
+
+    def __call__(self, index: int) -> Item:
+        """Return the image at ``index``; a failure becomes the item's reason."""
+        start = time.perf_counter()
+        try:
+            raw = self.source.read(index)
+        except OSError as error:
+            if error.errno in OURS:
+                raise
+            reason = f"cannot read: {error.strerror or error}"
+            self.pending.unreadable[index] = reason
+            return Item(index, b"", reason=reason)
+        digest = digest_of(raw)
+        read = time.perf_counter()
+        rows, is_new = self.pending.look_up(index, digest)
+        reason = self.pending.failed.get(digest, "")
+        pixels: dict[int, NDArray[np.uint8]] = {}
+        if (is_new or self.every_row) and not reason:
+            try:
+                pixels = self._decode(raw, rows)
+            except ImageError as error:
+                reason = self.pending.failed[digest] = str(error)
+        decoded = time.perf_counter()
+        return Item(index, digest, pixels, rows, is_new, reason, read - start, decoded - read)
+
+    def _decode(self, raw: Raw, rows: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+        """Decode once, and resize once for each geometry, for the plans with a row to compute."""
+        lacking = [p for p, sets in enumerate(self.sets_of) if any(rows[s] < 0 for s in sets)]
+        if not lacking:
+            return {}
+        distinct = list(dict.fromkeys(self.geometries[p] for p in lacking))
+        images = dict(zip(distinct, decode(raw, distinct), strict=True))
+        return {p: images[self.geometries[p]] for p in lacking}
+
+
+def read_ahead(
+    reader: Callable[[int], Item], indices: Iterable[int], workers: int, window: int = WINDOW
+) -> Iterator[Item]:
+    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window`` ahead.
+
+    Indices travel in handfuls, so that fewer threads have to be woken. Close the iterator to end
+    the threads.
+    """
+    waiting: deque[Future[list[Item]]] = deque()
+    todo = iter(indices)
+    handfuls = iter(lambda: [int(i) for i in islice(todo, HANDFUL)], [])
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="featx-decode")
+
+    def read(handful: list[int]) -> list[Item]:
+        return [reader(index) for index in handful]
+
+    try:
+        n_ahead = max(1, window // HANDFUL)
+        waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, n_ahead))
+        while waiting:
+            yield from waiting.popleft().result()
+            waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, 1))
+    finally:
+        executor.shutdown(cancel_futures=True)

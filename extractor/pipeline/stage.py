@@ -1,0 +1,135 @@
+"""Stage: a plan at work. Several batches are in its engine at a time, smaller ones if need be."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines import Engine, is_out_of_memory, run_rows
+from ..engines.batch_size import DEFAULT_ON_CPU, choose_batch_size
+from ..plan import Plan
+from ..run_options import RunOptions
+
+Outputs = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch that an engine is at."""
+
+    engine: Engine
+    images: NDArray[np.uint8]
+    outputs: Future[Outputs]
+
+    def has_failed(self) -> bool:
+        """Wait for the batch, and tell whether there are no outputs."""
+        return self.outputs.exception() is not None
+
+
+class Stage:
+    """Runs the batches of one plan; the engine is built when the first one comes.
+
+    Parameters
+    ----------
+    plan : Plan
+    options : RunOptions
+    n_samples : int
+        In the source: small ones are not worth measuring batch sizes for.
+
+    Attributes
+    ----------
+    engine : Engine or None
+    busy_seconds : float
+        Seconds spent inside the engine, summed over parallel calls.
+    n_halved : int
+        How often the batch size was halved because memory did not suffice.
+    """
+
+    def __init__(self, plan: Plan, options: RunOptions, n_samples: int) -> None:
+        self.plan, self._options, self._n_samples = plan, options, n_samples
+        self.engine: Engine | None = None
+        self.busy_seconds = 0.0
+        self.n_halved = 0
+        self._batch_size = 0
+        self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Images that the engine takes at once; measured when first asked for.
+
+        It depends neither on how many images are left to do, nor on who asks: a backbone may round
+        in another way in batches of another size.
+        """
+        if not self._batch_size:
+            options = self._options
+            self._batch_size = (
+                min(options.batch_size, _least_power(max(self._n_samples, DEFAULT_ON_CPU)))
+                if options.batch_size
+                else choose_batch_size(self.plan, options.engine, self._n_samples)
+            )
+        return self._batch_size
+
+    def start(self) -> Engine:
+        """Return the engine; build it where that has not happened."""
+        while self.engine is None:
+            try:
+                self.engine = self.plan.build_engine(self.batch_size, self._options.engine)
+            except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
+                self._halve(error)
+        return self.engine
+
+    def submit(self, images: NDArray[np.uint8]) -> Job:
+        """Hand over images ``(n, height, width, 3)`` to be run beside others."""
+        engine = self.start()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(engine.n_parallel, thread_name_prefix="featx-infer")
+        return Job(engine, images, self._executor.submit(self._run, engine, images))
+
+    def result(self, job: Job) -> Outputs:
+        """Wait for a batch; return one array ``(n, d)`` for each spec of the plan."""
+        try:
+            return job.outputs.result()
+        except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
+            return self._run_smaller(job.engine, job.images, error)
+
+    def close(self) -> None:
+        """Wait for what is in the engine and end the threads."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+    def _run_smaller(self, failed: Engine, images: NDArray[np.uint8], error: Exception) -> Outputs:
+        """Run a batch that did not fit into memory with an engine of half the batch size."""
+        while True:
+            if failed.batch_size <= self.batch_size:
+                self._halve(error)
+                self.engine = None
+            elif not is_out_of_memory(error):
+                raise error
+            failed = self.start()
+            try:
+                return self._run(failed, images)
+            except Exception as again:  # noqa: BLE001 (as above)
+                error = again
+
+    def _halve(self, error: Exception) -> None:
+        if not is_out_of_memory(error) or self.batch_size == 1:
+            raise error
+        self._batch_size //= 2
+        self.n_halved += 1
+
+    def _run(self, engine: Engine, images: NDArray[np.uint8]) -> Outputs:
+        start = time.perf_counter()
+        outputs = run_rows(engine, images)
+        self.busy_seconds += time.perf_counter() - start
+        return outputs
+
+
+def _least_power(n: int) -> int:
+    """Return the least power of two that is not below ``n``."""
+    return 1 << (n - 1).bit_length()
