@@ -77,8 +77,4 @@ def strict_images(max_pixels: int | None = None) -> Iterator[None]:
 
 
 def _array_to_rgb(values: NDArray[Any], geometry: Geometry) -> NDArray[np.uint8]:
-    if values.dtype != np.uint8:
-        values = to_8_bits(values, geometry.pixel_limits)
-    if values.shape[2:] == (1,):
-        values = values.squeeze(-1)
-    return to_rgb(Image.fromarray(values), geometry.background)
+    return to_rgb(to_8_bits(values, geometry.pixel_limits), geometry.background)

@@ -96,6 +96,7 @@ def to_8_bits(values: NDArray[Any], limits: Limits | None, n_bits: int = 16) -> 
     Parameters
     ----------
     values : ndarray, shape (h, w) or (h, w, channels)
+        Those of uint8 stay as they are.
     limits : tuple of float or None
         The values that become black and white; None stands for the type's whole range, for floats
         from 0 to 1.
@@ -107,6 +108,8 @@ def to_8_bits(values: NDArray[Any], limits: Limits | None, n_bits: int = 16) -> 
     ImageError
         The type has no whole range that a picture fills: 32 bits, or floats far beyond 0 to 1.
     """
+    if values.dtype == np.uint8:
+        return values
     low, high = limits or whole_range(values, n_bits)
     floats = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
     scaled = (np.clip(floats, low, high) - low) * (WHITE / (high - low))

@@ -17,17 +17,29 @@ from .formats import Container, explain, open_picture, read_container
 from .formats.exif import orientation_of, turn
 from .formats.jpeg_end import with_end
 from .formats.jpeg_fast import jpeg_pixels
+from .formats.tiff_samples import TiffSamples
 from .geometry import Geometry
 
+MODES = {(): "L", (2,): "LA", (4,): "RGBA"}
 PACKAGE = __name__.split(".", maxsplit=1)[0]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image in one scale: Pillow's, RGB pixels ``(h, w, 3)``, or deep grey values ``(h, w)``."""
+    """An image in one scale, not yet turned.
+
+    Attributes
+    ----------
+    content : PIL.Image.Image or ndarray
+        Pillow's image, RGB pixels of 8 bits, or deep values ``(h, w)`` or ``(h, w, channels)``.
+    orientation : int
+    mode : str
+        What the channels of an array are, as Pillow names it; empty where their number tells.
+    """
 
     content: Image.Image | NDArray[Any]
     orientation: int
+    mode: str = ""
 
 
 @dataclass
@@ -52,41 +64,54 @@ class EncodedImage:
     def rgb(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Return the upright image as uint8 RGB, in the scale that the geometry needs."""
         with self._pillow_errors():
-            image = self._open(geometry)
-            if geometry.pixel_limits and deep_raw_mode(image):
-                values = deep_colour(lambda: self._open(None))
-                content = _in_8_bits(values, geometry.pixel_limits, image.mode)
-                return turn(to_rgb(content, geometry.background), self._orientation(image))
-            scale = image.size
-            if scale not in self.decoded:
-                self.decoded[scale] = self._decode(image, geometry)
-            decoded = self.decoded[scale]
-            return turn(self._to_rgb(decoded.content, geometry), decoded.orientation)
+            decoded = self._decoded(geometry)
+            content = decoded.content
+            if not isinstance(content, Image.Image):
+                content = to_8_bits(content, geometry.pixel_limits, self.container.bits)
+                content = ~content if self.container.white_is_zero else content
+            pixels = to_rgb(content, geometry.background, decoded.mode)
+        return turn(pixels, decoded.orientation)
 
     def deep_values(self) -> NDArray[Any] | None:
         """Return the values as stored where they have more than 8 bits; else None."""
         with self._pillow_errors():
+            if self.container.samples is not None:
+                return self._read_samples(self.container.samples)
             image = self._open(None)
             if deep_raw_mode(image):
                 return deep_colour(lambda: self._open(None))
             return deep_grey(image, self.container)
 
+    def _decoded(self, geometry: Geometry) -> Decoded:
+        """Decode, or return what was decoded in the scale that the geometry needs."""
+        if self.container.samples is not None:
+            values = self._read_samples(self.container.samples)
+            return Decoded(values, self.container.orientation)
+        image = self._open(geometry)
+        if geometry.pixel_limits and deep_raw_mode(image):
+            values = deep_colour(lambda: self._open(None))
+            mode = "LA" if values.shape[2] == 2 else image.mode
+            return Decoded(values, self._orientation(image), mode)
+        scale = image.size
+        if scale not in self.decoded:
+            self.decoded[scale] = self._decode(image, geometry)
+        return self.decoded[scale]
+
+    def _read_samples(self, samples: TiffSamples) -> NDArray[Any]:
+        height, width = samples.shape
+        _check_size((width, height), height * width)
+        return samples.read()
+
     def _open(self, geometry: Geometry | None) -> Image.Image:
         """Open the file, have a JPEG shrunk where the geometry allows it, and check the limit."""
         image = open_picture(self.container.data, self.container.kind)
-        size, limit = image.size, Image.MAX_IMAGE_PIXELS
-        n_pixels = image.width * image.height
-        is_over = limit is not None and n_pixels > limit
+        size, n_pixels = image.size, image.width * image.height
         if image.format == "JPEG" and geometry is not None:
-            if self.container.is_draft_allowed or is_over:
+            if self.container.is_draft_allowed or n_pixels > (Image.MAX_IMAGE_PIXELS or n_pixels):
                 image.draft(None, geometry.draft_size())
             if not self.container.needs_whole:
                 n_pixels = image.width * image.height
-        if limit is not None and n_pixels > limit:
-            raise ImageError(
-                f"{size[0]}×{size[1]} pixels are over the limit of {limit:,}: allow more with "
-                f"--max-pixels {n_pixels}, or shrink the image"
-            )
+        _check_size(size, n_pixels)
         return image
 
     def _decode(self, image: Image.Image, geometry: Geometry) -> Decoded:
@@ -113,14 +138,6 @@ class EncodedImage:
             self.container.xmp or (xmp if isinstance(xmp, bytes) else b""),
         )
 
-    def _to_rgb(self, content: Image.Image | NDArray[Any], geometry: Geometry) -> NDArray[np.uint8]:
-        if isinstance(content, Image.Image):
-            return to_rgb(content, geometry.background)
-        if content.ndim == 3:
-            return content
-        grey = to_8_bits(content, geometry.pixel_limits, self.container.bits)
-        return np.stack([~grey if self.container.white_is_zero else grey] * 3, axis=-1)
-
     @contextmanager
     def _pillow_errors(self) -> Iterator[None]:
         """Turn what Pillow raises on damaged files into ``ImageError``.
@@ -139,8 +156,25 @@ class EncodedImage:
             raise ImageError(text) from error
 
 
-def to_rgb(image: Image.Image, background: str) -> NDArray[np.uint8]:
-    """Return an image of 8 bits a channel as RGB, on ``background`` where it is transparent."""
+def to_rgb(
+    image: Image.Image | NDArray[np.uint8], background: str, mode: str = ""
+) -> NDArray[np.uint8]:
+    """Return an image of 8 bits a channel as RGB, on ``background`` where it is transparent.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image or ndarray of uint8, shape (h, w) or (h, w, channels)
+    background : str
+    mode : str
+        What an array's channels are, where their number does not tell.
+    """
+    if not isinstance(image, Image.Image):
+        if image.shape[2:] == (3,):
+            return image
+        values = image.squeeze(-1) if image.shape[2:] == (1,) else image
+        size = values.shape[1::-1]
+        mode = mode or MODES[values.shape[2:]]
+        image = Image.frombytes(mode, size, np.ascontiguousarray(values).tobytes())
     if image.mode in ("P", "PA") and image.palette is None:
         image = image.copy()  # which gives it one
     if image.mode == "La":
@@ -152,11 +186,14 @@ def to_rgb(image: Image.Image, background: str) -> NDArray[np.uint8]:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
 
 
-def _in_8_bits(values: NDArray[np.uint16], limits: tuple[float, float], mode: str) -> Image.Image:
-    """Return an image of 16-bit channels in 8 bits; its opacity is scaled like its colours."""
-    height, width, n_channels = values.shape
-    pixels = to_8_bits(values, limits)
-    return Image.frombytes("LA" if n_channels == 2 else mode, (width, height), pixels.tobytes())
+def _check_size(size: tuple[int, int], n_pixels: int) -> None:
+    """Raise ImageError where more pixels are needed at once than the limit allows."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and n_pixels > limit:
+        raise ImageError(
+            f"{size[0]}×{size[1]} pixels are over the limit of {limit:,}: allow more with "
+            f"--max-pixels {n_pixels}, or shrink the image"
+        )
 
 
 def _is_own(error: Exception) -> bool:

@@ -19,7 +19,7 @@ from .jpeg import read_jpeg
 from .not_pictures import describe_other, describe_text
 from .png import SIGNATURE as PNG
 from .png import explain_png, read_png
-from .tiff import read_tiff
+from .tiff import explain_tiff, read_tiff
 from .webp import read_webp
 
 __all__ = ["Container", "explain", "open_picture", "read_container"]
@@ -92,6 +92,8 @@ def open_picture(data: bytes, kind: str = "") -> Image.Image:
         try:
             return factory(io.BytesIO(data), "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            if name == "TIFF" and "unknown" in str(error):
+                raise ImageError(explain_tiff(data)) from error
             reason = reason or (f"damaged {name}: {error}" if accept is not None else "")
     raise ImageError(explain(data) or reason or "no format of pictures that featx knows")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .exif import orientation_of
+from .tiff_samples import TiffSamples
 
 Range = tuple[float, float]
 
@@ -32,6 +33,8 @@ class Container:
         Bits of one value as it is stored.
     stated_range : tuple of float or None
         Least and largest value that the file says are used.
+    samples : TiffSamples or None
+        What reads the pixels where Pillow has no mode for them.
     white_is_zero : bool
         Whether deep grey values still have to be inverted.
     damage : str
@@ -51,6 +54,7 @@ class Container:
     sample_format: str = ""
     bits: int = 8
     stated_range: Range | None = None
+    samples: TiffSamples | None = None
     white_is_zero: bool = False
     damage: str = ""
     needs_whole: bool = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 NUMBERS = INTEGERS | {11: "f", 12: "d"}
-MAX_VALUES = 4096
+MAX_VALUES = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from ....cache.errors import ImageError
 from .container import Container, Range
 from .ifd import Ifd, TiffReader
+from .tiff_samples import TiffSamples
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, SUB_IFDS = 254, 255, 330
+N_CHANNELS, PLANAR, PREDICTOR, EXTRA_SAMPLES, TILE_WIDTH = 277, 284, 317, 338, 322
+STRIP_TAGS, TILE_TAGS = (278, 273, 279), (323, 324, 325)
+"""Rows, offsets and bytes of each strip or tile."""
+SEPARATE, OPACITY = 2, 2
 WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, XMP = 256, 257, 258, 259, 262, 274, 700
 SAMPLE_FORMAT, MIN_VALUE, MAX_VALUE, SMIN, SMAX = 339, 280, 281, 340, 341
 REDUCED, MASK = 1, 4
-WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+SAMPLE_KINDS = ("u8", "u16", "u32", "i8", "i16", "i32", "f16", "f32", "f64")
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 FORMATS = {UNSIGNED: "uint", SIGNED: "int", FLOAT: "float"}
 
@@ -58,8 +66,9 @@ def read_tiff(raw: bytes) -> Container:
     bits = reader.number(page, BITS, 1)
     sample_format = reader.number(page, SAMPLE_FORMAT, UNSIGNED)
     photometric = reader.number(page, PHOTOMETRIC, WHITE_IS_ZERO)
+    samples = _samples(reader, page)
     return Container(
-        _with_one_page(reader, page),
+        _with_one_page(reader, page) if samples is None else b"",
         "TIFF",
         exif=_orientation_block(reader.number(page, ORIENTATION)),
         xmp=reader.content(page, XMP),
@@ -68,6 +77,7 @@ def read_tiff(raw: bytes) -> Container:
         sample_format=FORMATS.get(sample_format, ""),
         bits=bits,
         stated_range=_stated_range(reader, page) if _is_deep(reader, page) else None,
+        samples=samples,
         white_is_zero=photometric == WHITE_IS_ZERO and _is_deep(reader, page),
     )
 
@@ -103,6 +113,72 @@ def _is_deep(reader: TiffReader, page: Ifd) -> bool:
 
 def _n_pixels(reader: TiffReader, page: Ifd) -> int:
     return reader.number(page, WIDTH) * reader.number(page, LENGTH)
+
+
+def _samples(reader: TiffReader, page: Ifd) -> TiffSamples | None:
+    """Return a reader of pixels that Pillow has no mode for; None for those that it reads.
+
+    Raises
+    ------
+    ImageError
+        Neither Pillow nor featx reads them.
+    """
+    if _is_common(reader, page):
+        return None
+    bits, n_channels = reader.number(page, BITS, 1), reader.number(page, N_CHANNELS, 1)
+    kind = FORMATS.get(reader.number(page, SAMPLE_FORMAT, UNSIGNED), "")[:1]
+    photometric = reader.number(page, PHOTOMETRIC, WHITE_IS_ZERO)
+    n_colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3}.get(photometric, 0)
+    has_alpha = n_channels == n_colours + 1 and reader.number(page, EXTRA_SAMPLES) == OPACITY
+    is_known = f"{kind}{bits}" in SAMPLE_KINDS and 0 < n_colours <= n_channels
+    is_tiled = TILE_WIDTH in page.entries
+    length_tag, offsets, counts = TILE_TAGS if is_tiled else STRIP_TAGS
+    height, width = reader.number(page, LENGTH), reader.number(page, WIDTH)
+    samples = TiffSamples(
+        data=reader.data,
+        shape=(height, width),
+        block=(reader.number(page, length_tag, height), reader.number(page, TILE_WIDTH, width)),
+        n_channels=n_channels,
+        n_kept=n_colours + has_alpha,
+        dtype=np.dtype(f"{reader.order}{kind}{bits // 8}" if is_known else np.uint8),
+        is_planar=reader.number(page, PLANAR) == SEPARATE,
+        compression=reader.number(page, COMPRESSION, 1),
+        predictor=reader.number(page, PREDICTOR, 1),
+        offsets=tuple(int(number) for number in reader.numbers(page, offsets)),
+        counts=tuple(int(number) for number in reader.numbers(page, counts)),
+    )
+    if is_known and samples.is_readable:
+        return samples
+    if n_channels == 1 and reader.order == "<":
+        return None
+    raise ImageError(describe(reader, page))
+
+
+def _is_common(reader: TiffReader, page: Ifd) -> bool:
+    """Tell whether Pillow reads the samples rightly: all bytes, and most of unsigned 16 bits."""
+    bits, n_channels = reader.number(page, BITS, 1), reader.number(page, N_CHANNELS, 1)
+    is_planar = reader.number(page, PLANAR) == SEPARATE and n_channels > 1
+    is_odd = bits == 16 and (is_planar or n_channels == 2)
+    is_unsigned = reader.number(page, SAMPLE_FORMAT, UNSIGNED) == UNSIGNED
+    is_big_motorola = reader.is_big and reader.order == ">" and bits >= 8
+    return is_unsigned and bits <= 16 and not is_odd and not is_big_motorola
+
+
+def explain_tiff(raw: bytes) -> str:
+    """Return what kind of TIFF Pillow has no mode for, and what to do."""
+    reader = TiffReader(raw)
+    return describe(reader, reader.ifd(reader.first))
+
+
+def describe(reader: TiffReader, page: Ifd) -> str:
+    """Return what kind of TIFF it is that cannot be read, and what to do."""
+    kind = FORMATS.get(reader.number(page, SAMPLE_FORMAT, UNSIGNED), "other")
+    return (
+        f"a TIFF with {reader.number(page, N_CHANNELS, 1)} channels of {kind} values of "
+        f"{reader.number(page, BITS, 1)} bits (photometric "
+        f"{reader.number(page, PHOTOMETRIC)}, compression {reader.number(page, COMPRESSION, 1)}), "
+        "which featx cannot read: save it as grey or RGB, uncompressed"
+    )
 
 
 def _stated_range(reader: TiffReader, page: Ifd) -> Range | None:

@@ -91,6 +91,64 @@ def test_metadata_that_are_damaged_keep_the_pixels():
             np.testing.assert_array_equal(read(bytes(damaged)), expected)
 
 
+LAYOUTS = [
+    {},
+    {"compression": "zlib"},
+    {"compression": "zlib", "predictor": True},
+    {"tile": (16, 16)},
+    {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    {"rowsperstrip": 5},
+    {"planarconfig": "separate"},
+    {"planarconfig": "separate", "compression": "zlib", "rowsperstrip": 7},
+]
+TYPES = {
+    "u1": (1, None),
+    "u2": (257, None),
+    "f2": (1 / 255, None),
+    "f4": (1 / 255, None),
+    "f8": (1 / 255, None),
+    "u4": (1, (0.0, 255.0)),
+    "i2": (1, (0.0, 255.0)),
+    "i4": (1, (0.0, 255.0)),
+}
+"""What 8-bit values are multiplied by, and the limits that bring them back."""
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_type_and_layout_gives_the_picture(type_, layout):
+    factor, limits = TYPES[type_]
+    geometry = Geometry(24, 36, pixel_limits=limits)
+    colour = (PIXELS * factor).astype(type_)
+    if "planarconfig" in layout:
+        colour = np.moveaxis(colour, -1, 0)
+    grey_layout = {key: value for key, value in layout.items() if key != "planarconfig"}
+    for order in "<>":
+        for is_big in (False, True):
+            how = {"byteorder": order, "bigtiff": is_big}
+            raw = tiff(colour, photometric="rgb", **layout, **how)
+            np.testing.assert_array_equal(decode(raw, [geometry])[0], PIXELS)
+            raw = tiff((PIXELS[..., 0] * factor).astype(type_), **grey_layout, **how)
+            np.testing.assert_array_equal(decode(raw, [geometry])[0], PIXELS[..., [0, 0, 0]])
+
+
+@pytest.mark.parametrize("values", [np.zeros((24, 36, 5), np.uint8), np.zeros((24, 36), np.uint64)])
+def test_what_neither_reader_knows_is_described(values):
+    raw = tiff(values, photometric="minisblack", planarconfig="contig" if values.ndim > 2 else None)
+    with pytest.raises(
+        ImageError, match=r"a TIFF with \d channels of uint values of .* save it as"
+    ):
+        read(raw)
+
+
+def test_samples_that_are_cut_are_named():
+    raw = tiff(PIXELS / 255.0, photometric="rgb", rowsperstrip=5)
+    with tifffile.TiffFile(io.BytesIO(raw)) as file:
+        offset = file.pages[0].dataoffsets[-1]
+    with pytest.raises(ImageError, match="cut short"):
+        read(raw[: offset + 10])
+
+
 def test_directories_that_point_at_themselves_end():
     raw = bytearray(encoded(PIXELS, "TIFF"))
     start = int.from_bytes(raw[4:8], "little")
