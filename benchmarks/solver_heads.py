@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from featx.classifiers.heads.svm.svm import RBFSVMHead
+from featx.classifiers.heads.svm.rbf_svm import RBFSVMHead
 
 RBF_ROWS = 20_000
 RBF_PREDICT_ROWS = 2_000

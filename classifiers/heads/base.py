@@ -112,10 +112,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if getattr(self, "converged_", True):
             return ""
         limit, n_iter = getattr(self, self.iteration_param), int(self.n_iter_)
-        if n_iter < limit:
+        if not 0 < limit <= n_iter:
             return (
                 f"stopped after {n_iter:,} iterations without converging: float32 cannot resolve "
-                "its optimum. Sample or class weights less uneven, or a smaller C, would help"
+                "its optimum. A smaller C, or weights that differ less, would help"
             )
         return (
             f"did not converge within {self.iteration_param}={limit:,}: its predictions would "

@@ -101,7 +101,7 @@ def _load(target: str) -> Any:
 RECORDS = (
     HeadRecord(
         name="logreg",
-        target=".linear.linear:LogisticHead",
+        target=".linear.heads:LogisticHead",
         description="multinomial logistic regression",
         graph="..models.export.head_graph:linear",
         cost=50,
@@ -110,7 +110,7 @@ RECORDS = (
     ),
     HeadRecord(
         name="linear-svm",
-        target=".linear.linear:LinearSVMHead",
+        target=".linear.heads:LinearSVMHead",
         description="linear SVM, squared hinge, one class against the rest",
         graph="..models.export.head_graph:linear",
         cost=60,
@@ -119,7 +119,7 @@ RECORDS = (
     ),
     HeadRecord(
         name="svm",
-        target=".svm.svm:RBFSVMHead",
+        target=".svm.rbf_svm:RBFSVMHead",
         description="SVM with an RBF kernel",
         graph="..models.export.head_graph:kernel_svm",
         cost=80,

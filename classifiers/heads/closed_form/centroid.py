@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..base import Head
 from ..calibration import fit_temperature
-from ..neighbours.distances import normalised, squared_distances
+from ..matmul.distances import normalised, squared_distances
 from ..parameter_checks import FLAG, one_of
 from ..row_blocks import Floats, iter_blocks
 from ..serialisation import ArrayRule

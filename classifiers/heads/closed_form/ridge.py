@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..base import Head
 from ..calibration import fit_temperature
-from ..linear.linear import LinearHead
+from ..linear.heads import LinearHead
 from ..parameter_checks import CLASS_WEIGHT, FLAG, number
 from ..row_blocks import iter_blocks
 from ..training_data import Training

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ....cache.errors import ModelFileError
 from ..base import Head
+from ..matmul.distances import normalised
 from ..parameter_checks import FLAG, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype
 from ..serialisation import ArrayRule
 from ..training_data import Training
-from .distances import normalised
 from .neighbours import Search
 
 

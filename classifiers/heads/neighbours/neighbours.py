@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bf16_matmul import FastProduct, is_worth_compiling, nearest_bfloat16
+from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling, nearest_bfloat16
+from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
 from ..row_blocks import Floats, block_rows, row_slices
-from .distances import CACHED_BYTES, squared_distances, squared_norms
 
 GROUP = 64
 # Candidates beyond those that are wanted, for what bfloat16 cannot tell apart.
@@ -39,7 +39,7 @@ class Search:
         self._samples, self._norms = samples, squared_norms(samples)
         self._product = None
         if is_worth_compiling(n_queries, samples):
-            self._product = FastProduct(samples, is_split=False)
+            self._product = Bf16Product(samples, is_split=False)
             self._longest = float(np.sqrt(self._norms.max()))
             self._most_lost = max(float(_lost(samples[rows]).max()) for rows in _parts(samples))
 
@@ -73,7 +73,7 @@ class Search:
         nearest = np.take_along_axis(nearest, order, axis=1)
         return nearest, exact_distances(queries, self._samples, nearest)
 
-    def _fast(self, queries: Floats, n_neighbors: int, product: FastProduct) -> Found:
+    def _fast(self, queries: Floats, n_neighbors: int, product: Bf16Product) -> Found:
         with np.errstate(over="ignore", invalid="ignore"):  # as its caller has set it elsewhere
             ranks = self._ranks(queries, product)
             nearest = np.sort(nearest_columns(ranks, n_neighbors + MORE), axis=1)
@@ -90,7 +90,7 @@ class Search:
                 )
         return nearest, distance
 
-    def _ranks(self, queries: Floats, product: FastProduct) -> Floats:
+    def _ranks(self, queries: Floats, product: Bf16Product) -> Floats:
         """Return roughly ``|s|^2 - 2 q.s`` of each query and sample."""
         ranks = product.into(queries, np.empty((len(queries), len(self._samples)), np.float32))
         for rows in row_slices(len(ranks), block_rows(ranks.shape[1], 4, CACHED_BYTES)):

@@ -1,25 +1,29 @@
-/* Sequential minimal optimisation of a kernel machine for two classes, over a kernel matrix that is
- * in memory.
+/* Sequential minimal optimisation (SMO) of an SVM for two classes, over a kernel matrix in memory.
  *
- * libsvm's dual problem and its choice of two samples a step (Fan, Chen & Lin 2005, "Working set
- * selection using second order information"), without shrinking: rows of the matrix lie there ready,
- * so a step is three passes over neighbouring numbers, in the processor's vector units. The kernel
- * is float32, as in libsvm's cache; gradients and multipliers are float64.
+ * Contract: `solve` minimises libsvm's dual problem, 1/2 a' Q a - sum(a) with 0 <= a <= bound and
+ * y' a = 0, until the two largest violations differ by less than `tol`, in at most `max_iter` steps.
+ * It chooses two samples a step as libsvm does (Fan, Chen & Lin 2005, "Working set selection using
+ * second order information"), without shrinking. Kernels are float32, as in libsvm's cache; gradients
+ * and multipliers are float64. It runs without the interpreter lock, and looks every 100 ms for
+ * signals and every WATCHED_STEPS for a byte that another thread may set; both end it early.
  *
  * For sample k with y = 1 (first class) or -1, F[k] = y - sum_l K[k,l] y[l] a[l]. A step raises
  * y a of the sample with the largest F among those that may rise, and lowers that of one that may
- * fall. A sample whose bound is 0 may do neither: it takes no part.
+ * fall. A sample whose bound is 0 may do neither.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define BLOCK 256
 #define TILE 32
 /* Far beyond any F: added to those of samples that may not be chosen. */
 #define NEVER 1e30
 #define LEAST_CURVATURE 1e-12f
+#define WATCHED_STEPS 64
+#define SIGNAL_SECONDS 0.1
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define HAS_VECTOR_CODE 1
@@ -37,7 +41,7 @@ typedef struct {
 
 typedef struct {
     double best;
-    Py_ssize_t place;
+    Py_ssize_t index;
 } Found;
 
 typedef void Step(const Part *, const float *, const float *, double, double, Found *);
@@ -58,7 +62,7 @@ INLINE void step_code(const Part *part, const float *row_i, const float *row_j, 
         if (most > found->best) {
             found->best = most;
             for (Py_ssize_t k = start; k < stop; k++)
-                if (f[k] - up[k] == most) found->place = k;
+                if (f[k] - up[k] == most) found->index = k;
         }
     }
 }
@@ -87,7 +91,7 @@ INLINE void choose_code(const Part *part, const float *row_i, double top, Found 
         if (most > found->best) {
             found->best = most;
             for (Py_ssize_t k = 0; k < n; k++)
-                if (gains[k] == most) found->place = start + k;
+                if (gains[k] == most) found->index = start + k;
         }
     }
 }
@@ -173,7 +177,7 @@ static void mark(const Problem *problem, Py_ssize_t i) {
     problem->low[i] = falls ? 0 : NEVER;
 }
 
-/* Move y a by a step, or as far as the bound allows; return how far that is. */
+/* How far y a of a sample may move. */
 static double room(const Problem *problem, Py_ssize_t i, int rises) {
     int grows = (i < problem->n[0]) == rises;
     return grows ? problem->bound[i] - problem->alpha[i] : problem->alpha[i];
@@ -206,8 +210,36 @@ static void start_at_zero(const Problem *problem) {
     }
 }
 
-/* Return the steps taken, or -1 if max_iter were too few. */
-static long long optimise(const Problem *problem, double tol, long long max_iter, double *offset) {
+/* Who may end the loop early: another thread by its byte, or the user by a signal. */
+typedef struct {
+    PyThreadState *thread;
+    const volatile char *stop;
+    double next;
+} Watch;
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int is_stopped(Watch *watch) {
+    if (*watch->stop) return 1;
+    double now = seconds();
+    if (now < watch->next) return 0;
+    watch->next = now + SIGNAL_SECONDS;
+    PyEval_RestoreThread(watch->thread);
+    int is_signalled = PyErr_CheckSignals();
+    watch->thread = PyEval_SaveThread();
+    return is_signalled != 0;
+}
+
+typedef enum { CONVERGED, OUT_OF_STEPS, STOPPED } Outcome;
+
+/* Optimise from zero; write the steps taken and the intercept. */
+static Outcome optimise(const Problem *problem, double tol, Watch *watch, long long *n_steps,
+                        double *offset) {
+    const long long max_iter = *n_steps;
     Step *step;
     Choose *choose;
     best_code(&step, &choose);
@@ -222,21 +254,23 @@ static long long optimise(const Problem *problem, double tol, long long max_iter
             double before = top.best;
             step(&parts[part], kernel_row(problem, i, part), kernel_row(problem, j, part), by_i,
                  by_j, &top);
-            if (part && top.best > before) top.place += problem->n[0];
+            if (part && top.best > before) top.index += problem->n[0];
         }
-        Py_ssize_t chosen = top.place;
+        Py_ssize_t chosen = top.index;
         for (int part = 0; part < 2 && chosen >= 0; part++) {
             double before = fall.best;
             choose(&parts[part], kernel_row(problem, chosen, part), top.best, &fall, &least);
-            if (part && fall.best > before) fall.place += problem->n[0];
+            if (part && fall.best > before) fall.index += problem->n[0];
         }
-        int is_done = chosen < 0 || fall.place < 0 || top.best - least < tol;
+        int is_done = chosen < 0 || fall.index < 0 || top.best - least < tol;
         if (is_done || n_iter == max_iter) {
             *offset = intercept(problem, top.best, least);
-            return is_done ? n_iter : -1;
+            *n_steps = n_iter;
+            return is_done ? CONVERGED : OUT_OF_STEPS;
         }
+        if (n_iter % WATCHED_STEPS == 0 && is_stopped(watch)) return STOPPED;
         i = chosen;
-        j = fall.place;
+        j = fall.index;
         double curvature = 2 - 2 * kernel_row(problem, i, j >= problem->n[0])[
                                        j >= problem->n[0] ? j - problem->n[0] : j];
         if (curvature < LEAST_CURVATURE) curvature = LEAST_CURVATURE;
@@ -262,14 +296,15 @@ static int fits(const Py_buffer *blocks, const Py_buffer *bound, const Py_buffer
 }
 
 static PyObject *solve(PyObject *Py_UNUSED(module), PyObject *args) {
-    Py_buffer blocks[4], bound, alpha;
+    Py_buffer blocks[4], bound, alpha, stop;
     Py_ssize_t n[2];
     double tol, offset = 0;
-    long long max_iter, n_iter = 0;
-    if (!PyArg_ParseTuple(args, "(y*y*y*y*)(nn)y*w*dL", &blocks[0], &blocks[1], &blocks[2],
-                          &blocks[3], &n[0], &n[1], &bound, &alpha, &tol, &max_iter))
+    long long n_steps;
+    Outcome outcome = STOPPED;
+    if (!PyArg_ParseTuple(args, "(y*y*y*y*)(nn)y*w*dLy*", &blocks[0], &blocks[1], &blocks[2],
+                          &blocks[3], &n[0], &n[1], &bound, &alpha, &tol, &n_steps, &stop))
         return NULL;
-    int valid = fits(blocks, &bound, &alpha, n);
+    int valid = fits(blocks, &bound, &alpha, n) && n_steps >= 0 && stop.len == 1;
     double *work = valid ? malloc(3 * (n[0] + n[1]) * sizeof(double)) : NULL;
     if (work) {
         Py_ssize_t whole = n[0] + n[1];
@@ -278,17 +313,23 @@ static PyObject *solve(PyObject *Py_UNUSED(module), PyObject *args) {
             {{blocks[0].buf, blocks[1].buf}, {blocks[2].buf, blocks[3].buf}},
             bound.buf, alpha.buf, work, work + whole, work + 2 * whole,
         };
-        Py_BEGIN_ALLOW_THREADS
-        n_iter = optimise(&problem, tol, max_iter, &offset);
-        Py_END_ALLOW_THREADS
+        Watch watch = {NULL, stop.buf, seconds() + SIGNAL_SECONDS};
+        watch.thread = PyEval_SaveThread();
+        outcome = optimise(&problem, tol, &watch, &n_steps, &offset);
+        PyEval_RestoreThread(watch.thread);
         free(work);
     }
     for (int i = 0; i < 4; i++) PyBuffer_Release(&blocks[i]);
     PyBuffer_Release(&bound);
     PyBuffer_Release(&alpha);
+    PyBuffer_Release(&stop);
     if (!valid) return PyErr_Format(PyExc_ValueError, "blocks, bounds and sizes do not fit");
     if (!work) return PyErr_NoMemory();
-    return Py_BuildValue("Ld", n_iter, offset);
+    if (outcome == STOPPED) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "training was stopped");
+        return NULL;
+    }
+    return Py_BuildValue("LNd", n_steps, PyBool_FromLong(outcome == CONVERGED), offset);
 }
 
 static PyObject *transpose(PyObject *Py_UNUSED(module), PyObject *args) {
@@ -316,7 +357,8 @@ static PyObject *transpose(PyObject *Py_UNUSED(module), PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"solve", solve, METH_VARARGS,
-     "solve((aa, ab, ba, bb), (n_a, n_b), bound, alpha, tol, max_iter) -> (n_iter, intercept)"},
+     "solve((aa, ab, ba, bb), (n_a, n_b), bound, alpha, tol, max_iter, stop) -> "
+     "(n_iter, converged, intercept)"},
     {"transpose", transpose, METH_VARARGS, "transpose(matrix, out, (n_rows, n_columns))"},
     {NULL, NULL, 0, NULL},
 };
@@ -324,7 +366,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_smo",
-    .m_doc = "Sequential minimal optimisation of a kernel machine for two classes.",
+    .m_doc = "Sequential minimal optimisation of an SVM for two classes.",
     .m_methods = methods,
 };
 

@@ -1,4 +1,4 @@
-"""A kernel machine of one-against-one classifiers, and its decisions by blocked matrix products."""
+"""A one-vs-one kernel model, and its decisions by blocked matrix products."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ..bf16_matmul import LEFT_ROWS, FastProduct, is_worth_compiling
-from ..neighbours.distances import CACHED_BYTES, squared_distances, squared_norms
+from ..matmul.bf16_matmul import LEFT_ROWS, Bf16Product, is_worth_compiling
+from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
 from ..row_blocks import Floats, Ints, block_rows, row_slices
 
 
 @dataclass(frozen=True)
-class Machine:
+class OneVsOneModel:
     """Support vectors and coefficients in libsvm's order (Chang & Lin 2011, "LIBSVM").
 
     Attributes
@@ -24,8 +24,8 @@ class Machine:
     counts : ndarray of int64, shape (n_classes,)
         Support vectors of each class.
     dual : ndarray, shape (n_classes - 1, n_support)
-        Row ``j - 1`` (``j`` for an opponent ``j`` below the vector's own class) holds the
-        coefficients against class ``j``.
+        Row ``j - 1`` holds the coefficients against class ``j``, or row ``j`` where ``j`` is
+        below the vector's own class.
     intercept : ndarray, shape (n_pairs,)
         Of the pairs (0, 1), (0, 2), ... (1, 2), ...
     gamma : float
@@ -37,9 +37,9 @@ class Machine:
     intercept: Floats
     gamma: float
 
-    def astype(self, dtype: np.dtype[np.floating]) -> Machine:
-        """Return the machine in another float format."""
-        return Machine(
+    def astype(self, dtype: np.dtype[np.floating]) -> OneVsOneModel:
+        """Return the model in another float format."""
+        return OneVsOneModel(
             self.vectors.astype(dtype, copy=False),
             self.counts,
             self.dual.astype(dtype, copy=False),
@@ -52,7 +52,7 @@ class Machine:
         """The squared length of each support vector."""
         return squared_norms(self.vectors)
 
-    def kernel(self, X: Floats, product: FastProduct | None = None) -> Floats:
+    def kernel(self, X: Floats, product: Bf16Product | None = None) -> Floats:
         """Return the kernel of each row with each support vector, ``(n, n_support)``."""
         kernel = squared_distances(X, self.vectors, self.norms, product=product)
         for rows in row_slices(len(X), block_rows(kernel.shape[1], 4, CACHED_BYTES)):
@@ -61,7 +61,7 @@ class Machine:
         return kernel
 
     def pair_decisions(self, kernel: Floats) -> Floats:
-        """Return each pair's decision, ``(n, n_pairs)``; above zero speaks for the first class."""
+        """Return each pair's decision, ``(n, n_pairs)``; above zero for the first class."""
         stops = np.cumsum(self.counts)
         parts = [
             kernel[:, stop - count : stop] @ self.dual[:, stop - count : stop].T
@@ -73,17 +73,17 @@ class Machine:
         return result
 
     def logits(self, kernel: Floats) -> Floats:
-        """Return what probabilities are the softmax of, up to a temperature.
+        """Return the logits of the probabilities, before the temperature.
 
-        ``(n, 1)`` for two classes: the decision. For more, ``(n, n_classes)``: coupled pairs whose
-        best class is that of ``decide``.
+        ``(n, 1)`` for two classes: the decision. For more, ``(n, n_classes)``: coupled pairs, whose
+        largest logit is that of the class that ``decide`` prefers.
         """
         n_classes = len(self.counts)
         decisions = self.pair_decisions(kernel)
         return -decisions if n_classes == 2 else couple_pairs(decisions, n_classes)
 
     def decide(self, kernel: Floats) -> Floats:
-        """Return decision values: ``(n, 1)`` for two classes (above zero speaks for the second).
+        """Return decision values: ``(n, 1)`` for two classes (above zero for the second class).
 
         For more, ``(n, n_classes)``: each class's votes plus a share below 1/3 of its summed
         confidence, as scikit-learn's ``decision_function_shape="ovr"`` defines it.
@@ -93,53 +93,57 @@ class Machine:
         return -decisions if n_classes == 2 else votes_of_pairs(decisions, n_classes)
 
 
-def logits_together(machines: Sequence[Machine], X: Floats, roughly: bool = False) -> list[Floats]:
-    """Return the logits of machines that share their vectors and gamma; kernels are computed once.
+def shared_logits(
+    models: Sequence[OneVsOneModel], X: Floats, in_bfloat16: bool = False
+) -> list[Floats]:
+    """Return the logits of models that share their vectors and gamma; kernels are computed once.
 
     Parameters
     ----------
-    machines : sequence of Machine
+    models : sequence of OneVsOneModel
     X : ndarray, shape (n, n_features)
-    roughly : bool
-        Multiply in bfloat16 where that is faster: good enough to fit a temperature to.
+    in_bfloat16 : bool
+        Multiply in bfloat16 where that is faster; exact enough to fit a temperature.
     """
-    first = machines[0]
-    is_fast = roughly and is_worth_compiling(len(X), first.vectors)
-    product = FastProduct(first.vectors, is_split=False) if is_fast else None
-    parts: list[list[Floats]] = [[] for _ in machines]
+    first = models[0]
+    is_fast = in_bfloat16 and is_worth_compiling(len(X), first.vectors)
+    product = Bf16Product(first.vectors, is_split=False) if is_fast else None
+    parts: list[list[Floats]] = [[] for _ in models]
     step = LEFT_ROWS if is_fast else block_rows(max(first.vectors.shape), X.dtype.itemsize)
     for rows in row_slices(len(X), step):
         kernel = first.kernel(X[rows], product)
-        for part, machine in zip(parts, machines, strict=True):
-            part.append(machine.logits(kernel))
+        for part, model in zip(parts, models, strict=True):
+            part.append(model.logits(kernel))
     return [np.concatenate(part) for part in parts]
 
 
-def union(machines: Sequence[Machine], rows: Sequence[Ints]) -> list[Machine]:
-    """Return the machines with all their vectors in one array: what is another's counts 0.
+def with_shared_vectors(
+    models: Sequence[OneVsOneModel], rows: Sequence[Ints]
+) -> list[OneVsOneModel]:
+    """Return the models with all of their vectors in one array; another's vectors count 0.
 
     Parameters
     ----------
-    machines : sequence of Machine
+    models : sequence of OneVsOneModel
         Of one gamma.
     rows : sequence of ndarray of int64
-        Which training sample each vector is, in an order that all share, grouped by class.
+        The training sample of each vector, numbered by class.
     """
     kept = np.unique(np.concatenate(rows))
-    n_classes, vectors = len(machines[0].counts), machines[0].vectors
-    common = np.empty((len(kept), vectors.shape[1]), vectors.dtype)
+    n_classes, vectors = len(models[0].counts), models[0].vectors
+    shared = np.empty((len(kept), vectors.shape[1]), vectors.dtype)
     labels = np.empty(len(kept), np.int64)
     duals = []
-    for machine, own in zip(machines, rows, strict=True):
-        places = np.searchsorted(kept, own)
-        common[places] = machine.vectors
-        labels[places] = np.repeat(np.arange(n_classes), machine.counts)
+    for model, model_rows in zip(models, rows, strict=True):
+        columns = np.searchsorted(kept, model_rows)
+        shared[columns] = model.vectors
+        labels[columns] = np.repeat(np.arange(n_classes), model.counts)
         duals.append(np.zeros((n_classes - 1, len(kept)), vectors.dtype))
-        duals[-1][:, places] = machine.dual
+        duals[-1][:, columns] = model.dual
     counts = np.bincount(labels, minlength=n_classes)
     return [
-        Machine(common, counts, dual, machine.intercept, machine.gamma)
-        for dual, machine in zip(duals, machines, strict=True)
+        OneVsOneModel(shared, counts, dual, model.intercept, model.gamma)
+        for dual, model in zip(duals, models, strict=True)
     ]
 
 
@@ -153,11 +157,11 @@ def pairs(n_classes: int) -> Iterator[tuple[int, int]]:
 def couple_pairs(decisions: Floats, n_classes: int) -> Floats:
     """Return the log of the product of each class's pairwise probabilities, ``(n, n_classes)``.
 
-    A pair's probability is the sigmoid of twice its decision (after Platt 1999), and a class's is
-    proportional to the product of its pairs' (after Hastie & Tibshirani 1998, "Classification by
-    pairwise coupling"). Votes alone would tell most samples' runner-up from their winner by the
-    same one vote, however sure the pair is. Where the product prefers another class than the
-    votes, the two exchange their places: probabilities and decisions name one class.
+    The probability in a pair is the sigmoid of twice its decision (after Platt 1999). The
+    probability of a class is proportional to the product over its pairs (after Hastie & Tibshirani
+    1998, "Classification by pairwise coupling"). Votes alone would give nearly all samples the same
+    gap between the best and the second class. Where the product and the votes prefer different
+    classes, the two logits are exchanged, so that probabilities and decisions name one class.
     """
     doubled = 2 * decisions
     tail = np.log1p(np.exp(-np.abs(doubled)))
@@ -168,9 +172,9 @@ def couple_pairs(decisions: Floats, n_classes: int) -> Floats:
         logits[:, j] += first[:, column] - doubled[:, column]
     rows = np.arange(len(decisions))
     voted, best = votes_of_pairs(decisions, n_classes).argmax(axis=1), logits.argmax(axis=1)
-    most = logits[rows, best]
+    largest = logits[rows, best]
     logits[rows, best] = logits[rows, voted]
-    logits[rows, voted] = most
+    logits[rows, voted] = largest
     return logits
 
 

@@ -14,11 +14,11 @@ from sklearn.svm import SVC, LinearSVC
 
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.closed_form.ridge import RidgeHead
-from featx.classifiers.heads.linear.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.linear.heads import LinearSVMHead, LogisticHead
 from featx.classifiers.heads.neighbours.knn import KNNHead
 from featx.classifiers.heads.neighbours.neighbours import nearest_columns
-from featx.classifiers.heads.svm import svm_solve
-from featx.classifiers.heads.svm.svm import RBFSVMHead
+from featx.classifiers.heads.svm import train
+from featx.classifiers.heads.svm.rbf_svm import RBFSVMHead
 
 
 def agreement(head, X_test, expected):
@@ -73,7 +73,7 @@ def test_svm_of_two_classes_decides_as_scikit_learn(digits):
 
 def test_svm_in_pairs_of_classes_equals_the_whole(digits, monkeypatch):
     whole = RBFSVMHead(3.0).fit(digits.X, digits.y)
-    monkeypatch.setattr(svm_solve, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(train, "WHOLE_BYTES", 0)
     pairs = RBFSVMHead(3.0).fit(digits.X, digits.y)
     np.testing.assert_array_equal(pairs.n_support_, whole.n_support_)
     np.testing.assert_allclose(pairs.dual_coef_, whole.dual_coef_, atol=1e-5)

@@ -1,6 +1,7 @@
 """Our own solver for regularised linear heads: a grid of C values costs about as much as one."""
 
-from .path import Scaling, solve_path
+from .losses import Targets
+from .path import Scaling, solve_checked, solve_path
 from .solver_options import PathResult, SolverOptions
 
-__all__ = ["PathResult", "Scaling", "SolverOptions", "solve_path"]
+__all__ = ["PathResult", "Scaling", "SolverOptions", "Targets", "solve_checked", "solve_path"]

@@ -9,24 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .convergence import (
+from ...matmul.bf16_matmul import Bf16Product
+from ...row_blocks import check_finite
+from .design import Design, Workers
+from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
+from .packed_rows import pack_rows
+from .preconditioner import GramSpectrum
+from .problem import Problem, similar_folds
+from .schedule import FIRST_STRENGTH, Chain, Schedule, extended_grid
+from .solver_options import (
+    F32,
+    F64,
+    LossName,
+    PathResult,
+    SolverOptions,
     check_features,
-    check_finite,
     check_grid,
     check_labels,
     check_loss,
     check_vector,
     check_weights,
 )
-from .design import Design, Workers
-from .fast_products import FastProduct, fast_blocks
-from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
-from .precondition import GramSpectrum
-from .problem import Problem, kin
-from .reduce import RowSpace
-from .schedule import FIRST_STRENGTH, Chain, Schedule, ladder
-from .solver_options import F64, LossName, PathResult, SolverOptions
-from .subproblem import Solution
+from .subproblem import SubproblemSolution
 
 GRAM_ROWS_PER_FEATURE = 24
 
@@ -40,6 +44,35 @@ class Scaling:
 
     center: ArrayLike | None = None
     scale: ArrayLike | None = None
+
+
+@dataclass(frozen=True)
+class RowSpace:
+    """Rows ``Z = X B`` in an orthonormal basis ``B (d, r)`` of the row space of X.
+
+    It replaces X where there are fewer rows than features. The optimum has no component outside the
+    row space (the representer theorem, Kimeldorf & Wahba 1971), and ``‖B v‖ = ‖v‖``, so both
+    problems have the same optimum.
+    """
+
+    rows: F32
+    basis: F64
+
+    @classmethod
+    def of(cls, design: Design) -> RowSpace:
+        """Factor ``X Xᵀ`` in float64, which takes ``8 n (n + 2 d)`` bytes."""
+        x = design.rows(slice(None)).astype(np.float64)
+        values, vectors = np.linalg.eigh(x @ x.T)
+        keep = values > max(values[-1], 0) * len(x) * np.finfo(np.float64).eps
+        if not keep.any():
+            return cls(np.zeros((len(x), 1), np.float32), np.zeros((x.shape[1], 1)))
+        roots = np.sqrt(values[keep])
+        rows = (vectors[:, keep] * roots).astype(np.float32)
+        return cls(rows, x.T @ (vectors[:, keep] / roots))
+
+    def expand(self, coef: NDArray[Any]) -> F64:
+        """Take coefficients ``(..., r)`` back to features ``(..., d)``."""
+        return np.asarray(coef @ self.basis.T)
 
 
 def solve_path(
@@ -81,7 +114,7 @@ def solve_path(
     Raises
     ------
     ValueError
-        NaN or infinity in X, one class only, a C that is not positive, a class without weight in
+        NaN or infinity in X, one class only, a C that is not class_index, a class without weight in
         a fold, or shapes that do not go together.
 
     Notes
@@ -90,17 +123,36 @@ def solve_path(
     starting from an extrapolation of the path. Each iterates L-BFGS, preconditioned for small C by
     the Gram matrix, and for larger C by blocks of its own Hessian on importance-sampled rows.
     """
-    options = options or SolverOptions()
     features = check_features(X)
     classes, codes = check_labels(y, len(features))
     grid, name = check_grid(C), check_loss(loss)
-    check_finite(features, options.block_rows)
+    check_finite(features)
     targets = Targets(codes, check_weights(sample_weight, codes), len(classes))
-    with Workers(options.n_threads) as workers:
-        design = _scaled_design(features, scaling or Scaling(), workers, options)
-        result = replace(_solve(design, targets, grid, name, options), classes=classes)
+    result = solve_checked(
+        features,
+        targets,
+        grid,
+        name,
+        scaling=scaling or Scaling(),
+        options=options or SolverOptions(),
+    )
     has_folds = sample_weight is not None and np.ndim(sample_weight) == 2
-    return result if has_folds else _first_fold(result)
+    return replace(result if has_folds else _first_fold(result), classes=classes)
+
+
+def solve_checked(
+    features: NDArray[Any],
+    targets: Targets,
+    grid: F64,
+    loss: LossName,
+    *,
+    scaling: Scaling,
+    options: SolverOptions,
+) -> PathResult:
+    """Do what `solve_path` does with data that its caller has checked; folds stay an axis."""
+    with Workers(options.n_threads) as workers:
+        design = _scaled_design(features, scaling, workers, options)
+        return _solve(design, targets, grid, loss, options)
 
 
 def _scaled_design(
@@ -133,46 +185,46 @@ def _solve_design(
     weights = targets.weights
     if weights is None:
         totals = np.array([float(design.n_samples)])
-        norms, alike = np.sqrt(totals), np.zeros(1, np.int64)
+        norms, similar = np.sqrt(totals), np.zeros(1, np.int64)
     else:
         totals = weights.sum(axis=1, dtype=np.float64)
         norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=1))
-        alike = kin(weights)
-    kernel, positives = _kernel(loss, targets)
-    fast = fast_blocks(design, options.max_fast_bytes)
-    if fast:
-        product = FastProduct(spectrum.vectors, design.workers.n_threads)
-        spectrum = replace(spectrum, fast=product)
-    problem = Problem(design, kernel, totals, norms, alike, spectrum, options, fast)
-    schedule = Schedule(problem, _chains(problem, positives, grid))
+        similar = similar_folds(weights)
+    kernel, class_indices = _kernel(loss, targets)
+    packed = pack_rows(design, options.max_fast_bytes)
+    if packed:
+        vectors = np.ascontiguousarray(spectrum.vectors.T)
+        spectrum = replace(spectrum, product=Bf16Product(vectors, is_split=False))
+    problem = Problem(design, kernel, totals, norms, similar, spectrum, options, packed)
+    schedule = Schedule(problem, _chains(problem, class_indices, grid))
     schedule.run()
-    return _collect(schedule, positives, grid)
+    return _collect(schedule, class_indices, grid)
 
 
 def _kernel(loss: LossName, targets: Targets) -> tuple[Loss, list[int]]:
     """Return the loss and the class of each of its one-vs-rest chains."""
     if loss == "logistic" and targets.n_classes > 2:
         return Softmax(targets), [0]
-    positives = [1] if targets.n_classes == 2 else list(range(targets.n_classes))
-    return (Sigmoid if loss == "logistic" else SquaredHinge)(targets), positives
+    class_indices = [1] if targets.n_classes == 2 else list(range(targets.n_classes))
+    return (Sigmoid if loss == "logistic" else SquaredHinge)(targets), class_indices
 
 
-def _chains(problem: Problem, positives: list[int], grid: F64) -> list[Chain]:
+def _chains(problem: Problem, class_indices: list[int], grid: F64) -> list[Chain]:
     points = [(float(C), index) for index, C in enumerate(grid)]
     spread = max(float(problem.spectrum.values.mean()), 1e-12)
     chains = []
     for fold in range(len(problem.fold_totals)):
         first = FIRST_STRENGTH / (problem.strength(1.0, fold) * max(spread, 1e-3))
-        rungs = ladder(points, first)
-        chains += [Chain(fold, positive, list(rungs)) for positive in positives]
+        c_grid = extended_grid(points, first)
+        chains += [Chain(fold, class_index, list(c_grid)) for class_index in class_indices]
     return chains
 
 
-def _collect(schedule: Schedule, positives: list[int], grid: F64) -> PathResult:
-    """Lay the finished lanes out as ``(n_folds, n_C, n_outputs, …)``."""
+def _collect(schedule: Schedule, class_indices: list[int], grid: F64) -> PathResult:
+    """Lay the finished subproblems out as ``(n_folds, n_C, n_outputs, …)``."""
     n_folds = len(schedule.problem.fold_totals)
     solutions = [
-        [[schedule.finished[f, p, i] for p in positives] for i in range(len(grid))]
+        [[schedule.finished[f, p, i] for p in class_indices] for i in range(len(grid))]
         for f in range(n_folds)
     ]
 
@@ -193,7 +245,7 @@ def _collect(schedule: Schedule, positives: list[int], grid: F64) -> PathResult:
     )
 
 
-def _gradient_norm(group: list[Solution]) -> float:
+def _gradient_norm(group: list[SubproblemSolution]) -> float:
     return float(np.sqrt(sum(np.vdot(one.gradient, one.gradient) for one in group)))
 
 

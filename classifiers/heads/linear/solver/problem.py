@@ -1,4 +1,4 @@
-"""The batch's arithmetic: evaluate all lanes in one pass, build their Hessian blocks."""
+"""Evaluating all subproblems in one pass over X, and building their Hessian blocks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .design import Design
-from .fast_products import FastBlock
-from .losses import Batch, Loss
-from .precondition import GramPreconditioner, GramSpectrum
-from .row_blocks import BlockPreconditioner, Curvature, RowSample
+from .hessian_blocks import BlockPreconditioner, Curvature, RowSample
+from .losses import Loss, SubproblemIndex
+from .packed_rows import PackedRows
+from .preconditioner import GramPreconditioner, GramSpectrum
 from .solver_options import F32, F64, Ints, SolverOptions
-from .subproblem import Anchor, Lane
+from .subproblem import ExpansionPoint, Subproblem
 
-LANES_AT_ONCE = 16
-# Least cosine between the weights of folds that lend each other second derivatives: two training
-# parts of a 5-fold split have 0.75, one and the whole 0.89.
-KINSHIP = 0.7
+SUBPROBLEMS_AT_ONCE = 16
+# Folds whose weights have at least this cosine share second derivatives. Two training parts of a
+# 5-fold split have 0.75; a training part and the whole have 0.89.
+LEAST_FOLD_COSINE = 0.7
 
 
 @dataclass(frozen=True)
@@ -35,81 +35,83 @@ class Problem:
         Sums of the sample weights.
     fold_norms : float64 (n_folds,)
         Euclidean norms of the sample weights.
-    fold_kin : int64 (n_folds,)
-        The first fold whose weights are much like a fold's own, see `kin`.
+    similar_folds : int64 (n_folds,)
+        For each fold, the first fold with similar weights, see `similar_folds`.
     spectrum : GramSpectrum
     options : SolverOptions
-    fast : sequence of FastBlock
-        X in bfloat16; empty where there is none.
+    packed : sequence of PackedRows
+        X in bfloat16; empty where it is not packed.
     """
 
     design: Design
     loss: Loss
     fold_totals: F64
     fold_norms: F64
-    fold_kin: Ints
+    similar_folds: Ints
     spectrum: GramSpectrum
     options: SolverOptions
-    fast: Sequence[FastBlock] = ()
+    packed: Sequence[PackedRows] = ()
 
     def strength(self, C: float, fold: int) -> float:
         """Curvature of the data term along a direction of unit variance, at zero."""
         return C * float(self.fold_totals[fold]) * self.loss.curvature_at_zero
 
     def rounding(self, C: float, fold: int) -> float:
-        """About how much of an objective is rounding: each sample's loss errs on its own."""
+        """Rounding error of an objective: the samples' errors are independent."""
         return C * float(self.fold_norms[fold]) * self.loss.rounding
 
     def gram_preconditioner(self, C: float, fold: int) -> GramPreconditioner:
-        """The shared Gram matrix at this C."""
+        """The preconditioner from the shared Gram matrix at this C."""
         strength = self.strength(C, fold)
         return GramPreconditioner(self.spectrum, strength, self.options.fit_intercept)
 
-    def evaluate(self, lanes: Sequence[Lane]) -> None:
-        """Tell every lane its objective and gradient at its trial: one pass over X.
+    def evaluate(self, subproblems: Sequence[Subproblem]) -> None:
+        """Tell every subproblem its objective and gradient at its trial: one pass over X.
 
-        A float32 pass costs hardly more with further columns: lanes that need none fill it up,
-        which spares them their own pass and brings their anchors nearer.
+        Those that need float32 go first. Others fill their pass up: further columns cost little,
+        and they gain a nearer expansion point.
         """
-        needy = [lane for lane in lanes if lane.wants_exact or lane.anchor is None or not self.fast]
-        ordered = needy + [lane for lane in lanes if lane not in needy]
-        for start in range(0, len(ordered), LANES_AT_ONCE):
-            self._evaluate(ordered[start : start + LANES_AT_ONCE], start < len(needy))
+        exact = [sub for sub in subproblems if not self.packed or sub.needs_exact_pass]
+        ordered = exact + [sub for sub in subproblems if sub not in exact]
+        for start in range(0, len(ordered), SUBPROBLEMS_AT_ONCE):
+            self._evaluate(ordered[start : start + SUBPROBLEMS_AT_ONCE], start < len(exact))
 
-    def _evaluate(self, lanes: Sequence[Lane], exact: bool) -> None:
-        trials = np.stack([lane.trial for lane in lanes])
-        values, gradients = (self._data_term if exact else self._change)(lanes, trials)
+    def _evaluate(self, subproblems: Sequence[Subproblem], exact: bool) -> None:
+        trials = np.stack([subproblem.trial for subproblem in subproblems])
+        values, gradients = (self._data_term if exact else self._change)(subproblems, trials)
 
         def tell(i: int) -> None:
-            lane, trial = lanes[i], trials[i]
-            gradient = lane.C * gradients[i]
+            subproblem, trial = subproblems[i], trials[i]
+            gradient = subproblem.C * gradients[i]
             gradient[:, :-1] += trial[:, :-1]
             if not self.options.fit_intercept:
                 gradient[:, -1] = 0
             penalty = 0.5 * float(np.vdot(trial[:, :-1], trial[:, :-1]))
-            lane.receive(lane.C * float(values[i]) + penalty, gradient, exact)
+            subproblem.receive(subproblem.C * float(values[i]) + penalty, gradient, exact)
 
-        self.design.workers.map(tell, range(len(lanes)))
+        self.design.workers.map(tell, range(len(subproblems)))
 
-    def curvatures(self, lanes: Sequence[Lane], points: Sequence[F64]) -> list[Curvature]:
-        """Second derivatives of each lane's loss at its point, as weighted Gram matrices."""
-        found: list[Curvature] = []
-        for start in range(0, len(lanes), LANES_AT_ONCE):
-            part = slice(start, start + LANES_AT_ONCE)
-            found += self._curvatures(lanes[part], np.stack(points[part]))
-        return found
+    def curvatures(
+        self, subproblems: Sequence[Subproblem], points: Sequence[F64]
+    ) -> list[Curvature]:
+        """Second derivatives of each subproblem's loss at its point, as weighted Gram matrices."""
+        curvatures: list[Curvature] = []
+        for start in range(0, len(subproblems), SUBPROBLEMS_AT_ONCE):
+            part = slice(start, start + SUBPROBLEMS_AT_ONCE)
+            curvatures += self._curvatures(subproblems[part], np.stack(points[part]))
+        return curvatures
 
     def factor(
-        self, lanes: Sequence[Lane], curvatures: Sequence[Curvature]
+        self, subproblems: Sequence[Subproblem], curvatures: Sequence[Curvature]
     ) -> list[BlockPreconditioner]:
-        """Turn each lane's curvature into a preconditioner at the lane's C.
+        """Turn each subproblem's curvature into a preconditioner at the subproblem's C.
 
-        The curvature may be that of a similar fold; it counts as much as the lane's own would.
+        The curvature of a similar fold is scaled to the weight of the subproblem's own fold.
         """
         totals = self.fold_totals
         tasks = [
-            (lane.C * float(totals[lane.fold] / totals[curvature.fold]), gram)
-            for lane, curvature in zip(lanes, curvatures, strict=True)
+            (subproblem.C * float(totals[subproblem.fold] / totals[curvature.fold]), gram)
+            for subproblem, curvature in zip(subproblems, curvatures, strict=True)
             for gram in curvature.grams
         ]
         centred = self.options.fit_intercept
@@ -122,77 +124,80 @@ class Problem:
             for i, curvature in enumerate(curvatures)
         ]
 
-    def _data_term(self, lanes: Sequence[Lane], thetas: F64) -> tuple[F64, F64]:
-        """Values and gradients in float32; where changes are to follow, anchors too."""
-        n_lanes, k, width = thetas.shape
-        batch = _batch(lanes)
+    def _data_term(self, subproblems: Sequence[Subproblem], thetas: F64) -> tuple[F64, F64]:
+        """Values and gradients in float32; with packed rows, also new expansion points."""
+        n_subproblems, k, width = thetas.shape
+        index = _index(subproblems)
         weights, offsets = self.design.fold_in(thetas.reshape(-1, width))
-        kept = np.empty((2, n_lanes, k, self.design.n_samples if self.fast else 0), np.float32)
+        kept = np.empty(
+            (2, n_subproblems, k, self.design.n_samples if self.packed else 0), np.float32
+        )
 
         def work(x: F32, rows: slice) -> tuple[NDArray[Any], ...]:
             flat = weights @ x.T
             flat += offsets
-            logits = flat.reshape(n_lanes, k, -1)
-            if self.fast:
+            logits = flat.reshape(n_subproblems, k, -1)
+            if self.packed:
                 kept[0, :, :, rows] = logits
-            loss, residuals = self.loss.residuals(logits, batch, rows)
-            if self.fast:
+            loss, residuals = self.loss.residuals(logits, index, rows)
+            if self.packed:
                 kept[1, :, :, rows] = residuals
-            flat = residuals.reshape(n_lanes * k, -1)
+            flat = residuals.reshape(n_subproblems * k, -1)
             return loss, flat @ x, flat.sum(axis=1, dtype=np.float64)
 
         loss, products, sums = self.design.sum_blocks(work)
         gradients = self.design.fold_out(products, sums).reshape(thetas.shape)
-        if self.fast:
-            for i, lane in enumerate(lanes):
-                lane.anchor = Anchor(
-                    lane.trial, kept[0, i], kept[1, i], float(loss[i]), gradients[i]
+        if self.packed:
+            for i, subproblem in enumerate(subproblems):
+                subproblem.expansion = ExpansionPoint(
+                    subproblem.trial, kept[0, i], kept[1, i], float(loss[i]), gradients[i]
                 )
         return loss, gradients
 
-    def _change(self, lanes: Sequence[Lane], thetas: F64) -> tuple[F64, F64]:
-        """Values and gradients from the anchors' and the change since, in bfloat16 products."""
-        n_lanes, k, width = thetas.shape
-        batch = _batch(lanes)
-        anchors = [lane.anchor for lane in lanes if lane.anchor]
-        moves = (thetas - [anchor.theta for anchor in anchors]).reshape(-1, width)
+    def _change(self, subproblems: Sequence[Subproblem], thetas: F64) -> tuple[F64, F64]:
+        """Values and gradients at the expansion points plus the change since, in bfloat16."""
+        n_subproblems, k, width = thetas.shape
+        index = _index(subproblems)
+        expansions = [subproblem.expansion for subproblem in subproblems if subproblem.expansion]
+        moves = (thetas - [expansion.theta for expansion in expansions]).reshape(-1, width)
         weights, offsets = moves[:, :-1].astype(np.float32), moves[:, -1:].astype(np.float32)
 
-        def work(block: FastBlock) -> tuple[F64, F64]:
+        def work(block: PackedRows) -> tuple[F64, F64]:
             flat = block.logits(weights) + offsets
-            logits = flat.reshape(n_lanes, k, -1)
-            for own, anchor in zip(logits, anchors, strict=True):
-                own += anchor.logits[:, block.rows]
-            loss, residuals = self.loss.residuals(logits, batch, block.rows)
-            for own, anchor in zip(residuals, anchors, strict=True):
-                own -= anchor.residuals[:, block.rows]
-            flat = residuals.reshape(n_lanes * k, -1)
+            logits = flat.reshape(n_subproblems, k, -1)
+            for values, expansion in zip(logits, expansions, strict=True):
+                values += expansion.logits[:, block.rows]
+            loss, residuals = self.loss.residuals(logits, index, block.rows)
+            for values, expansion in zip(residuals, expansions, strict=True):
+                values -= expansion.residuals[:, block.rows]
+            flat = residuals.reshape(n_subproblems * k, -1)
             sums = flat.sum(axis=1, dtype=np.float64)[:, None]
             return loss, np.concatenate([block.gradient(flat), sums], axis=1)
 
-        parts = self.design.workers.map(work, self.fast)
+        parts = self.design.workers.map(work, self.packed)
         loss = np.sum([part[0] for part in parts], axis=0)
         change: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
-        gradients = np.stack([anchor.gradient for anchor in anchors])
+        gradients = np.stack([expansion.gradient for expansion in expansions])
         return loss, change.reshape(thetas.shape) + gradients
 
     def _logits(self, thetas: F64) -> F32:
-        n_lanes, k, width = thetas.shape
+        n_subproblems, k, width = thetas.shape
         weights, offsets = self.design.fold_in(thetas.reshape(-1, width))
-        logits = np.empty((n_lanes * k, self.design.n_samples), dtype=np.float32)
+        logits = np.empty((n_subproblems * k, self.design.n_samples), dtype=np.float32)
 
         def work(x: F32, rows: slice) -> None:
             logits[:, rows] = weights @ x.T + offsets
 
         self.design.for_blocks(work)
-        return logits.reshape(n_lanes, k, -1)
+        return logits.reshape(n_subproblems, k, -1)
 
-    def _curvatures(self, lanes: Sequence[Lane], thetas: F64) -> list[Curvature]:
+    def _curvatures(self, subproblems: Sequence[Subproblem], thetas: F64) -> list[Curvature]:
         design, options = self.design, self.options
         logits = self._logits(thetas)
-        logits *= np.float32(self.loss.temper)
+        logits *= np.float32(self.loss.damping)
         seconds = [
-            self.loss.curvature(logits[i : i + 1], _batch([lane])) for i, lane in enumerate(lanes)
+            self.loss.curvature(logits[i : i + 1], _index([subproblem]))
+            for i, subproblem in enumerate(subproblems)
         ]
         rank = min(options.hessian_rank or self.loss.hessian_rank, design.n_features)
         affordable = max(1, options.max_block_bytes // (4 * rank))
@@ -202,24 +207,26 @@ class Problem:
         grams = sample.grams(design, self.spectrum, columns)
         k = self.loss.n_columns
         return [
-            Curvature(lanes[i].fold, basis, tuple(grams[i * k : i * k + k]))
+            Curvature(subproblems[i].fold, basis, tuple(grams[i * k : i * k + k]))
             for i, (basis, _) in enumerate(seconds)
         ]
 
 
-def kin(weights: F32) -> Ints:
-    """Return, for each row of weights, the first row that is much like it, perhaps itself."""
+def similar_folds(weights: F32) -> Ints:
+    """Return, for each row of weights, the first similar row, which may be the row itself."""
     norms = np.linalg.norm(weights, axis=1)
     cosines = (weights @ weights.T) / np.multiply.outer(norms, norms)
-    found: Ints = np.arange(len(weights))
+    similar: Ints = np.arange(len(weights))
     for row in range(len(weights)):
-        for earlier in np.unique(found[:row]):
-            if cosines[row, earlier] >= KINSHIP:
-                found[row] = earlier
+        for earlier in np.unique(similar[:row]):
+            if cosines[row, earlier] >= LEAST_FOLD_COSINE:
+                similar[row] = earlier
                 break
-    return found
+    return similar
 
 
-def _batch(lanes: Sequence[Lane]) -> Batch:
-    folds = np.array([lane.fold for lane in lanes], dtype=np.intp)
-    return Batch(folds, np.array([lane.positive for lane in lanes], dtype=np.int64))
+def _index(subproblems: Sequence[Subproblem]) -> SubproblemIndex:
+    folds = np.array([subproblem.fold for subproblem in subproblems], dtype=np.intp)
+    return SubproblemIndex(
+        folds, np.array([subproblem.class_index for subproblem in subproblems], dtype=np.int64)
+    )

@@ -1,32 +1,34 @@
-"""What a caller may ask of the solver, and what it gives back."""
+"""What callers hand to the solver, checked, and what it gives back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 LossName = Literal["logistic", "squared_hinge"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
+FLOATS = (np.float16, np.float32, np.float64)
 
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """How hard and with which means a path is solved; every default fits ordinary use.
+    """Tolerance, limits and memory of a path.
 
     Attributes
     ----------
     tol : float > 0, or tuple of float
-        For all folds, or for each. A grid point has converged once its predicted remaining
-        decrease of the objective, ``½ gᵀ M g`` under the current inverse-Hessian model ``M``
-        (half the squared Newton decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1),
-        is at most ``tol · objective``. It is thus about a relative error of the objective: as
-        ``M`` only approximates, the true one may be 20 times as large for the largest C.
+        For all folds, or for each. A grid point has converged once the predicted decrease of the
+        objective, ``½ gᵀ M g`` with the approximate inverse Hessian ``M`` (half the squared Newton
+        decrement, Boyd & Vandenberghe, *Convex Optimization*, 9.5.1), is at most
+        ``tol · objective``. The true relative error of the objective may be 20 times as large for
+        the largest C.
     max_iter : int >= 1
         Most passes over X that one grid point may take part in.
     fit_intercept : bool
@@ -34,7 +36,7 @@ class SolverOptions:
     memory_pairs : int >= 1
         Curvature pairs that L-BFGS keeps for each grid point.
     block_rows : int >= 1
-        Rows of X that are in work at once in each thread.
+        Rows of X that a thread computes at a time.
     hessian_rows : int >= 1 or None
         Most rows that weighted Gram blocks are built from; more are thinned by importance. None:
         40,000 for the logistic loss, 20,000 for the squared hinge.
@@ -42,8 +44,8 @@ class SolverOptions:
         Leading eigen-directions of the features' covariance in which the blocks are dense; in
         the others they are diagonal. None: 200 for the logistic loss, 400 for the squared hinge.
     max_block_bytes : int >= 0
-        Most memory for the Hessian blocks of one grid point, above which the shared Gram matrix
-        alone preconditions, and for the rows that blocks are built from.
+        Most memory for the Hessian blocks of one grid point, and for the rows that they are built
+        from. Where it is too little, the shared Gram matrix is the preconditioner.
     max_fast_bytes : int >= 0
         Most memory for a bfloat16 copy of X (4 bytes a number, for both products) where the
         processor multiplies that format faster; above it, all products are in float32.
@@ -66,7 +68,7 @@ class SolverOptions:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that no solve could use."""
+        """Refuse values out of range."""
         if not all(tol > 0 for tol in np.atleast_1d(self.tol)):
             raise ValueError(f"tol must be greater than 0, got {self.tol!r}")
         for name in ("max_iter", "memory_pairs", "block_rows"):
@@ -130,3 +132,87 @@ class PathResult:
     gradient_norm: F64
     converged: NDArray[np.bool_]
     n_passes: int
+
+
+def check_features(X: ArrayLike) -> NDArray[Any]:
+    """Return X as a two-dimensional float array, memory maps and float16 untouched.
+
+    A matrix that reads its rows as it is sliced (it has ``blocks``, as ``FeatureSet.X``) stays one.
+    """
+    is_matrix = isinstance(X, np.ndarray) or hasattr(X, "blocks")
+    array: NDArray[Any] = X if is_matrix else np.asarray(X)  # type: ignore[assignment]
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"X must be a non-empty array (n_samples, n_features), got {array.shape}")
+    if array.dtype not in FLOATS:
+        if array.dtype.kind not in "biu":
+            raise ValueError(f"X must hold real numbers, got dtype {array.dtype}")
+        return array.astype(np.float32)
+    return array
+
+
+def check_labels(y: ArrayLike, n_samples: int) -> tuple[NDArray[Any], Ints]:
+    """Return the sorted classes and each sample's class number."""
+    labels = np.asarray(y)
+    if labels.shape != (n_samples,):
+        raise ValueError(f"y must have shape ({n_samples},) to go with X, got {labels.shape}")
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class only ({classes[0]!r}); a classifier needs two or more")
+    return classes, codes.astype(np.int64)
+
+
+def check_grid(C: float | Sequence[float] | NDArray[Any]) -> F64:
+    """Return the grid as float64 ``(n_C,)``."""
+    grid = np.atleast_1d(np.asarray(C, dtype=np.float64))
+    if grid.ndim != 1 or not len(grid):
+        raise ValueError(f"C must be a number or a non-empty list of numbers, got {C!r}")
+    if not (np.isfinite(grid).all() and (grid > 0).all()):
+        raise ValueError(f"every C must be a finite number greater than 0, got {grid.tolist()}")
+    return grid
+
+
+def check_loss(loss: str) -> LossName:
+    """Return a known loss name."""
+    for name in get_args(LossName):
+        if loss == name:
+            return name  # type: ignore[no-any-return]
+    raise ValueError(f"loss must be one of {', '.join(get_args(LossName))}; got {loss!r}")
+
+
+def check_weights(weights: ArrayLike | None, codes: Ints) -> F32 | None:
+    """Return weights ``(n_folds, n_samples)``; every class needs some weight in every fold."""
+    if weights is None:
+        return None
+    array = np.atleast_2d(np.asarray(weights, dtype=np.float32))
+    if array.ndim != 2 or array.shape[1] != len(codes):
+        raise ValueError(
+            f"sample_weight must have shape ({len(codes)},) or (n_folds, {len(codes)}), "
+            f"got {np.shape(weights)}"
+        )
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError("sample_weight must be finite and not negative")
+    for fold, row in enumerate(array):
+        totals = np.bincount(codes, weights=row)
+        if (totals <= 0).any():
+            missing = int(np.argmin(totals))
+            raise ValueError(
+                f"class number {missing} has no sample with a positive weight in fold {fold}"
+            )
+    return array
+
+
+def check_vector(values: ArrayLike | None, n_features: int, name: str) -> F32:
+    """Return ``center`` or ``scale`` as float32 ``(n_features,)``.
+
+    A zero scale becomes infinite, which leaves the feature out.
+    """
+    if values is None:
+        return np.full(n_features, 0 if name == "center" else 1, dtype=np.float32)
+    vector = np.array(values, dtype=np.float32)
+    if vector.shape != (n_features,) or not np.isfinite(vector).all():
+        raise ValueError(f"{name} must hold {n_features} finite numbers, got {vector.shape}")
+    if name == "scale":
+        if (vector < 0).any():
+            raise ValueError("scale must not be negative")
+        vector[vector == 0] = np.inf
+    return vector

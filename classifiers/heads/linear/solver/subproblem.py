@@ -1,4 +1,4 @@
-"""One optimisation problem of the batch: L-BFGS that is asked for a point, then told its value."""
+"""One optimisation of the batch: L-BFGS that proposes a point and is then told its value."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .pairs import CurvaturePairs
-from .precondition import Preconditioner
+from .curvature_pairs import CurvaturePairs
+from .preconditioner import Preconditioner
 from .solver_options import F32, F64
 
 ARMIJO = 1e-4
-# Rounding of float32 logits shifts an objective by about this much of itself.
+# Relative rounding error of an objective from float32 logits.
 NOISE = 2e-7
 MAX_BACKTRACKS = 15
-# Steps in a row that gain less than the noise: the optimum, as far as float32 can tell.
+# After so many steps in a row that gain less than the noise, float32 resolves no further decrease.
 MAX_IDLE = 6
-# A lane that stops gaining has converged if no more than this share of its objective is left, and
-# if rounding hides no more than that.
+# A subproblem without further decrease has converged if the predicted decrease and the rounding
+# error are at most this share of its objective.
 RESOLVED = 1e-5
-# Products in bfloat16 err by about 4e-3 of the move away from the anchor: once the predicted
-# decrease is this small a share of what was gained since the anchor, a new one is due.
-ANCHOR_SHARE = 5e-3
+# Products in bfloat16 have an error of about 4e-3 of the distance from the expansion point. A new
+# point is due once the predicted decrease is below this share of the decrease since the last one.
+EXPANSION_SHARE = 5e-3
 
 
 @dataclass(frozen=True)
-class Anchor:
-    """A point at which the data term is known in float32; near it, only changes are computed.
+class ExpansionPoint:
+    """A point where the data term was computed in float32; near it, only changes are computed.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Solution:
-    """What is kept of a lane that has left the batch: not its pairs, blocks and anchor.
+class SubproblemSolution:
+    """The result of a subproblem that has left the batch, without the solver's state.
 
     Attributes
     ----------
@@ -69,23 +69,21 @@ class Solution:
 
 
 @dataclass(eq=False)
-class Lane:
-    """L-BFGS on ``theta (k, d + 1)``.
+class Subproblem:
+    """L-BFGS on ``theta (k, d + 1)``, with a preconditioner in place of the scaled identity.
 
-    The preconditioner takes the place of the scaled identity, so the pairs only correct what it
-    misses. ``rounding`` is about what float32 may hide of the objective. The lane keeps nothing
-    waiting: each pass over X evaluates every lane of the batch at that lane's own trial point,
-    whether it is a full step or a shortened one.
+    Each pass over X evaluates every subproblem of the batch at its own ``trial``, be it a full step
+    or a shortened one. ``rounding`` is the absolute rounding error of the objective.
     """
 
     C: float
     fold: int
-    positive: int
+    class_index: int
     trial: F64
     precondition: Preconditioner
     memory_pairs: int
     rounding: float = 0.0
-    anchor: Anchor | None = None
+    expansion: ExpansionPoint | None = None
     theta: F64 = field(init=False)
     objective: float = field(init=False, default=np.inf)
     gradient: F64 = field(init=False)
@@ -116,9 +114,16 @@ class Lane:
         return bool(np.isfinite(self.objective))
 
     @property
-    def solution(self) -> Solution:
-        """Where the lane stands."""
-        return Solution(self.theta, self.gradient, self.objective, self.n_passes, self.converged)
+    def needs_exact_pass(self) -> bool:
+        """Whether the trial must be evaluated in float32."""
+        return self.wants_exact or self.expansion is None
+
+    @property
+    def solution(self) -> SubproblemSolution:
+        """The current point, as a result."""
+        return SubproblemSolution(
+            self.theta, self.gradient, self.objective, self.n_passes, self.converged
+        )
 
     def receive(self, objective: float, gradient: F64, exact: bool = True) -> None:
         """Take the value and gradient at ``trial`` and choose the next trial."""
@@ -141,13 +146,13 @@ class Lane:
         self._idle = 0
         self.trial = self.theta
 
-    def check_anchor(self) -> None:
-        """Ask for a new anchor where the present one has become too coarse."""
-        if self.anchor is None or not self.started or self.is_exact:
+    def check_expansion(self) -> None:
+        """Ask for a new expansion point where the present one is too far away."""
+        if self.expansion is None or not self.started or self.is_exact:
             return
-        gained = self.anchor.objective(self.C) / abs(self.objective) - 1
-        coarse = self.decrement < ANCHOR_SHARE * gained or bool(self._backtracks)
-        if (coarse and self.anchor.theta is not self.theta) or self.finished:
+        gained = self.expansion.objective(self.C) / abs(self.objective) - 1
+        coarse = self.decrement < EXPANSION_SHARE * gained or bool(self._backtracks)
+        if (coarse and self.expansion.theta is not self.theta) or self.finished:
             self.confirm()
 
     def rebuild(self, precondition: Preconditioner) -> None:
@@ -160,21 +165,21 @@ class Lane:
         self.aim()
 
     def settle(self, tol: float, least: float) -> None:
-        """Note whether the lane is finished, and whether it has converged or is stuck.
+        """Note whether the subproblem is finished, and whether it has converged or is stuck.
 
         Parameters
         ----------
         tol : float
-            Relative decrease that may be left.
+            Largest predicted decrease, relative to the objective.
         least : float
-            What the decrease is relative to where the objective itself is smaller.
+            Replaces a smaller objective in that ratio.
         """
         size = max(abs(self.objective), least)
-        left = self.decrement * abs(self.objective)
-        self.finished = self.started and (self.stalled or left <= tol * size)
-        enough = max(tol, RESOLVED) * size
-        self.stuck = self.finished and left > enough
-        self.converged = self.finished and max(left, self.rounding) <= enough
+        decrease = self.decrement * abs(self.objective)
+        self.finished = self.started and (self.stalled or decrease <= tol * size)
+        bound = max(tol, RESOLVED) * size
+        self.stuck = self.finished and decrease > bound
+        self.converged = self.finished and max(decrease, self.rounding) <= bound
 
     def aim(self) -> None:
         """Set the direction and the full-step trial from the current point."""
@@ -206,8 +211,9 @@ class Lane:
             self.stalled = not self._pairs
             self._pairs.clear()
             return self.aim()
+        # The minimum of the parabola through both values with the slope at the start.
         excess = objective - self.objective - self._step * self._slope
-        best = -self._slope * self._step**2 / (2 * excess) if np.isfinite(excess) else 0.0
-        self._step = float(np.clip(best, 0.1 * self._step, 0.5 * self._step))
+        minimum = -self._slope * self._step**2 / (2 * excess) if np.isfinite(excess) else 0.0
+        self._step = float(np.clip(minimum, 0.1 * self._step, 0.5 * self._step))
         self.trial = self.theta + self._step * self._direction
         return None

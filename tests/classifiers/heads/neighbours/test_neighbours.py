@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featx.classifiers.heads import bf16_matmul as products
-from featx.classifiers.heads.linear.solver.fast_products import multiplies_bfloat16
+from featx.classifiers.heads.matmul import bf16_matmul
+from featx.classifiers.heads.matmul.bf16_matmul import multiplies_bfloat16
 from featx.classifiers.heads.neighbours import neighbours
 from featx.classifiers.heads.neighbours.knn import KNNHead
 from featx.classifiers.heads.neighbours.neighbours import Search
@@ -31,7 +31,7 @@ def distances(queries, samples):
 @bfloat16
 @pytest.mark.parametrize(("n_samples", "spread"), [(20, 1.0), (900, 1.0), (900, 0.1), (900, 0.03)])
 def test_fast_search_finds_the_nearest(monkeypatch, spread, n_samples):
-    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(bf16_matmul, "LARGE", 0)
     samples, queries = make(n_samples, spread)
     nearest, distance = Search(samples, len(queries)).nearest(queries, 7)
     exact = distances(queries, samples)
@@ -45,7 +45,7 @@ def test_fast_search_finds_the_nearest(monkeypatch, spread, n_samples):
 
 @bfloat16
 def test_rows_that_bfloat16_cannot_settle_are_searched_again(monkeypatch):
-    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(bf16_matmul, "LARGE", 0)
     samples, queries = make(900, 1e-3)
     counted = []
     exactly = Search._exactly
@@ -72,5 +72,5 @@ def test_more_neighbours_than_samples_are_all_of_them(digits):
 def test_knn_predicts_the_same_by_either_search(monkeypatch, digits):
     head = KNNHead(9).fit(digits.X, digits.y)
     exact = head.predict_proba(digits.X_test)
-    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(bf16_matmul, "LARGE", 0)
     np.testing.assert_allclose(head.predict_proba(digits.X_test), exact, atol=1e-5)

@@ -1,12 +1,12 @@
-"""Which second derivatives serve which grid points and folds."""
+"""The curvature cache: which second derivatives serve which grid points and folds."""
 
 import numpy as np
 import pytest
 
 from featx.classifiers.heads.linear.solver import SolverOptions, problem, solve_path
-from featx.classifiers.heads.linear.solver.curvature_cache import KnownCurvatures
-from featx.classifiers.heads.linear.solver.problem import kin
-from featx.classifiers.heads.linear.solver.row_blocks import Curvature
+from featx.classifiers.heads.linear.solver.hessian_blocks import Curvature
+from featx.classifiers.heads.linear.solver.problem import similar_folds
+from featx.classifiers.heads.linear.solver.schedule import CurvatureCache
 
 
 def curvature(fold=0):
@@ -14,26 +14,26 @@ def curvature(fold=0):
 
 
 def test_the_nearest_from_below_serves_up_to_the_ratio():
-    known = KnownCurvatures(reuse_ratio=9.0)
+    cache = CurvatureCache(reuse_ratio=9.0)
     first, second = curvature(), curvature()
-    known.add((0, 1), 1.0, first)
-    known.add((0, 1), 3.0, second)
-    assert known.find((0, 1), 0.5) is None
-    assert known.find((0, 1), 1.0) is first
-    assert known.find((0, 1), 2.9) is first
-    assert known.find((0, 1), 27.0) is second
-    assert known.find((0, 1), 27.1) is None
-    assert known.find((0, 2), 1.0) is None
-    assert known.find((1, 1), 1.0) is None
+    cache.add((0, 1), 1.0, first)
+    cache.add((0, 1), 3.0, second)
+    assert cache.find((0, 1), 0.5) is None
+    assert cache.find((0, 1), 1.0) is first
+    assert cache.find((0, 1), 2.9) is first
+    assert cache.find((0, 1), 27.0) is second
+    assert cache.find((0, 1), 27.1) is None
+    assert cache.find((0, 2), 1.0) is None
+    assert cache.find((1, 1), 1.0) is None
 
 
-def test_folds_of_a_split_are_kin_and_disjoint_halves_are_not():
+def test_folds_of_a_split_are_similar_and_disjoint_halves_are_not():
     n = 1000
     rows = np.arange(n)
     folds = np.stack([rows % 5 != k for k in range(5)]).astype(np.float32)
-    assert kin(folds).tolist() == [0] * 5
+    assert similar_folds(folds).tolist() == [0] * 5
     halves = np.stack([rows < n // 2, rows >= n // 2, rows < n // 2 - 50]).astype(np.float32)
-    assert kin(halves).tolist() == [0, 1, 0]
+    assert similar_folds(halves).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
@@ -47,12 +47,14 @@ def test_folds_that_share_second_derivatives_reach_their_own_optima(loss, monkey
     monkeypatch.setattr(
         problem.Problem,
         "_curvatures",
-        lambda self, lanes, thetas: taken.extend(lanes) or ours(self, lanes, thetas),
+        lambda self, subproblems, thetas: (
+            taken.extend(subproblems) or ours(self, subproblems, thetas)
+        ),
     )
     options = SolverOptions(tol=1e-8)
     shared = solve_path(X, y, [0.1, 1.0, 50.0], loss, weights, options=options)
     n_shared = len(taken)
-    monkeypatch.setattr(problem, "KINSHIP", 2.0)
+    monkeypatch.setattr(problem, "LEAST_FOLD_COSINE", 2.0)
     alone = solve_path(X, y, [0.1, 1.0, 50.0], loss, weights, options=options)
     assert shared.converged.all()
     assert 0 < n_shared <= (len(taken) - n_shared) / 4

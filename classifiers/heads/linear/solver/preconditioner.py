@@ -1,4 +1,4 @@
-"""Approximate inverse Hessians: one Gram matrix for a whole path, weighted blocks for one lane."""
+"""Approximate inverse Hessians from the Gram matrix of the features, one for a whole path."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import ssyrk
 
+from ...matmul.bf16_matmul import Bf16Product
 from .design import Design, spans
-from .fast_products import FastProduct
 from .solver_options import F32, F64
 
 CHUNK = 1024
@@ -19,7 +19,7 @@ MOMENT_RANGES = 4
 
 
 class Preconditioner(Protocol):
-    """A symmetric positive definite map from gradients to steps, ``(k, d + 1)`` each."""
+    """A symmetric class_index definite map from gradients to steps, ``(k, d + 1)`` each."""
 
     def __call__(self, gradient: F64) -> F64:
         """Multiply by the approximate inverse Hessian."""
@@ -37,20 +37,20 @@ class GramSpectrum:
         Largest first, per unit of sample weight.
     mean : float64 (d,)
         Zero where no intercept is fitted.
-    fast : FastProduct or None
+    product : Bf16Product or None
         Multiplies rows by the vectors in bfloat16.
     """
 
     vectors: F32
     values: F64
     mean: F64
-    fast: FastProduct | None = None
+    product: Bf16Product | None = None
 
     @classmethod
     def of(cls, design: Design, max_rows: int, centred: bool) -> GramSpectrum:
         """Factor the covariance of at most ``max_rows`` evenly spaced rows.
 
-        In one thread: BLAS' threads mostly wait for each other in an eigendecomposition, busily.
+        The eigendecomposition runs in one thread: BLAS' threads would mostly wait for each other.
         """
         step = -(-design.n_samples // max_rows)
         rows = np.arange(0, design.n_samples, step)
@@ -62,15 +62,15 @@ class GramSpectrum:
         leading = np.ascontiguousarray(vectors[:, order], dtype=np.float32)
         return cls(leading, np.maximum(values[order], 0), mean)
 
-    def turn(self, rows: F32, out: F32) -> None:
-        """Write ``rows (m, d) @ vectors``; what is built from them only preconditions."""
-        if self.fast:
-            self.fast.into(rows, out)
+    def rotate_rows(self, rows: F32, out: F32) -> None:
+        """Write ``rows (m, d) @ vectors``, in bfloat16 where that is faster."""
+        if self.product:
+            self.product.into(rows, out)
         else:
             np.matmul(rows, self.vectors, out=out)
 
     def rotate(self, features: F64) -> F64:
-        """Turn ``(k, d)`` into the eigenbasis; scaled first, as gradients may leave float32."""
+        """Rotate ``(k, d)`` into the eigenbasis; scaled, as gradients may exceed float32."""
         size = float(np.abs(features).max()) or 1.0
         return ((features / size).astype(np.float32) @ self.vectors).astype(np.float64) * size
 

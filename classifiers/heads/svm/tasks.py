@@ -1,4 +1,4 @@
-"""What a kernel machine is trained on, and what training finds."""
+"""What SVMs are trained on, and the dual coefficients that training gives."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..row_blocks import Floats, Ints
-from .one_vs_one import Machine, pairs
+from .one_vs_one import OneVsOneModel, pairs
 
 
 @dataclass(frozen=True)
 class Task:
-    """One machine to train.
+    """One SVM to train.
 
     Attributes
     ----------
     gamma, C : float
     rows : ndarray of bool, shape (n_samples,), or None
-        Samples to train on, in the order of ``Sorted.X``; all if None.
+        Samples to train on, in the order of ``SortedSamples.X``; all if None.
     """
 
     gamma: float
@@ -29,7 +29,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedSamples:
     """Training samples sorted by class.
 
     Attributes
@@ -45,27 +45,32 @@ class Sorted:
     y: Ints
     weight: NDArray[np.float64]
 
+    def positions(self, labels: Sequence[int]) -> Ints:
+        """Return the rows of several classes, one class after the other."""
+        bounds = [np.searchsorted(self.y, (label, label + 1)) for label in labels]
+        return np.concatenate([np.arange(start, stop) for start, stop in bounds])
+
 
 @dataclass(frozen=True)
 class Limits:
-    """When libsvm may stop: its tolerance, and its most iterations (-1: no limit)."""
+    """When training stops: libsvm's tolerance, and the most iterations (-1: libsvm's own limit)."""
 
     tol: float = 1e-3
     max_iter: int = -1
 
 
 @dataclass(frozen=True)
-class GroupSolution:
-    """What libsvm found for one task among some classes, in libsvm's own signs.
+class GroupDual:
+    """Dual coefficients of one task among some of the classes, in libsvm's own signs.
 
     Attributes
     ----------
     labels : ndarray of int64, shape (n_labels,)
         The classes, ascending.
     support : ndarray of int64, shape (n_support,)
-        Rows of ``Sorted.X``.
-    own : ndarray of int64, shape (n_support,)
-        Each one's class.
+        Rows of ``SortedSamples.X``.
+    support_labels : ndarray of int64, shape (n_support,)
+        The class of each support vector.
     dual : ndarray of float64, shape (n_labels - 1, n_support)
     intercept : ndarray of float64, shape (n_pairs,)
     n_iter : int
@@ -74,14 +79,14 @@ class GroupSolution:
 
     labels: Ints
     support: Ints
-    own: Ints
+    support_labels: Ints
     dual: NDArray[np.float64]
     intercept: NDArray[np.float64]
     n_iter: int
     converged: bool
 
 
-class Solution:
+class DualCoefficients:
     """The coefficients of all pairs of classes, gathered group by group.
 
     Attributes
@@ -95,16 +100,15 @@ class Solution:
 
     def __init__(self, n_classes: int, n_samples: int) -> None:
         self._column = {pair: column for column, pair in enumerate(pairs(n_classes))}
-        self._n_classes = n_classes
         self.dual = np.zeros((n_classes - 1, n_samples))
         self.intercept = np.zeros(len(self._column))
         self.n_iter = 0
         self.converged = True
 
-    def add(self, group: GroupSolution) -> None:
-        """Write a group's coefficients to where its pairs stand among all classes."""
+    def add(self, group: GroupDual) -> None:
+        """Write a group's coefficients to the places of its pairs among all classes."""
         for label in group.labels:
-            columns = np.flatnonzero(group.own == label)
+            columns = np.flatnonzero(group.support_labels == label)
             opponents = group.labels[group.labels != label]
             rows = np.where(opponents > label, opponents - 1, opponents)
             self.dual[np.ix_(rows, group.support[columns])] = group.dual[:, columns]
@@ -114,25 +118,27 @@ class Solution:
         self.converged = self.converged and group.converged
 
     def support(self) -> Ints:
-        """Return the support vectors' rows in ``Sorted.X``."""
+        """Return the support vectors' rows in ``SortedSamples.X``."""
         return np.flatnonzero(self.dual.any(axis=0))
 
 
-def machines(samples: Sorted, solutions: Sequence[Solution], gamma: float) -> list[Machine]:
-    """Return a machine of each solution; all share the support vectors of any, in one array.
+def kernel_models(
+    samples: SortedSamples, duals: Sequence[DualCoefficients], gamma: float
+) -> list[OneVsOneModel]:
+    """Return a model for each set of coefficients; all share one array of support vectors.
 
     They are in the samples' float format.
     """
-    kept = np.unique(np.concatenate([solution.support() for solution in solutions]))
+    kept = np.unique(np.concatenate([dual.support() for dual in duals]))
     vectors, dtype = samples.X[kept], samples.X.dtype
-    counts = np.bincount(samples.y[kept], minlength=len(solutions[0].dual) + 1)
+    counts = np.bincount(samples.y[kept], minlength=len(duals[0].dual) + 1)
     return [
-        Machine(
+        OneVsOneModel(
             vectors,
             counts,
-            np.ascontiguousarray(solution.dual[:, kept], dtype),
-            solution.intercept.astype(dtype),
+            np.ascontiguousarray(dual.dual[:, kept], dtype),
+            dual.intercept.astype(dtype),
             gamma,
         )
-        for solution in solutions
+        for dual in duals
     ]

@@ -1,4 +1,4 @@
-"""Weighted Gram blocks: the diagonal blocks of a lane's Hessian, from a sample of rows."""
+"""Diagonal blocks of a subproblem's Hessian: weighted Gram matrices of a sample of rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy.linalg.blas import ssyrk
 from scipy.linalg.lapack import spotrf, strtri
 
 from .design import Design, spans
-from .precondition import GramSpectrum, with_intercept
+from .preconditioner import GramSpectrum, with_intercept
 from .solver_options import F32, F64
 
 CHUNK = 2048
-# Each thread holds four arrays of so many whole rows while it turns them.
-TURNED_ROWS = 512
+# Rows that a thread rotates at a time; it holds four arrays of them.
+ROTATED_ROWS = 512
 # Second derivatives below this are rounding; a column with no larger one has no curvature.
 NEGLIGIBLE = 1e-6
 
@@ -43,7 +43,7 @@ class WeightedGram:
 
     @classmethod
     def of(cls, lead: F32, weights: F32, diagonal: F32, first: F64) -> WeightedGram:
-        """Accumulate the dense part over rows ``(m, r)``; the sums that columns share are given."""
+        """Accumulate the dense part over the leading directions ``(m, r)`` of the rows."""
         rank = lead.shape[1]
         matrix = np.zeros((rank, rank), dtype=np.float32, order="F")
         for start in range(0, len(lead), CHUNK):
@@ -73,8 +73,7 @@ class Block:
     Attributes
     ----------
     inverse_factor : float32 (r, r) or None
-        Of the leading directions' Cholesky factor; None stands for a block without curvature,
-        where the penalty is all.
+        Of the leading directions' Cholesky factor; None where the data term has no curvature.
     diagonal : float32 (d - r,)
         Of the other directions.
     total : float
@@ -88,7 +87,7 @@ class Block:
     mean: F64
 
     def solve(self, gradient: F64, shift: float) -> tuple[F64, float]:
-        """Turn a rotated gradient ``(d,)`` and the intercept's into a step and the intercept's."""
+        """Return the steps of the rotated weights ``(d,)`` and of the intercept."""
         if self.inverse_factor is None:
             return gradient, 0.0
         centred = gradient - shift * self.mean
@@ -114,10 +113,10 @@ class BlockPreconditioner:
         spectrum = self.spectrum
         columns = self.basis.T @ gradient
         shifts = columns[:, -1] if self.fit_intercept else np.zeros(len(columns))
-        turned = spectrum.rotate(columns[:, :-1] - shifts[:, None] * spectrum.mean)
+        rotated = spectrum.rotate(columns[:, :-1] - shifts[:, None] * spectrum.mean)
         solved = [
             block.solve(row, float(shift))
-            for block, row, shift in zip(self.blocks, turned, shifts, strict=True)
+            for block, row, shift in zip(self.blocks, rotated, shifts, strict=True)
         ]
         step = spectrum.rotate_back(np.stack([part for part, _ in solved]))
         offsets = np.array([offset for _, offset in solved])
@@ -126,7 +125,7 @@ class BlockPreconditioner:
 
 @dataclass(frozen=True)
 class Curvature:
-    """Second derivatives of one lane's loss: a weighted Gram matrix for each rotated column."""
+    """Second derivatives of one subproblem's loss: a weighted Gram matrix for each column."""
 
     fold: int
     basis: F64
@@ -135,7 +134,7 @@ class Curvature:
 
 @dataclass(frozen=True)
 class RowSample:
-    """How many rows second derivatives are taken on, and in how many leading directions."""
+    """The size of the sample that Hessian blocks are built from."""
 
     max_rows: int
     rank: int
@@ -155,11 +154,12 @@ class RowSample:
         )
 
     def draw(self, seconds: Sequence[F32]) -> tuple[NDArray[np.intp], F64]:
-        """Keep at most about ``max_rows`` rows, by importance, so that sums stay unbiased.
+        """Draw about ``max_rows`` rows by importance; return them and their probabilities.
 
-        A row is kept with a probability in proportion to its share of every column's second
-        derivatives, at most 1: Poisson sampling as in sub-sampled Newton methods (Xu et al.,
-        *NeurIPS* 2016). One sample serves all columns, so that it is rotated once.
+        A row's probability is proportional to its share of the columns' second derivatives, at most
+        1: Poisson sampling as in sub-sampled Newton methods (Xu et al., *NeurIPS* 2016). Weights of
+        one over the probability keep sums unbiased. All columns share one sample, which is rotated
+        once.
         """
         share = np.zeros(len(seconds[0]))
         for second in seconds:
@@ -176,7 +176,7 @@ class RowSample:
 def rotated_sums(
     design: Design, spectrum: GramSpectrum, rows: NDArray[np.intp], weights: F32, rank: int
 ) -> tuple[F32, F64, F64]:
-    """Turn some rows into the eigenbasis, ``z = (x - mean) V``, and sum them for each column.
+    """Rotate rows into the eigenbasis, ``z = (x - mean) V``, and sum them for each column.
 
     Returns
     -------
@@ -194,22 +194,22 @@ def rotated_sums(
         x = design.rows(rows[span])
         x -= mean
         z = np.empty_like(x)
-        spectrum.turn(x, z)
+        spectrum.rotate_rows(x, z)
         lead[span] = z[:, :rank]
-        own, tail = weights[:, span], z[:, rank:]
-        return own @ z, own @ (tail * tail)
+        w, tail = weights[:, span], z[:, rank:]
+        return w @ z, w @ (tail * tail)
 
-    parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // TURNED_ROWS)))
+    parts = design.workers.map(work, spans(len(rows), max(1, len(rows) // ROTATED_ROWS)))
     first: F64 = np.sum([part[0] for part in parts], axis=0, dtype=np.float64)
     squares: F64 = np.sum([part[1] for part in parts], axis=0, dtype=np.float64)
     return lead, first, squares
 
 
 def inverse_cholesky(matrix: F32) -> F32:
-    """Return ``L⁻¹`` with ``L Lᵀ = matrix + I``; rounding that breaks it is met by a larger ridge.
+    """Return the inverse of ``L``, ``L L.T = matrix + I``; a failing factorisation adds ridge.
 
-    Applying ``L⁻ᵀ L⁻¹`` stays positive definite in float32 whatever the conditioning, which an
-    explicit inverse would not, and is two products, which BLAS does faster than two solves.
+    The product of the inverse factors is positive definite in float32 whatever the conditioning,
+    unlike an explicit inverse; and BLAS multiplies faster than it solves triangular systems.
     """
     diagonal = np.arange(len(matrix))
     matrix[diagonal, diagonal] += 1

@@ -10,25 +10,25 @@ from numpy.typing import NDArray
 
 from ....cache.errors import ModelFileError
 from ..base import Head
-from ..bf16_matmul import is_large
 from ..calibration import fit_temperature, probabilities
 from ..held_out import calibration_folds
+from ..matmul.bf16_matmul import is_large
 from ..parameter_checks import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype, iter_blocks
 from ..serialisation import ArrayRule
 from ..training_data import Training
-from .one_vs_one import Machine, logits_together, union
-from .svm_problem import Limits, Solution, Sorted, Task, machines
-from .svm_solve import solve_tasks
+from .one_vs_one import OneVsOneModel, shared_logits, with_shared_vectors
+from .tasks import DualCoefficients, Limits, SortedSamples, Task, kernel_models
+from .train import train_tasks
 
 
 class RBFSVMHead(Head):
     """Support vector machine with the kernel ``exp(-gamma |x - z|^2)``, one class against one.
 
-    Its decisions equal scikit-learn's ``SVC(break_ties=True)``. Its probabilities are those of the
-    pairs of classes, coupled, with one temperature (for two classes: the sigmoid of the decision
-    times the temperature). It is fitted to held-out samples: a fifth of them where there are 5,000,
-    else three folds.
+    Its decisions equal those of scikit-learn's ``SVC(break_ties=True)``. Its probabilities couple
+    those of the pairs of classes, with one temperature; for two classes, they are the sigmoid of
+    the decision times the temperature. The temperature is fitted to samples that were held out: a
+    fifth of the samples where there are 5,000 or more, else three folds.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ class RBFSVMHead(Head):
     tol : float
         libsvm's stopping tolerance.
     max_iter : int
-        libsvm's most iterations for a pair of classes; -1 sets no limit.
+        Most iterations for a pair of classes; -1 is libsvm's limit, which is 10,000,000 or 100 for
+        each sample.
 
     Attributes
     ----------
@@ -53,6 +54,7 @@ class RBFSVMHead(Head):
     intercept_ : ndarray, shape (n_pairs,)
     gamma_ : float
     n_iter_ : int
+        Iterations of the slowest pair of classes.
     converged_ : bool
     """
 
@@ -103,18 +105,18 @@ class RBFSVMHead(Head):
         fit_heads(heads, data)
 
     @property
-    def _machine(self) -> Machine:
-        return Machine(
+    def _model(self) -> OneVsOneModel:
+        return OneVsOneModel(
             self.support_vectors_, self.n_support_, self.dual_coef_, self.intercept_, self.gamma_
         )
 
     def _decide(self, block: Floats) -> Floats:
-        machine = self._machine.astype(block.dtype)
-        return machine.logits(machine.kernel(block))
+        model = self._model.astype(block.dtype)
+        return model.logits(model.kernel(block))
 
     def _vote(self, block: Floats) -> Floats:
-        machine = self._machine.astype(block.dtype)
-        return machine.decide(machine.kernel(block))
+        model = self._model.astype(block.dtype)
+        return model.decide(model.kernel(block))
 
     def _decision_width(self) -> int:
         n_classes = len(self.n_support_)
@@ -133,22 +135,25 @@ class RBFSVMHead(Head):
         is_one_kernel = len({head.gamma_ for head in heads}) == 1 and len(rows) == len(heads) > 1
         if not is_one_kernel or not is_large(X.shape[0], first.support_vectors_):
             return [head._probabilities(X) for head in heads]
-        found = union([head._machine.astype(compute_dtype(X.dtype)) for head in heads], rows)
+        dtype = compute_dtype(X.dtype)
+        models = with_shared_vectors([head._model.astype(dtype) for head in heads], rows)
 
         def decide(block: Floats) -> Floats:
-            kernel = found[0].kernel(block)
-            return np.concatenate([machine.logits(kernel) for machine in found], axis=1)
+            kernel = models[0].kernel(block)
+            return np.concatenate([model.logits(kernel) for model in models], axis=1)
 
         logits = np.split(first._decision(X, decide), len(heads), axis=1)
         return [
-            probabilities(own, head.temperature_) for own, head in zip(logits, heads, strict=True)
+            probabilities(values, head.temperature_)
+            for values, head in zip(logits, heads, strict=True)
         ]
 
-    def _set_solution(self, solution: Solution, machine: Machine, temperature: float) -> None:
-        self.support_vectors_, self.n_support_ = machine.vectors, machine.counts
-        self.dual_coef_, self.intercept_ = machine.dual, machine.intercept
-        self.gamma_, self.temperature_ = machine.gamma, temperature
-        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
+    def _set_model(self, dual: DualCoefficients, model: OneVsOneModel, temperature: float) -> None:
+        self.support_vectors_, self.n_support_ = model.vectors, model.counts
+        self.dual_coef_, self.intercept_ = model.dual, model.intercept
+        self.gamma_, self.temperature_ = model.gamma, temperature
+        self.n_iter_, self.converged_ = dual.n_iter, dual.converged
+        self._support_rows = dual.support()
 
     def _restore(self, found: Any) -> None:
         super()._restore(found)
@@ -172,25 +177,27 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     fold = _fold_numbers(data)
     # Sorted by class, then fold: a fold's part of a class is one run of rows.
     order = np.lexsort((fold, data.y))
-    samples = Sorted(first._scaled_all(data)[order], data.y[order], data.weights[order])
-    variance = _variance(samples.X)
+    samples = SortedSamples(first._scaled_all(data)[order], data.y[order], data.weights[order])
     held_out = [fold[order] == i for i in range(int(fold.max()) + 1)]
+    variance = _variance(samples.X)
+    for head in heads:
+        head.gamma_ = _gamma(head, variance, samples.X.shape[1])
     tasks = [
-        Task(_gamma(head, variance, samples.X.shape[1]), float(head.C), rows)
+        Task(head.gamma_, float(head.C), rows)
         for head in heads
-        for rows in (None, *(~rows for rows in held_out))
+        for rows in (None, *(~mask for mask in held_out))
     ]
-    solutions = solve_tasks(samples, tasks, Limits(first.tol, first.max_iter))
+    duals = train_tasks(samples, tasks, Limits(first.tol, first.max_iter))
+    # For each head, the coefficients of all samples, then those of its folds.
     step = 1 + len(held_out)
-    whole, folds = solutions[::step], [solutions[i::step] for i in range(1, step)]
-    for gamma in sorted({task.gamma for task in tasks}):
-        places = [i for i in range(len(heads)) if tasks[i * step].gamma == gamma]
-        own = [[fold[i] for i in places] for fold in folds]
-        temperatures = _calibrate(samples, own, held_out, gamma) if own else [1.0] * len(places)
-        for i, temperature in zip(places, temperatures, strict=True):
-            (machine,) = machines(samples, [whole[i]], gamma)
-            heads[i]._support_rows = whole[i].support()
-            heads[i]._set_solution(whole[i], machine, temperature)
+    by_head = [duals[i : i + step] for i in range(0, len(duals), step)]
+    for gamma in {head.gamma_ for head in heads}:
+        members = [i for i, head in enumerate(heads) if head.gamma_ == gamma]
+        folds = list(zip(*(by_head[i][1:] for i in members), strict=True))
+        temperatures = _calibrate(samples, folds, held_out, gamma)
+        for i, temperature in zip(members, temperatures or [1.0] * len(members), strict=True):
+            (model,) = kernel_models(samples, [by_head[i][0]], gamma)
+            heads[i]._set_model(by_head[i][0], model, temperature)
 
 
 def _fold_numbers(data: Training) -> Ints:
@@ -217,34 +224,37 @@ def _gamma(head: RBFSVMHead, variance: float, n_features: int) -> float:
 
 
 def _calibrate(
-    samples: Sorted,
-    folds: Sequence[Sequence[Solution]],
+    samples: SortedSamples,
+    folds: Sequence[Sequence[DualCoefficients]],
     held_out: Sequence[NDArray[np.bool_]],
     gamma: float,
 ) -> list[float]:
-    """Fit each head's temperature to what its machines say of the samples they did not see.
+    """Fit each head's temperature to its folds' decisions on the samples that they held out.
 
     Parameters
     ----------
-    samples : Sorted
-    folds : sequence of sequence of Solution
-        Of each fold, those of all heads.
+    samples : SortedSamples
+    folds : sequence of sequence of DualCoefficients
+        For each fold, those of all heads.
     held_out : sequence of ndarray of bool
         The samples that each fold leaves out.
     gamma : float
     """
-    decisions: list[list[Floats]] = [[] for _ in folds[0]]
-    for solutions, mask in zip(folds, held_out, strict=True):
+    logits_by_fold = []
+    for duals, mask in zip(folds, held_out, strict=True):
         X = samples.X[mask]
         if is_large(len(X), samples.X):
-            found = logits_together(machines(samples, solutions, gamma), X, roughly=True)
+            models = kernel_models(samples, duals, gamma)
+            logits_by_fold.append(shared_logits(models, X, in_bfloat16=True))
         else:
-            found = [
-                logits_together(machines(samples, [solution], gamma), X)[0]
-                for solution in solutions
-            ]
-        for own, logits in zip(decisions, found, strict=True):
-            own.append(logits)
-    order = np.concatenate([np.flatnonzero(mask) for mask in held_out])
-    y, weight = samples.y[order], samples.weight[order]
-    return [fit_temperature(np.concatenate(own), y, weight) for own in decisions]
+            models = [kernel_models(samples, [dual], gamma)[0] for dual in duals]
+            logits_by_fold.append([shared_logits([model], X)[0] for model in models])
+    order = [np.flatnonzero(mask) for mask in held_out]
+    return [
+        fit_temperature(
+            np.concatenate(logits),
+            samples.y[np.concatenate(order)],
+            samples.weight[np.concatenate(order)],
+        )
+        for logits in zip(*logits_by_fold, strict=True)
+    ]

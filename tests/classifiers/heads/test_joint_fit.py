@@ -11,9 +11,9 @@ from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.closed_form.ridge import RidgeHead
 from featx.classifiers.heads.dense.dense import DenseHead
 from featx.classifiers.heads.joint_fit import families, fit_many, predict_many
-from featx.classifiers.heads.linear.linear import LinearSVMHead, LogisticHead
+from featx.classifiers.heads.linear.heads import LinearSVMHead, LogisticHead
 from featx.classifiers.heads.neighbours.knn import KNNHead
-from featx.classifiers.heads.svm.svm import RBFSVMHead
+from featx.classifiers.heads.svm.rbf_svm import RBFSVMHead
 
 EXACT = [
     RBFSVMHead(1.0),

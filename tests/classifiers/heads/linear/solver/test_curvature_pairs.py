@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featx.classifiers.heads.linear.solver.pairs import CurvaturePairs
+from featx.classifiers.heads.linear.solver.curvature_pairs import CurvaturePairs
 
 SHAPE = (3, 7)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bf16_matmul import FastProduct
 from ..row_blocks import Floats, block_rows, row_slices
+from .bf16_matmul import Bf16Product
 
 # What one pass writes, the next finds in the processor's cache.
 CACHED_BYTES = 1 << 19
@@ -22,7 +22,7 @@ def squared_distances(
     Y: Floats,
     y_norms: Floats | None = None,
     out: Floats | None = None,
-    product: FastProduct | None = None,
+    product: Bf16Product | None = None,
 ) -> Floats:
     """Return the squared Euclidean distance of every pair of rows.
 
@@ -37,7 +37,7 @@ def squared_distances(
         ``squared_norms(Y)``, if it is at hand.
     out : ndarray, shape (n, m), optional
         Of the same dtype; where the result is written.
-    product : FastProduct, optional
+    product : Bf16Product, optional
         Of ``Y``: multiplies with it instead.
 
     Returns

@@ -18,10 +18,11 @@ from ..training_data import Training
 
 if TYPE_CHECKING:
     from .solver import PathResult
+    from .solver.solver_options import LossName
 
-# One temperature for all samples asks no more of the folds that it is fitted to.
+# Tolerance of the folds: they only serve to fit one temperature.
 FOLD_TOL = 1e-4
-# A lane's Hessian blocks exist several times over while they are renewed.
+# A subproblem's Hessian blocks exist several times over while they are renewed.
 HESSIAN_SHARE = 8
 
 
@@ -74,27 +75,36 @@ class SolvedHead(LinearHead):
     max_iter: int
     tol: float
 
-    def _solve(self, data: Training, grid: Sequence[float], weights: Any, loss: str) -> PathResult:
-        """Solve for all C of ``grid`` at once, with the scaler applied on the way."""
-        from .solver import Scaling, SolverOptions, solve_path
+    def _solve(
+        self, data: Training, grid: Sequence[float], weights: Floats | None, loss: LossName
+    ) -> PathResult:
+        """Solve for all C of ``grid`` and all folds at once, on features scaled on the way.
 
-        scaling = Scaling(self.mean_, self.scale_) if self._standardizes else None
-        n_folds = 1 if np.ndim(weights) < 2 else len(weights)
+        ``weights`` is ``(n_folds, n_samples)``; None stands for one fold without weights.
+        """
+        from .solver import Scaling, SolverOptions, Targets, solve_checked
+
+        scaling = Scaling(self.mean_, self.scale_) if self._standardizes else Scaling()
+        n_folds = 1 if weights is None else len(weights)
         tol = (float(self.tol), *[max(FOLD_TOL, float(self.tol))] * (n_folds - 1))
         options = SolverOptions(tol=tol, max_iter=int(self.max_iter))
         if is_lazy(data.X):
-            n_lanes = n_folds * (1 if loss == "logistic" else data.n_classes)
-            share = free_bytes(data.X) // (HESSIAN_SHARE * n_lanes)
+            n_subproblems = n_folds * (1 if loss == "logistic" else data.n_classes)
+            share = free_bytes(data.X) // (HESSIAN_SHARE * n_subproblems)
             share = min(options.max_block_bytes, share)
             options = replace(options, max_block_bytes=share, max_fast_bytes=0)
-        return solve_path(
-            data.X, data.y, list(grid), loss, weights, scaling=scaling, options=options
-        )
+        fold_weights = None if weights is None else weights.astype(np.float32)
+        targets = Targets(data.y, fold_weights, data.n_classes)
+        points = np.asarray(grid, np.float64)
+        return solve_checked(data.X, targets, points, loss, scaling=scaling, options=options)
 
-    def _keep(self, result: PathResult, place: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Take over the solution at ``place``, (C,) or (fold, C)."""
-        self._set_weights(result.coef[place], result.intercept[place], dtype)
-        self.n_iter_, self.converged_ = int(result.n_iter[place]), bool(result.converged[place])
+    def _set_solution(
+        self, result: PathResult, fold: int, index: int, dtype: np.dtype[Any]
+    ) -> None:
+        """Take over the solution of one fold at one point of the grid."""
+        at = (fold, index)
+        self._set_weights(result.coef[at], result.intercept[at], dtype)
+        self.n_iter_, self.converged_ = int(result.n_iter[at]), bool(result.converged[at])
 
 
 class LogisticHead(SolvedHead):
@@ -139,10 +149,11 @@ class LogisticHead(SolvedHead):
     def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         first = heads[0]
         first._fit_scaler(data)
-        result = first._solve(data, [head.C for head in heads], data.weight, "logistic")
+        weights = None if data.weight is None else data.weight[None]
+        result = first._solve(data, [head.C for head in heads], weights, "logistic")
         for i, head in enumerate(heads):
             head._take_scale(first)
-            head._keep(result, (i,), data.dtype)
+            head._set_solution(result, 0, i, data.dtype)
             head.temperature_ = 1.0
 
 
@@ -186,7 +197,7 @@ class LinearSVMHead(SolvedHead):
         first = heads[0]
         first._fit_scaler(data)
         held_out = [rows for _, rows in calibration_folds(data.y, groups=data.groups)]
-        # Row 0 is the head itself; in the other rows, what a fold holds out weighs nothing.
+        # Row 0 is the head itself; the other rows are folds, whose held-out samples weigh nothing.
         weights = np.tile(data.weights, (1 + len(held_out), 1))
         for row, rows in zip(weights[1:], held_out, strict=True):
             row[rows] = 0
@@ -194,17 +205,17 @@ class LinearSVMHead(SolvedHead):
         for i, head in enumerate(heads):
             head._take_scale(first)
             head.temperature_ = head._calibrate(data, result, i, held_out)
-            head._keep(result, (0, i), data.dtype)
+            head._set_solution(result, 0, i, data.dtype)
 
     def _calibrate(
         self, data: Training, result: PathResult, index: int, held_out: Sequence[Ints]
     ) -> float:
-        """Fit the temperature to what each fold's solution says of the samples it did not see."""
+        """Fit the temperature to each fold's decisions on the samples that it held out."""
         if not held_out:
             return 1.0
         decisions = []
         for fold, rows in enumerate(held_out):
-            self._keep(result, (fold + 1, index), data.dtype)
+            self._set_solution(result, fold + 1, index, data.dtype)
             for _, block in iter_blocks(take_rows(data.X, rows), data.dtype):
                 decisions.append(self._decide(self._scaled(block)))
         order = np.concatenate(held_out)
