@@ -68,23 +68,20 @@ class TiffSamples:
         ImageError
             Blocks are missing or cut short.
         """
-        height, width = self.shape
-        rows, columns = self.block
+        (height, width), (rows, columns) = self.shape, self.block
+        if height * width * rows * columns == 0:
+            raise ImageError(CUT_SHORT)
         n_planes, n_inner = (self.n_channels, 1) if self.is_planar else (1, self.n_channels)
         n_down, n_across = -(-height // rows), -(-width // columns)
-        if (
-            height * width * rows * columns == 0
-            or len(self.offsets) < n_planes * n_down * n_across
-            or len(self.counts) < len(self.offsets)
-        ):
+        n_blocks = n_planes * n_down * n_across
+        if min(len(self.offsets), len(self.counts)) < n_blocks:
             raise ImageError(CUT_SHORT)
         planes = np.empty((n_planes, height, width, n_inner), self.dtype.newbyteorder("="))
-        for number in range(n_planes * n_down * n_across):
+        for number in range(n_blocks):
             plane, index = divmod(number, n_down * n_across)
             top, left = index // n_across * rows, index % n_across * columns
             target = planes[plane, top : top + rows, left : left + columns]
-            n_rows = rows if columns < width or n_across > 1 else len(target)
-            block = self._block(number, (min(n_rows, rows), columns, n_inner), len(target))
+            block = self._block(number, (rows, columns, n_inner), len(target))
             target[...] = block[: target.shape[0], : target.shape[1]]
         values = np.moveaxis(planes[..., 0], 0, -1) if self.is_planar else planes[0]
         values = values[..., : self.n_kept]

@@ -118,8 +118,10 @@ TYPES = {
 @pytest.mark.parametrize("type_", TYPES)
 def test_every_type_and_layout_gives_the_picture(type_, layout):
     factor, limits = TYPES[type_]
+    if type_[0] == "f":
+        layout = {key: value for key, value in layout.items() if key != "predictor"}
     geometry = Geometry(24, 36, pixel_limits=limits)
-    colour = (PIXELS * factor).astype(type_)
+    colour = (PIXELS.astype(float) * factor).astype(type_)
     if "planarconfig" in layout:
         colour = np.moveaxis(colour, -1, 0)
     grey_layout = {key: value for key, value in layout.items() if key != "planarconfig"}
@@ -128,7 +130,8 @@ def test_every_type_and_layout_gives_the_picture(type_, layout):
             how = {"byteorder": order, "bigtiff": is_big}
             raw = tiff(colour, photometric="rgb", **layout, **how)
             np.testing.assert_array_equal(decode(raw, [geometry])[0], PIXELS)
-            raw = tiff((PIXELS[..., 0] * factor).astype(type_), **grey_layout, **how)
+            grey = (PIXELS[..., 0].astype(float) * factor).astype(type_)
+            raw = tiff(grey, **grey_layout, **how)
             np.testing.assert_array_equal(decode(raw, [geometry])[0], PIXELS[..., [0, 0, 0]])
 
 
