@@ -10,7 +10,7 @@ from .records.quarantine import BadImage
 from .records.run_record import RunRecord
 from .records.scores import Scores
 from .run import Run
-from .shardset import ShardSet
+from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
 

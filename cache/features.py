@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .format.strings import StringColumn
 from .manifest import SPLITS, Manifest
-from .shardset import ShardSet
+from .shards.shardset import ShardSet
 from .spec import FeatureSpec
 
 BLOCK_ROWS = 4096

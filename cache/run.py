@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CacheFormatError, CacheWriteError, ConfigError
-from .format.shard import unique_name
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, Listing, Manifest, has_digest
 from .records.journal import JournalHeader, JournalWriter, read_journal
 from .records.run_record import EXTRACT, SCORE, TRANSFORM, RunRecord
+from .shards.shard import unique_name
 from .spec import FeatureSpec
 from .suggest import did_you_mean
 

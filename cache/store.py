@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import FeatureBatch
-from .errors import CacheFormatError, FeaturesNotFoundError
+from .errors import CacheError, CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
 from .format.atomic import write_text
 from .format.compression import check_compression
-from .format.shard import write_shard
 from .layout import Layout, size_of
 from .manifest import DIGEST_BYTES, Listing, Manifest, prove_unchanged
 from .records.journal import Journal, read_journal, sample_keys
@@ -23,7 +22,9 @@ from .records.manifest_file import read_location, read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
 from .records.run_record import EXTRACT, RunRecord, read_run, write_run
 from .run import Run, new_header
-from .shardset import ShardSet
+from .shards.join import join_small_shards
+from .shards.shard import write_shard
+from .shards.shardset import ShardSet
 from .spec import FeatureSpec
 
 DEFAULT_ROOT = Path("featx-cache")
@@ -85,7 +86,25 @@ class FeatureStore:
 
     def open_set(self, spec: FeatureSpec) -> ShardSet:
         """Open all shards of ``spec``; a set that does not exist yet has no rows."""
-        return ShardSet(self.layout.shards(spec.fingerprint), spec)
+        return ShardSet.open(self.layout.shards(spec.fingerprint), spec)
+
+    def join_small_shards(self, spec: FeatureSpec) -> str:
+        """Join the small shards of a set into few large ones, for the end of a run.
+
+        Nothing is done while they are few. The joined shard stands before the small ones go, so
+        that a kill costs nothing and readers go on; memory is bounded.
+
+        Returns
+        -------
+        str
+            Why it could not be done (a full disk, a damaged shard), for people; else empty. No row
+            is lost then, and the next run or ``featx cache compact`` joins them.
+        """
+        try:
+            join_small_shards(self.layout.shards(spec.fingerprint), spec)
+        except CacheError as error:
+            return f"many small shards stay as they are, which is slower to read: {error}"
+        return ""
 
     def read_spec(self, fingerprint: str) -> FeatureSpec:
         """Read the spec of a set; raises CacheFormatError where it is absent or damaged."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..features import FeatureSet
 from ..format.atomic import atomic_path
+from ..format.hdf5_writer import Hdf5Writer
 from ..manifest import SPLITS
 from ..output_path import output_file
 from ..spec import FeatureSpec
-from .table_writer import Sink
 
 BLOCK_ROWS = 4096
 SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet")
@@ -125,8 +125,8 @@ def _columns(features: FeatureSet) -> dict[str, Sequence[str]]:
 
 def _write_hdf5(features: FeatureSet, path: Path) -> None:
     with path.open("x+b", buffering=0) as raw:
-        sink = Sink(raw)
-        with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+        writer = Hdf5Writer(raw)
+        with h5py.File(writer, "w", libver=("v110", "v110")) as file:
             X = file.create_dataset("X", features.X.shape, features.X.dtype)
             start = 0
             for block in features.X.blocks(BLOCK_ROWS):
@@ -137,8 +137,8 @@ def _write_hdf5(features: FeatureSet, path: Path) -> None:
                 encoded = [s.encode("utf-8", "surrogateescape") for s in strings]
                 file.create_dataset(name, data=encoded, dtype=h5py.string_dtype())
             file.attrs["spec"] = features.spec.to_json()
-        if sink.error is not None:
-            raise sink.error
+        if writer.error is not None:
+            raise writer.error
 
 
 def _write_npz(features: FeatureSet, path: Path) -> None:

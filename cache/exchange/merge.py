@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..errors import CacheFormatError, CacheWriteError, FeaturesNotFoundError
 from ..format.atomic import atomic_path
-from ..format.shard import Shard
 from ..layout import size_of
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
+from ..shards.shard import Shard
 from ..store import FeatureStore
 
 

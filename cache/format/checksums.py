@@ -20,16 +20,9 @@ def row_bytes(X: NDArray[Any]) -> int:
     return int(X.shape[1]) * X.dtype.itemsize
 
 
-def block_rows(X: NDArray[Any]) -> int:
-    """Return how many rows of ``X (n, d)`` one block holds."""
-    return max(1, BLOCK_BYTES // max(1, row_bytes(X)))
-
-
-def block_checksums(X: NDArray[Any], rows: int) -> NDArray[np.uint64]:
-    """Hash contiguous ``X (n, d)`` in blocks of ``rows`` rows; returns ``(n_blocks,)``."""
-    starts = range(0, len(X), rows)
-    hashes = (xxhash.xxh3_64_intdigest(X[i : i + rows].data) for i in starts)
-    return np.fromiter(hashes, np.uint64, len(starts))
+def block_rows(n_bytes: int) -> int:
+    """Return how many rows of ``n_bytes`` each one block holds."""
+    return max(1, BLOCK_BYTES // max(1, n_bytes))
 
 
 def row_checksums(X: NDArray[Any]) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -21,12 +21,12 @@ import xxhash
 from numpy.typing import NDArray
 
 from ..errors import CacheError, FeatxError
-from ..exchange.table_writer import Sink
 from . import version
 from .atomic import atomic_path
-from .checksums import block_checksums, block_rows, row_checksums
+from .checksums import block_rows, row_checksums
 from .compression import NONE, check_filters, filter_arguments
 from .footer import check_seal, damaged, seal_of
+from .hdf5_writer import Hdf5Writer
 
 __all__ = ["ROWS", "ColumnInfo", "Container", "damaged", "open_container", "write_container"]
 
@@ -34,6 +34,22 @@ ALIGNMENT = 64
 ROWS = "X"
 OPEN_ATTEMPTS = 10
 NOT_THE_FILES_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM)
+
+
+class Matrix(Protocol):
+    """Rows ``(n, d)`` that are read as they are sliced: an array, or rows of several shards."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(n, d)``."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number format."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -90,10 +106,12 @@ class Container:
 
     def mapping(self) -> mmap.mmap:
         """Return the whole file, mapped read-only."""
-        if self._mapping is None:
+        mapping = self._mapping  # another thread may close it meanwhile
+        if mapping is None:
             with self.path.open("rb") as file:
-                self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._mapping
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapping = mapping
+        return mapping
 
     def close(self) -> None:
         """Let go of the file; mapping a column opens it again. Mapped arrays stay valid."""
@@ -105,6 +123,7 @@ def write_container(
     kind: str,
     attributes: Mapping[str, str | int],
     columns: Mapping[str, NDArray[Any]],
+    rows: Matrix | None = None,
     compression: str = NONE,
 ) -> None:
     """Write ``columns`` to ``path``, whole or not at all.
@@ -115,9 +134,10 @@ def write_container(
     kind : str
         What the file is, as ``open_container`` asks for it.
     attributes, columns : mapping
-        The column ``X`` holds feature rows ``(n, d)`` and gets checksums of its own.
+    rows : matrix (n, d), optional
+        Feature rows, which become the column ``X`` with checksums of its own; read block by block.
     compression : str
-        Of ``X``.
+        Of ``rows``.
 
     Raises
     ------
@@ -126,49 +146,58 @@ def write_container(
     """
     arguments = filter_arguments(compression)
     with atomic_path(path) as partial, partial.open("x+b", buffering=0) as raw:
-        sink = Sink(raw)
+        writer = Hdf5Writer(raw)
         payload: list[tuple[int, int]] = []
         with h5py.File(
-            sink,
+            writer,
             "w",
             libver=("v110", "v110"),
             alignment_threshold=1,
             alignment_interval=ALIGNMENT,
         ) as file:
-            own = {"featx": kind, "format_version": version.FORMAT_VERSION}
-            for key, value in {**own, **attributes}.items():
+            file.attrs["featx"] = kind
+            file.attrs["format_version"] = version.FORMAT_VERSION
+            for key, value in attributes.items():
                 file.attrs[key] = value
             for name, column in columns.items():
-                values = np.ascontiguousarray(column)
-                if name == ROWS:
-                    payload = _write_rows(file, values, arguments)
-                else:
-                    file.create_dataset(name, data=values)
-        if sink.error is None:
+                file.create_dataset(name, data=np.ascontiguousarray(column))
+            if rows is not None:
+                payload = _write_rows(file, rows, arguments)
+        if writer.error is None:
             raw.seek(0, os.SEEK_END)
-            sink.write(seal_of(raw.fileno(), payload))
-        if sink.error is not None:
-            raise sink.error
+            writer.write(seal_of(raw.fileno(), payload))
+        if writer.error is not None:
+            raise writer.error
 
 
-def _write_rows(file: Any, X: NDArray[Any], arguments: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Write the feature rows with their checksums; return where their bytes lie."""
-    rows = block_rows(X)
-    if not arguments or not X.size:
-        dataset = file.create_dataset(ROWS, data=X)
-        blocks = block_checksums(X, rows)
-        file.create_dataset("row_checksums", data=row_checksums(X))
-        payload = [(dataset.id.get_offset(), X.nbytes)] if X.size else []
-    else:
-        chunks = (min(rows, len(X)), X.shape[1])
-        dataset = file.create_dataset(ROWS, data=X, chunks=chunks, **arguments)
-        file.flush()
-        # Damaged bytes must not reach a decompressor, so it is the compressed ones that are hashed.
-        stored = (dataset.id.read_direct_chunk((i, 0))[1] for i in range(0, len(X), rows))
-        blocks = np.fromiter(map(xxhash.xxh3_64_intdigest, stored), np.uint64)
-        payload = stored_chunks(dataset)
+def _write_rows(file: Any, X: Matrix, arguments: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Write the feature rows block by block, with checksums; return where their bytes lie."""
+    n_rows, n_features = X.shape
+    rows = block_rows(n_features * X.dtype.itemsize)
+    is_compressed = bool(arguments) and bool(n_rows * n_features)
+    chunks = (min(rows, n_rows), n_features) if is_compressed else None
+    dataset = file.create_dataset(
+        ROWS, X.shape, X.dtype, chunks=chunks, **(arguments if is_compressed else {})
+    )
     dataset.attrs["block_rows"] = rows
-    file.create_dataset("block_checksums", data=blocks)
+    block_sums, row_sums = [], [np.zeros(0, np.uint64)]
+    for start in range(0, n_rows, rows):
+        block = np.ascontiguousarray(X[start : start + rows])
+        dataset[start : start + rows] = block
+        block_sums.append(xxhash.xxh3_64_intdigest(block.data))
+        row_sums.append(row_checksums(block))
+    payload = []
+    if is_compressed:
+        file.flush()
+        # Damaged bytes must not reach a decompressor, so the compressed ones are hashed.
+        stored = (dataset.id.read_direct_chunk((i, 0))[1] for i in range(0, n_rows, rows))
+        block_sums = [xxhash.xxh3_64_intdigest(chunk) for chunk in stored]
+        payload = stored_chunks(dataset)
+    else:
+        file.create_dataset("row_checksums", data=np.concatenate(row_sums))
+        if n_rows * n_features:
+            payload = [(dataset.id.get_offset(), n_rows * n_features * X.dtype.itemsize)]
+    file.create_dataset("block_checksums", data=np.array(block_sums, np.uint64))
     return payload
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CacheFormatError
-from ..format.shard import Shard
 from ..layout import size_of
+from ..shards.shard import Shard
 from ..store import FeatureStore
 from .reachability import ReachableDigests, is_old, is_stale, reachable_digests
 from .repair import copy_rows

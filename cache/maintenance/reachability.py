@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FeaturesNotFoundError
-from ..format.index import DigestIndex
 from ..manifest import DIGEST_BYTES
 from ..records.journal import Journal
 from ..records.manifest_file import read_manifest
+from ..shards.index import DigestIndex
 from ..store import FeatureStore
 
 STALE_DAYS = 7

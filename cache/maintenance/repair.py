@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CacheFormatError
-from ..format.shard import Shard, write_rows
 from ..layout import SPEC_NAME
+from ..shards.shard import Shard, write_rows
 from ..store import FeatureStore
 from .verify import FOREIGN, NEWER, Finding, verify
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
-from ..format.shard import Shard
 from ..layout import size_of
+from ..shards.shard import Shard
 from ..store import FeatureStore, StoredFeatures
 from .gc import remove_set_if_empty
 from .reachability import ReachableDigests

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..errors import CacheFormatError, NewerFormatError
 from ..format.atomic import PARTIAL
-from ..format.shard import Shard
 from ..layout import (
     JOURNAL_SUFFIX,
     MANIFEST_SUFFIX,
@@ -23,6 +22,7 @@ from ..records.journal import read_journal
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
 from ..records.run_record import read_run
+from ..shards.shard import Shard
 from ..store import FeatureStore
 
 DAMAGED, NEWER, FOREIGN = "damaged", "newer", "foreign"

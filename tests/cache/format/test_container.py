@@ -12,28 +12,27 @@ from cache_shared import batch_of, make_spec, manifest_of, rows_of
 from featx.cache.errors import CacheFormatError, NewerFormatError
 from featx.cache.format import version
 from featx.cache.format.container import open_container, write_container
-from featx.cache.format.shard import Shard, write_shard
 from featx.cache.records.manifest_file import read_manifest, write_manifest
+from featx.cache.shards.shard import Shard, write_shard
 
 DISK_FULL = """
 import resource, signal, sys
 import numpy as np
 from pathlib import Path
-from featx.cache.format import version
 from featx.cache.format.container import write_container
 from featx.cache.errors import CacheWriteError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-columns = {"X": np.ones((1000, 64), np.float32), "small": np.arange(9)}
+columns, X = {"small": np.arange(9)}, np.ones((1000, 64), np.float32)
 for _ in range(3):
     try:
-        write_container(path, "test", {"a": 1}, columns, sys.argv[3])
+        write_container(path, "test", {"a": 1}, columns, X, sys.argv[3])
     except CacheWriteError as error:
         print("refused", error.__cause__.errno)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-write_container(path, "test", {"a": 1}, columns, sys.argv[3])
+write_container(path, "test", {"a": 1}, columns, X, sys.argv[3])
 print("written", sorted(p.name for p in path.parent.iterdir()))
 """
 

@@ -5,7 +5,6 @@ Both kinds compare every row with its checksum before it is handed out; mapped r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +13,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from ..errors import CacheError
-from .checksums import row_bytes, row_checksums
-from .container import ROWS, ColumnInfo, Container, damaged, stored_chunks
+from ..format.checksums import row_bytes, row_checksums
+from ..format.container import ROWS, ColumnInfo, Container, damaged, stored_chunks
 
 SHOWN_ROWS = 5
 
@@ -29,9 +27,9 @@ class Rows(Protocol):
         ...
 
     def gather(
-        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+        self, positions: NDArray[np.int64], out: NDArray[Any], out_rows: NDArray[np.int64]
     ) -> None:
-        """Copy the rows at ``positions`` to ``out[places]``; raises CacheFormatError likewise.
+        """Copy the rows at ``positions`` to ``out[out_rows]``; raises CacheFormatError likewise.
 
         ``out`` is C-contiguous, ``(n, d)``, of the rows' dtype.
         """
@@ -43,37 +41,44 @@ class Rows(Protocol):
 
 
 class MappedRows:
-    """Rows that are contiguous and uncompressed in their file."""
+    """Rows that are contiguous and uncompressed in their file.
 
-    def __init__(self, container: Container) -> None:
+    Parameters
+    ----------
+    container : Container
+    checked : Checked
+        Which rows were compared with their checksum before, also while the file was open earlier.
+    """
+
+    def __init__(self, container: Container, checked: Checked) -> None:
         self._path = container.path
         self._info: ColumnInfo = container.columns[ROWS]
         self._X = container.column(ROWS)
         self._block_sums = container.column("block_checksums")
         self._row_sums = container.column("row_checksums")
-        self._block_ok = np.zeros(len(self._block_sums), np.bool_)
-        self._row_ok = np.zeros(len(self._X), np.bool_)
+        self._checked = checked
 
     def run(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows ``start:stop``, mapped and not copied."""
-        info = self._info
-        blocks = np.arange(start // info.block_rows, -(-stop // info.block_rows))
-        for block in blocks[~self._block_ok[blocks]]:
+        block_rows = self._info.block_rows
+        blocks = np.arange(start // block_rows, -(-stop // block_rows))
+        for block in blocks[~self._checked.blocks[blocks]]:
             self._check_block(int(block))
         return self._X[start:stop]
 
     def gather(
-        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+        self, positions: NDArray[np.int64], out: NDArray[Any], out_rows: NDArray[np.int64]
     ) -> None:
-        """Copy the rows at ``positions`` to ``out[places]`` without touching their neighbours."""
-        known = self._row_ok[positions] | self._block_ok[positions // self._info.block_rows]
-        found = _copy_rows(self._X, positions, out, places, hashed=not known.all())
-        if not len(found):
+        """Copy the rows at ``positions`` to ``out[out_rows]`` without touching their neighbours."""
+        checked = self._checked
+        is_checked = checked.rows[positions] | checked.blocks[positions // self._info.block_rows]
+        hashes = _copy_rows(self._X, positions, out, out_rows, hashed=not is_checked.all())
+        if not len(hashes):
             return
-        bad = positions[found != self._row_sums[positions]]
+        bad = positions[hashes != self._row_sums[positions]]
         if len(bad):
             raise _damaged_rows(self._path, np.unique(bad))
-        self._row_ok[positions] = True
+        checked.rows[positions] = True
 
     def bad_rows(self) -> NDArray[np.int64]:
         """Check every row anew."""
@@ -92,13 +97,22 @@ class MappedRows:
         values = self._block(block)
         if xxhash.xxh3_64_intdigest(values.data) != int(self._block_sums[block]):
             raise _damaged_rows(self._path, self._bad_in_block(block, values))
-        self._block_ok[block] = True
+        self._checked.blocks[block] = True
 
     def _bad_in_block(self, block: int, values: NDArray[Any]) -> NDArray[np.int64]:
         first = block * self._info.block_rows
         bad = np.flatnonzero(row_checksums(values) != self._row_sums[first : first + len(values)])
-        # Should no single row disagree, then a checksum is what was hit: trust none of the block.
+        # Where no single row disagrees, a checksum itself is damaged: trust none of the block.
         return first + (bad if len(bad) else np.arange(len(values)))
+
+
+class Checked:
+    """Which blocks and rows of a shard have been compared with their checksums."""
+
+    def __init__(self, container: Container) -> None:
+        shapes = {name: info.shape for name, info in container.columns.items()}
+        self.blocks = np.zeros(shapes["block_checksums"], np.bool_)
+        self.rows = np.zeros(shapes[ROWS][0], np.bool_)
 
 
 class ChunkedRows:
@@ -120,15 +134,15 @@ class ChunkedRows:
         return rows
 
     def gather(
-        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+        self, positions: NDArray[np.int64], out: NDArray[Any], out_rows: NDArray[np.int64]
     ) -> None:
         """Copy the rows at ``positions``; every chunk that holds one is decompressed once."""
-        owners = positions // self._info.block_rows
-        for block in np.unique(owners).tolist():
-            mine = owners == block
+        blocks = positions // self._info.block_rows
+        for block in np.unique(blocks).tolist():
+            in_block = blocks == block
             rows = self._rows_of(block)
             values = self.run(int(rows[0]), int(rows[-1]) + 1)
-            out[places[mine]] = values[positions[mine] - rows[0]]
+            out[out_rows[in_block]] = values[positions[in_block] - rows[0]]
 
     def bad_rows(self) -> NDArray[np.int64]:
         """Check every row anew; a chunk is damaged as a whole."""
@@ -149,68 +163,33 @@ class ChunkedRows:
         return xxhash.xxh3_64_intdigest(stored) == int(self._sums[block])
 
 
-class LateRows:
-    """Rows of a shard whose file is opened when the first of them is read."""
-
-    def __init__(self, path: Path, make: Callable[[], Rows]) -> None:
-        self._path, self._make = path, make
-        self._rows: Rows | None = None
-
-    def run(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows ``start:stop``."""
-        return self._open().run(start, stop)
-
-    def gather(
-        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
-    ) -> None:
-        """Copy the rows at ``positions`` to ``out[places]``."""
-        self._open().gather(positions, out, places)
-
-    def bad_rows(self) -> NDArray[np.int64]:
-        """Check every row anew."""
-        return self._open().bad_rows()
-
-    def _open(self) -> Rows:
-        if self._rows is None:
-            try:
-                self._rows = self._make()
-            except FileNotFoundError as error:
-                raise CacheError(
-                    f"{self._path} was joined into another shard or removed since it was listed: "
-                    "run the command again"
-                ) from error
-        return self._rows
-
-
-def open_rows(container: Container, at_once: bool) -> Rows:
-    """Open the rows of ``container``, now or when the first is read."""
+def open_rows(container: Container, checked: Checked) -> Rows:
+    """Open the rows of ``container``."""
     info = container.columns[ROWS]
-    kind = ChunkedRows if info.offset is None and info.n_bytes else MappedRows
-    if at_once:
-        return kind(container)
-    return LateRows(container.path, lambda: kind(container))
+    if info.offset is None and info.n_bytes:
+        return ChunkedRows(container)
+    return MappedRows(container, checked)
 
 
 def _copy_rows(
     X: NDArray[Any],
     positions: NDArray[np.int64],
     out: NDArray[Any],
-    places: NDArray[np.int64],
+    out_rows: NDArray[np.int64],
     hashed: bool,
 ) -> NDArray[np.uint64]:
     """Copy rows one by one and, where wanted, hash each while it is in the processor's cache."""
     width = row_bytes(X)
     source, target = X.data.cast("B"), out.data.cast("B")
     digest = xxhash.xxh3_64_intdigest
-    found: list[int] = []
-    for position, place in zip(
-        (positions * width).tolist(), (places * width).tolist(), strict=True
-    ):
-        row = target[place : place + width]
-        row[:] = source[position : position + width]
+    hashes: list[int] = []
+    starts = zip((positions * width).tolist(), (out_rows * width).tolist(), strict=True)
+    for source_start, target_start in starts:
+        row = target[target_start : target_start + width]
+        row[:] = source[source_start : source_start + width]
         if hashed:
-            found.append(digest(row))
-    return np.array(found, np.uint64)
+            hashes.append(digest(row))
+    return np.array(hashes, np.uint64)
 
 
 def _damaged_rows(path: Path, rows: NDArray[np.int64]) -> Exception:

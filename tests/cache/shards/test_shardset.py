@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -22,10 +23,12 @@ from cache_shared import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import featx.cache.shardset as shardset_module
+import featx.cache.shards.open_files as open_files
+import featx.cache.shards.shardset as shardset_module
 from featx.cache import COMPRESSIONS, FeatureBatch, FeatureSet, FeatureStore
 from featx.cache.errors import CacheError, CacheFormatError, ConfigError
 from featx.cache.maintenance.compact import compact
+from featx.cache.maintenance.rm import remove
 
 
 @pytest.mark.parametrize("compression", ["none", *COMPRESSIONS])
@@ -123,16 +126,51 @@ def test_a_reader_keeps_what_it_has_open(tmp_path: Path) -> None:
         assert (np.asarray(X) == rows_of(range(100))).all()
 
 
-def test_more_shards_than_are_held_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shardset_module, "MAX_HELD_OPEN", 3)
-    store = FeatureStore(tmp_path)
+@pytest.fixture
+def few_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behave as under a limit that leaves room for three shards."""
+    monkeypatch.setattr(open_files, "MOST_SHARDS", 3)
+
+
+@pytest.mark.usefixtures("few_open_files")
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_rows_of_a_shard_that_was_joined_are_read_from_the_joined_one(
+    tmp_path: Path, compression: str
+) -> None:
+    store = FeatureStore(tmp_path, compression=compression)
     fill(store, names=range(100), per_shard=10)
     X = store.open_features().X
     assert (X[:50] == rows_of(range(50))).all()
+    blocks = X.blocks(25)
+    first = next(blocks)
     compact(store)
-    assert (X[:50] == rows_of(range(50))).all()
+    assert (np.concatenate([first, *blocks]) == rows_of(range(100))).all()
+    for i in range(20):
+        store.write_rows(make_spec(), [batch_of([200 + i])])
+    compact(store, "zstd")
+    rows = np.random.default_rng(0).integers(0, 100, 40)
+    assert (X[rows] == rows_of(range(100))[rows]).all()
+
+
+@pytest.mark.usefixtures("few_open_files")
+def test_rows_that_are_deleted_while_they_are_in_use_are_an_error(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    fill(store, names=range(100), per_shard=10)
+    X = store.open_features().X
+    remove(store, "photos")
     with pytest.raises(CacheError, match="run the command again"):
         X[90:]
+
+
+@pytest.mark.usefixtures("few_open_files")
+def test_threads_that_read_more_shards_than_may_be_open_get_their_rows(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    fill(store, names=range(200), per_shard=5)
+    X, expected = store.open_features().X, rows_of(range(200))
+    with ThreadPoolExecutor(8) as executor:
+        orders = [np.random.default_rng(i).permutation(200)[:60] for i in range(40)]
+        for rows, values in zip(orders, executor.map(X.__getitem__, orders), strict=True):
+            assert (values == expected[rows]).all()
 
 
 def test_a_shard_that_goes_while_the_set_is_opened_is_found_in_its_new_place(

@@ -203,7 +203,7 @@ for ending in ("h5", "npz", "parquet"):
     (root / f"out.{ending}").unlink()
 print(anonymous() - before)
 """
-    words = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1])]
+    words = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[2])]
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     assert float(run.stdout) < 120, "MB, of 164 MB of rows"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0

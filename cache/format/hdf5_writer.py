@@ -1,8 +1,8 @@
 """What stands between HDF5 and the disk while a file is written.
 
 HDF5 does not survive a refused write: its close fails, the file stays open inside the library, and
-a later file or the interpreter's end stumbles over it. So HDF5 writes into a sink that always says
-yes, remembers the first refusal, and lets the writer raise it when HDF5 is done.
+a later file or the interpreter's end stumbles over it. This file object therefore accepts every
+write, remembers the first refusal, and leaves it to its user to raise it when HDF5 is done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 
-class Sink:
+class Hdf5Writer:
     """A file object for h5py whose writes never fail; ``error`` holds the first that did."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -19,7 +19,7 @@ class Sink:
         self.error: OSError | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """Read from the current place."""
+        """Read from the current position."""
         return self._file.read(size)
 
     def readinto(self, buffer: Any) -> int:
@@ -30,11 +30,11 @@ class Sink:
         return len(view)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to another place."""
+        """Move to another position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the current place."""
+        """Return the current position."""
         return self._file.tell()
 
     def write(self, data: Any) -> int:

@@ -5,7 +5,7 @@ from cache_shared import digests_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featx.cache.format.index import FIND_ROWS, DigestIndex
+from featx.cache.shards.index import FIND_ROWS, DigestIndex
 
 keys = st.lists(st.integers(0, 5), max_size=30)
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..batch import FeatureBatch, to_storage
+from ..format.compression import NONE
+from ..format.container import ROWS, Container, Matrix, damaged, open_container, write_container
 from ..layout import SHARD_SUFFIX
 from ..manifest import DIGEST_BYTES
 from ..spec import FeatureSpec
-from .compression import NONE
-from .container import ROWS, Container, damaged, open_container, write_container
-from .rows import Rows, open_rows
+from .open_files import OPEN_FILES
+from .rows import Checked, Rows, open_rows
 
 KIND = "shard"
 
@@ -53,7 +54,7 @@ def write_shard(
 def write_rows(
     folder: Path,
     spec: FeatureSpec,
-    columns: tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[Any]],
+    columns: tuple[NDArray[np.uint8], NDArray[np.uint16], Matrix],
     compression: str,
 ) -> Path:
     """Write digests ``(n, 32)``, views ``(n,)`` and rows ``(n, d)`` as one new shard."""
@@ -65,8 +66,7 @@ def write_rows(
         "compression": compression,
     }
     digests, views, X = columns
-    named: dict[str, NDArray[Any]] = {"digests": digests, "views": views, "X": X}
-    write_container(path, KIND, attributes, named, compression)
+    write_container(path, KIND, attributes, {"digests": digests, "views": views}, X, compression)
     return path
 
 
@@ -79,7 +79,8 @@ class Shard:
     fingerprint : str
         Of the set that the shard must belong to.
     keep_open : bool
-        Hold the file, so that its rows stay readable when ``compact`` or ``gc`` removes its name.
+        Map the file for good, so that its rows stay readable when ``compact`` or ``gc`` removes its
+        name. Else it is opened when its rows are read, and may be closed in between.
 
     Attributes
     ----------
@@ -92,7 +93,7 @@ class Shard:
     CacheFormatError
         The file is damaged, foreign, too new, or belongs to another set.
     FileNotFoundError
-        There is no such file (any more).
+        There is no such file (any more); also when its rows are read.
     """
 
     def __init__(self, path: Path, fingerprint: str, keep_open: bool = True) -> None:
@@ -104,12 +105,16 @@ class Shard:
             n_rows, self.n_features = shapes[ROWS]
             if shapes["digests"] != (n_rows, DIGEST_BYTES) or shapes["views"] != (n_rows,):
                 raise ValueError("columns differ in length")
+            self._checked = Checked(self.container)
         except (KeyError, ValueError) as error:
             raise damaged(path, f"columns are missing or misshapen ({error})") from error
         self.digests: NDArray[np.uint8] = self.container.column("digests")
         self.views: NDArray[np.uint16] = self.container.column("views")
-        self._rows: Rows = open_rows(self.container, keep_open)
-        if not keep_open:
+        self._is_kept = keep_open
+        self._open: Rows | None = None
+        if keep_open:
+            self._open = open_rows(self.container, self._checked)
+        else:
             self.digests, self.views = self.digests.copy(), self.views.copy()
             self.container.close()
 
@@ -127,6 +132,11 @@ class Shard:
         return self.container.columns[ROWS].dtype
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes of all rows, uncompressed."""
+        return self.container.columns[ROWS].n_bytes
+
+    @property
     def compression(self) -> str:
         """How the rows are compressed, or ``none``."""
         return str(self.container.attributes.get("compression", NONE))
@@ -137,21 +147,39 @@ class Shard:
         return FeatureSpec.from_json(str(self.container.attributes["spec"]))
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows ``start:stop``, ``(stop - start, d)``, mapped where possible, and checked.
+        """Return rows ``start:stop``, ``(stop - start, d)``, checked.
+
+        They are mapped where they lie bare in a file that is kept open, and copied elsewhere: an
+        array that a reader holds must not keep a file open for which there is no room.
 
         Raises
         ------
         CacheFormatError
             A row is not what was written.
         """
-        return self._rows.run(start, stop)
+        rows = self._rows().run(start, stop)
+        return rows if self._is_kept or rows.flags.owndata else rows.copy()
 
     def gather(
-        self, positions: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+        self, positions: NDArray[np.int64], out: NDArray[Any], out_rows: NDArray[np.int64]
     ) -> None:
-        """Copy the rows at ``positions``, checked, to ``out[places]``."""
-        self._rows.gather(positions, out, places)
+        """Copy the rows at ``positions``, checked, to ``out[out_rows]``."""
+        self._rows().gather(positions, out, out_rows)
 
     def bad_rows(self) -> NDArray[np.int64]:
         """Check every row and return the numbers of the damaged ones."""
-        return self._rows.bad_rows()
+        return self._rows().bad_rows()
+
+    def _rows(self) -> Rows:
+        rows = self._open
+        if rows is None:
+            rows = self._open = open_rows(self.container, self._checked)
+            self.container.close()
+        if not self._is_kept:
+            OPEN_FILES.touch(self)
+        return rows
+
+    def close(self) -> None:
+        """Close the file until rows are read again; another thread may still be reading."""
+        if not self._is_kept:
+            self._open = None

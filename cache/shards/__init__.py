@@ -1,0 +1,1 @@
+"""Shards: immutable files of feature rows, read as one array."""
