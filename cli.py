@@ -54,7 +54,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Options may stand in featx.toml, at the top or in a table named after a command.",
+    epilog="Options may stand in featx.toml, at the top or in a table named after a command. "
+    "FEATX_CACHE names the cache, FEATX_HOME the folder for converted networks (~/.cache/featx).",
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .telemetry import switch_off_telemetry
+
 STDERR = 2
 
 
@@ -23,6 +25,7 @@ def import_keras() -> Any:
     ImportError
         Keras or its backend (``KERAS_BACKEND``) is not installed.
     """
+    switch_off_telemetry()
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,15 +1,14 @@
 """Converted models on this machine: conversion is paid once per network and library version.
 
-``$FEATX_HOME/models/<key>/`` (by default below ``~/.cache/featx``) holds ``model.xml`` and
-``model.bin`` and the compiler's own cache, ``notes/<key>/`` what was measured. Both can be deleted
-at any time.
+``$FEATX_HOME/models/<key>/`` (by default below ``~/.cache/featx``) holds ``model.xml``,
+``model.bin``, their checksums and the compiled networks, ``notes/<key>/`` what was measured. Both
+can be deleted at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -21,12 +20,15 @@ from typing import Any
 
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
+from ..backbones.weights import file_digest
+from ..home import VARIABLE, featx_home, writable_home
 from .base import Network
 
-CONVERSION = 1
+CONVERSION = 2
 """Counts up when the conversion changes, so that older results are not used."""
 
 MODEL = "model.xml"
+DIGESTS = "checksums.json"
 REFUSAL = "refusal"
 LIBRARIES = ("openvino", "keras", "tensorflow")
 
@@ -47,6 +49,14 @@ class ModelFolder:
         """Whether the network has been converted."""
         return self.model.is_file()
 
+    def is_whole(self) -> bool:
+        """Tell whether the converted network is the one that was written; reads all of it."""
+        try:
+            digests = json.loads((self.path / DIGESTS).read_text(encoding="utf-8"))
+            return bool(digests == _digests(self.path))
+        except (OSError, ValueError):
+            return False
+
     @contextmanager
     def filling(self) -> Iterator[Path]:
         """Yield a temporary folder that becomes this one when the block ends without an error.
@@ -58,19 +68,34 @@ class ModelFolder:
         CacheWriteError
             The file system refused.
         """
-        partial = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}{PARTIAL}")
+        partial = self._partial()
         try:
             partial.mkdir(parents=True)
             yield partial
-            if not self.is_there:
-                _rename(partial, self.path)
+            (partial / DIGESTS).write_text(json.dumps(_digests(partial)), encoding="utf-8")
+            self._replace_with(partial)
         except OSError as error:
             raise CacheWriteError(
-                f"cannot write {self.path}: {error.strerror or error}. FEATX_HOME names another "
+                f"cannot write {self.path}: {error.strerror or error}. {VARIABLE} names another "
                 "folder for converted models; --engine keras needs none"
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _replace_with(self, partial: Path) -> None:
+        if self.path.exists() and not self.is_whole():
+            damaged = self._partial()
+            with suppress(FileNotFoundError):  # another process was faster
+                self.path.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
+        try:
+            partial.rename(self.path)
+        except OSError:
+            if not self.is_there:
+                raise
+
+    def _partial(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
     def refusal(self) -> str:
         """Return why this network could not be converted in an earlier run; empty if it could."""
@@ -99,15 +124,6 @@ class ModelFolder:
         return self.path.parent.parent / "notes" / self.path.name / f"{name}.json"
 
 
-def featx_home() -> Path:
-    """Return the folder for what featx keeps per user (``FEATX_HOME``)."""
-    home = os.environ.get("FEATX_HOME")
-    if home:
-        return Path(home).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "featx"
-
-
 def model_folder(network: Network) -> ModelFolder:
     """Return the folder of a network: its key covers all that decides the converted model."""
     record = network.record
@@ -122,7 +138,15 @@ def model_folder(network: Network) -> ModelFolder:
         "versions": {name: _version(name) for name in LIBRARIES},
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    return ModelFolder(featx_home() / "models" / f"{_readable(record.name)}-{key}")
+    name = f"{_readable(record.name)}-{key}"
+    # A folder that may only be read can hold networks that others have converted.
+    folder = ModelFolder(featx_home() / "models" / name)
+    return folder if folder.is_there else ModelFolder(writable_home() / "models" / name)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 sums of the files that a converted network consists of."""
+    return {path.name: file_digest(path) for path in sorted(folder.glob(f"{Path(MODEL).stem}.*"))}
 
 
 def _readable(name: str) -> str:
@@ -134,11 +158,3 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return ""
-
-
-def _rename(partial: Path, path: Path) -> None:
-    try:
-        partial.rename(path)
-    except OSError:
-        if not (path / MODEL).is_file():
-            raise

@@ -97,21 +97,13 @@ def _run_onnx(path: Path, images: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def _write_openvino(model: Any, path: Path, metadata: str) -> None:
-    import openvino
+    from ....extractor.engines.openvino.from_keras import save, to_openvino
 
-    from ....extractor.engines.openvino.engine import keep_outputs
-
-    raw = path.with_name(f"raw-{path.name}")
-    model.export(str(raw), format="openvino", verbose=False)
-    graph = openvino.Core().read_model(str(raw))
-    keep_outputs(graph, 1)
+    graph = to_openvino(model)
     for key, value in _texts(metadata).items():
         graph.set_rt_info(value, ["featx", key])
     # Half-precision constants would move probabilities by more than featx promises.
-    openvino.save_model(graph, str(path), compress_to_fp16=False)
-    del graph
-    raw.unlink()
-    raw.with_suffix(".bin").unlink()
+    save(graph, path)
 
 
 def _run_openvino(path: Path, images: NDArray[np.uint8]) -> NDArray[Any]:

@@ -1,29 +1,19 @@
-"""Converting a Keras model to OpenVINO's format, in a process of its own.
-
-The process that extracts stays small: it never loads Keras or its backend. ``KERAS_BACKEND`` of the
-user does not matter here: TensorFlow's converter folds normalisation and batch norms into the
-convolutions, so it is taken where TensorFlow is installed; else Keras' own OpenVINO backend, which
-needs nothing else but gives a slower model.
-"""
+"""Converting a network to OpenVINO's format in a process of its own, once per machine."""
 
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ....cache import errors
 from ....cache.errors import ConversionError, FeatxError
 from ..base import MEMORY_WORDS, Network
 from ..model_folder import MODEL, REFUSAL, ModelFolder
+from .from_keras import converter_backends, failure_reason, run_converter, save, to_openvino
 
 FAILURE = "failure.json"
-SHOWN_LINES = 3
 
 
 def convert(network: Network, folder: ModelFolder) -> None:
@@ -42,90 +32,56 @@ def convert(network: Network, folder: ModelFolder) -> None:
     if refusal:
         raise ConversionError(f"{refusal} (found by an earlier run: {folder.note_path(REFUSAL)})")
     with folder.filling() as partial:
-        command = [sys.executable, "-W", "ignore", "-m", __name__, str(partial)]
-        # The pickle goes through a pipe to our own process; nothing is read from a file.
-        done = subprocess.run(
-            command,
-            input=pickle.dumps(network),
-            capture_output=True,
-            env=_environment(),
-            check=False,
-        )
-        if done.returncode:
-            error = _failure(network, partial, done.stderr)
-            if _is_final(error, done.returncode):
-                folder.write_refusal(str(error))
-            raise error
-        (partial / FAILURE).unlink(missing_ok=True)
+        reasons = []
+        for backend in converter_backends():
+            # The pickle goes through a pipe to our own process; nothing is read from a file.
+            done = run_converter(backend, [__name__, str(partial)], pickle.dumps(network))
+            if not done.returncode:
+                return
+            _raise_reported_error(partial)
+            reasons.append(failure_reason(done.stderr))
+            if not _is_final(reasons[-1], done.returncode):
+                raise _conversion_error(network, reasons[-1])
+        error = _conversion_error(network, reasons[0])
+        folder.write_refusal(str(error))
+        raise error
 
 
-def _environment() -> dict[str, str]:
-    backend = "tensorflow" if find_spec("tensorflow") else "openvino"
-    return {
-        **os.environ,
-        "KERAS_BACKEND": backend,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
-    }
-
-
-def _is_final(error: FeatxError, returncode: int) -> bool:
-    """Tell whether another try would fail as well: not where the process was killed."""
-    text = str(error).lower()
-    short = "memoryerror" in text or any(word in text for word in MEMORY_WORDS)
-    return isinstance(error, ConversionError) and returncode > 0 and not short
-
-
-def _failure(network: Network, partial: Path, stderr: bytes) -> FeatxError:
-    """Return the error that the converting process met."""
-    try:
-        told = json.loads((partial / FAILURE).read_text(encoding="utf-8"))
-        kind: type[FeatxError] = getattr(errors, told["kind"])
-        return kind(told["message"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        pass
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()[-SHOWN_LINES:]
+def _conversion_error(network: Network, reason: str) -> ConversionError:
     return ConversionError(
-        f"OpenVINO cannot convert {network.record.name} ({' | '.join(lines) or 'no reason given'})."
-        " Use --engine keras"
+        f"OpenVINO cannot convert {network.record.name} ({reason}). Use --engine keras"
     )
 
 
-def _work(network: Network, folder: Path) -> None:
-    from ..keras import build_model
-
-    model = build_model(network, "float32")
-    import keras
-    import openvino
-
-    if keras.backend.backend() == "openvino":
-        converted = _through_keras(model, folder)
-    else:
-        converted = openvino.convert_model(model)
-    openvino.save_model(converted, folder / MODEL, compress_to_fp16=False)
+def _is_final(reason: str, returncode: int) -> bool:
+    """Tell whether another try would fail as well: not after a kill or for lack of memory."""
+    text = reason.lower()
+    short_of_memory = "memoryerror" in text or any(word in text for word in MEMORY_WORDS)
+    return returncode > 0 and not short_of_memory
 
 
-def _through_keras(model: Any, folder: Path) -> Any:
-    import openvino
-    from openvino._offline_transformations import apply_moc_transformations
-
-    exported = folder / "exported.xml"
-    model.export(str(exported), format="openvino", verbose=False)
-    converted = openvino.Core().read_model(exported)
-    apply_moc_transformations(converted, cf=True)
-    return converted
+def _raise_reported_error(partial: Path) -> None:
+    """Raise the FeatxError that the converting process met, if it met one."""
+    try:
+        failure = json.loads((partial / FAILURE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    kind: type[FeatxError] = getattr(errors, failure["kind"])
+    raise kind(failure["message"])
 
 
 def main() -> int:
-    """Convert the network that comes through standard input into the folder named."""
+    """Convert the network that comes through standard input into the folder that is named."""
+    from ..keras import build_model
+
     folder = Path(sys.argv[1])
     try:
-        _work(pickle.load(sys.stdin.buffer), folder)
+        model = build_model(pickle.load(sys.stdin.buffer), "float32")
     except FeatxError as error:
-        told = {"kind": type(error).__name__, "message": str(error)}
-        (folder / FAILURE).write_text(json.dumps(told), encoding="utf-8")
+        failure = {"kind": type(error).__name__, "message": str(error)}
+        (folder / FAILURE).write_text(json.dumps(failure), encoding="utf-8")
         return 1
+    save(to_openvino(model), folder / MODEL)
     return 0
 
 

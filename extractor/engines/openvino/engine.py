@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from importlib.metadata import version
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 from ..base import Network
 from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_front
+from .compiled import compiled_path, load_compiled, save_compiled
 from .convert import convert
 from .input_fusion import normalise_in_rows
 from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-COMPILED = "compiled"
 FIRST_USE = threading.Lock()
+logger = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -43,13 +45,10 @@ class OpenVinoEngine:
     """
 
     def __init__(self, network: Network, precision: str, batch_size: int) -> None:
-        folder = model_folder(network)
-        if not folder.is_there:
-            convert(network, folder)
         self.name = f"openvino/{version('openvino')}"
         self.precision = precision
         self.batch_size = batch_size
-        compiled = _compile(folder, network, precision, batch_size)
+        compiled = _compile(network, precision, batch_size)
         self.n_parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._n_outputs = len(network.outputs)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -66,41 +65,35 @@ class OpenVinoEngine:
             self._requests.put(request)
 
 
-def _compile(folder: ModelFolder, network: Network, precision: str, batch_size: int) -> Any:
+def _compile(network: Network, precision: str, batch_size: int) -> Any:
+    """Return the network compiled for this processor, from a file of an earlier run if possible."""
+    folder = model_folder(network)
     with FIRST_USE:
         core = import_openvino().Core()
         _use_once(core)
-    core.set_property({"CACHE_DIR": str(folder.path / COMPILED)})
+    options = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
+    path = compiled_path(folder.path, precision, batch_size)
+    compiled = load_compiled(core, path, options) if folder.is_there else None
+    if compiled is not None:
+        return compiled
+    _ensure_converted(network, folder)
     model = core.read_model(folder.model)
     if precision == "bfloat16":
         _round_depthwise(model)
-    keep_outputs(model, len(network.outputs))
     model.reshape([batch_size, *network.image_size, 3])
     normalise_in_rows(model)
     split_front(model)
-    _number(model)
-    hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
-    return core.compile_model(model, "CPU", hints)
+    compiled = core.compile_model(model, "CPU", options)
+    save_compiled(compiled, path)
+    return compiled
 
 
-def keep_outputs(model: Any, n_outputs: int) -> None:
-    """Remove all outputs of ``model`` but the first ``n_outputs``.
-
-    TensorFlow's converter makes outputs of what an activation with a gradient of its own keeps for
-    it: 49 maps of EfficientNet-B0, whose writing takes three quarters of its time.
-    """
-    for result in model.get_results()[n_outputs:]:
-        model.remove_result(result)
-
-
-def _number(model: Any) -> None:
-    """Name all operations by their places.
-
-    OpenVINO's cache of compiled models asks for names, too, and those of new operations count on
-    from all that the process has made before.
-    """
-    for place, node in enumerate(model.get_ordered_ops()):
-        node.set_friendly_name(f"{node.get_type_name()}_{place}")
+def _ensure_converted(network: Network, folder: ModelFolder) -> None:
+    if folder.is_there and not folder.is_whole():
+        logger.warning("the converted network in %s is damaged: it is converted again", folder.path)
+    elif folder.is_there:
+        return
+    convert(network, folder)
 
 
 def _use_once(core: Any) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ..telemetry import switch_off_telemetry
+
 CONVERTER = "openvino.tools.ovc"
 
 
 def import_openvino() -> Any:
     """Return the module; ``openvino.convert_model`` loads the converter when it is called."""
+    switch_off_telemetry()
     if "openvino" in sys.modules or CONVERTER in sys.modules:
         import openvino
 

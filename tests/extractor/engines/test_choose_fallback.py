@@ -18,23 +18,23 @@ from tests_engines import network
 
 
 @pytest.fixture
-def augmenting(tmp_path: Path) -> Path:
-    """A model with a layer for which OpenVINO has no rule."""
+def with_svd(tmp_path: Path) -> Path:
+    """A model with an operation that OpenVINO does not have."""
     from featx.extractor.engines.keras_import import import_keras
 
     keras = import_keras()
     inputs = keras.Input((32, 32, 3))
-    x = keras.layers.RandomFlip()(inputs)
-    x = keras.layers.Conv2D(4, 3, name="conv")(x)
+    x = keras.ops.svd(inputs, compute_uv=False)
+    x = keras.layers.Conv2D(4, 3, name="conv")(keras.layers.Reshape((32, 3, 1))(x))
     path = tmp_path / "mine.keras"
     keras.Model(inputs, x).save(path)
     return path
 
 
 def test_auto_falls_back_to_keras_and_openvino_says_why(
-    augmenting: Path, photos: Path, tmp_path: Path
+    with_svd: Path, photos: Path, tmp_path: Path
 ) -> None:
-    options = FeatureOptions(backbone=str(augmenting), preprocess="tf", precision="float32")
+    options = FeatureOptions(backbone=str(with_svd), preprocess="tf", precision="float32")
     report = extract_features(photos, options, cache=tmp_path / "c")
     assert report.record.engine.startswith("keras/")
     assert np.isfinite(FeatureStore(tmp_path / "c").open_features().X[:]).all()
@@ -46,12 +46,15 @@ def test_auto_falls_back_to_keras_and_openvino_says_why(
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
 def test_a_refusal_is_remembered_and_told(
-    augmenting: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_svd: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = FeatureOptions(backbone=str(augmenting), preprocess="tf", precision="float32")
+    options = FeatureOptions(backbone=str(with_svd), preprocess="tf", precision="float32")
     first = extract_features(photos, options, cache=tmp_path / "c")
-    assert any("OpenVINO cannot convert" in warning for warning in first.warnings)
-    monkeypatch.setattr(convert.subprocess, "run", _no_process)
+    assert any(
+        "OpenVINO cannot convert mine.keras (No conversion rule" in warning
+        for warning in first.warnings
+    )
+    monkeypatch.setattr(convert, "run_converter", _no_process)
     again = extract_features(photos, options, cache=tmp_path / "d")
     assert again.record.engine == first.record.engine and again.warnings == first.warnings
     with pytest.raises(ConversionError, match="found by an earlier run"):
@@ -69,7 +72,7 @@ def test_a_conversion_that_was_cut_short_is_tried_again(
 ) -> None:
     one = network(weights="random:7")
     done = subprocess.CompletedProcess([], returncode, b"", stderr)
-    monkeypatch.setattr(convert.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(convert, "run_converter", lambda *_: done)
     with pytest.raises(ConversionError):
         convert.convert(one, model_folder(one))
     assert not model_folder(one).refusal()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +14,14 @@ import pytest
 from featx.cache.errors import UnknownBackboneError, WeightsMismatchError
 from featx.extractor.backbones.weights import EMBEDDED_FILE
 from featx.extractor.engines import FeatureOutput, Network
-from featx.extractor.engines.model_folder import model_folder
+from featx.extractor.engines.model_folder import ModelFolder, model_folder
 from tests_engines import network, pixels
 
 pytest.importorskip("openvino")
 
 from featx.extractor.engines.keras import KerasEngine
-from featx.extractor.engines.openvino.engine import COMPILED, OpenVinoEngine, keep_outputs
+from featx.extractor.engines.openvino.compiled import COMPILED
+from featx.extractor.engines.openvino.engine import OpenVinoEngine
 
 STARTS = 8
 TAPS = (
@@ -73,34 +76,87 @@ def test_a_front_in_pieces_gives_what_single_images_give():
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4 * np.abs(alone).max())
 
 
-def test_only_the_outputs_that_are_asked_for_are_computed():
-    import openvino
-    from openvino import opset13
-
-    image = opset13.parameter([2, 3], np.float32)
-    kept = opset13.relu(image)
-    model = openvino.Model([kept, opset13.exp(kept), opset13.sigmoid(image)], [image])
-    keep_outputs(model, 1)
-    assert [n.get_type_name() for n in model.get_ordered_ops()] == ["Parameter", "Relu", "Result"]
-
-
 def test_an_efficientnet_equals_keras():
-    # The converter adds outputs to it, one for each swish.
+    # Each of its swishes has a gradient of its own, which must not become an output.
     one = network(FeatureOutput("top_activation", "avg"), backbone="efficientnet_b0")
     (ours,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
     (theirs,) = KerasEngine(one, "float32", 4).run(pixels(4))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
-def test_what_a_process_did_before_does_not_make_it_compile_again():
-    one = network(TAPS[0], size=160)
+def test_a_compiled_network_is_read_by_the_next_start_and_gives_the_same_bits():
+    one, images = network(TAPS[0], size=160), pixels(8, 160)
     compiled = model_folder(one).path / COMPILED
-    OpenVinoEngine(one, "bfloat16", 8)
-    before = set(compiled.iterdir())
-    # The names of new operations count on from these.
-    OpenVinoEngine(network(TAPS[0]), "float32", 4)
-    OpenVinoEngine(one, "bfloat16", 8)
-    assert before and set(compiled.iterdir()) == before
+    (first,) = OpenVinoEngine(one, "bfloat16", 8).run(images)
+    before = {path: path.stat().st_mtime_ns for path in compiled.iterdir()}
+    (second,) = OpenVinoEngine(one, "bfloat16", 8).run(images)
+    assert before == {path: path.stat().st_mtime_ns for path in compiled.iterdir()}
+    np.testing.assert_array_equal(first, second)
+
+
+def zeros(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def zeros_inside(path):
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(4096))
+
+
+def cut(path):
+    os.truncate(path, 1000)
+
+
+def emptied(path):
+    os.truncate(path, 0)
+
+
+HARMS = [zeros, zeros_inside, cut, emptied, os.unlink]
+FILES = ["model.bin", "model.xml", "checksums.json"]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("which", FILES)
+def test_a_damaged_conversion_is_noticed(which, harm, damageable, tmp_path):
+    one, _ = damageable
+    copy = ModelFolder(Path(shutil.copytree(model_folder(one).path, tmp_path / "copy")))
+    assert copy.is_whole()
+    harm(copy.path / which)
+    assert not copy.is_whole()
+
+
+@pytest.mark.parametrize(("which", "harm"), [("model.bin", zeros_inside), ("model.xml", cut)])
+def test_a_damaged_conversion_is_made_anew(which, harm, damageable, caplog):
+    one, (expected,) = damageable
+    folder = model_folder(one)
+    shutil.rmtree(folder.path / COMPILED)
+    harm(folder.path / which)
+    (found,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
+    np.testing.assert_array_equal(found, expected)
+    (message,) = caplog.messages
+    assert "is damaged: it is converted again" in message
+    assert folder.is_whole() and not list(folder.path.parent.glob("*.partial"))
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_compiled_network_is_compiled_again(harm, damageable, caplog):
+    one, (expected,) = damageable
+    (path,) = model_folder(one).path.rglob("*.blob")
+    harm(path)
+    (found,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
+    np.testing.assert_array_equal(found, expected)
+    assert len(caplog.messages) == (harm not in (emptied, os.unlink))
+    assert all("is damaged" in message for message in caplog.messages)
+    (found,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture(scope="module")
+def damageable():
+    """A small network that has been converted and compiled, with its features."""
+    one = network(FeatureOutput("conv_pw_2_relu", "avg"))
+    return one, OpenVinoEngine(one, "float32", 4).run(pixels(4))
 
 
 def test_a_second_start_loads_neither_keras_nor_tensorflow():
