@@ -90,7 +90,7 @@ def is_whole(name: str) -> bool:
 def similar_classes(class_names: Iterable[str]) -> list[str]:
     """Say which class names differ in nothing but capitals, spaces or the form of an accent."""
     by_form: dict[str, list[str]] = defaultdict(list)
-    for name in class_names:
+    for name in sorted(class_names):
         form = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
         by_form[form].append(name)
     pairs = [" and ".join(map(repr, names)) for names in by_form.values() if len(names) > 1]

@@ -65,7 +65,9 @@ def open_source(place: Place | Sequence[Place], options: SourceOptions | None = 
 
 
 def _open_place(place: str | Path, options: SourceOptions) -> Source:
-    kind = next((kind for kind in KINDS if kind.word == str(place)), None) if place else None
+    if not str(place).strip():
+        raise SourceNotFoundError(f"the source's name is empty. Expected {expected()}")
+    kind = next((kind for kind in KINDS if kind.word == str(place)), None)
     if kind and not Path(place).exists():
         return kind.open(LocalFiles(Path()), [], options)
     matches = _matches(place)

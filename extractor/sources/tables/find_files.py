@@ -145,6 +145,14 @@ class _Search:
 
     def result(self) -> FoundFiles:
         """Return what was found, and say what was not."""
+        rows: dict[str, int] = {}
+        for row, (name, stamp) in enumerate(self._pairs()):
+            if stamp is not None and rows.setdefault(name, row) != row:
+                first = rows[name]
+                raise SourceFormatError(
+                    f"{self.where}: rows {first + 1} and {row + 1}, {self.texts[first]!r} and "
+                    f"{self.texts[row]!r}, are one file, {name}. Expected one row for each image"
+                )
         if self.n_missing:
             first = self.texts[next(iter(self._missing()))]
             self.notes.append(
@@ -189,17 +197,22 @@ def fold(name: str) -> str:
 
 
 def _closest(key: str, names: list[str], form: Callable[[str], str]) -> list[str]:
-    """Return those of ``names`` that share the most folders with ``key``, from the end."""
-    if len(names) < 2:
-        return names
-    parts = key.split("/")[::-1]
+    """Return those of ``names`` that share the most folders with ``key``, from the end.
+
+    A name alone is not enough where both paths have a folder before it: ``cat/1.png`` is not
+    ``dog/1.png``.
+    """
+    parts = key.strip("/").split("/")[::-1]
 
     def n_shared(name: str) -> int:
-        pairs = zip(parts, form(name).split("/")[::-1], strict=False)
-        return next((n for n, (a, b) in enumerate(pairs) if a != b), len(parts))
+        others = form(name).split("/")[::-1]
+        n_both = min(len(parts), len(others))
+        n = next((n for n in range(n_both) if parts[n] != others[n]), n_both)
+        return n if n > 1 or n == n_both else 0
 
     shared = [n_shared(name) for name in names]
-    return [name for name, n in zip(names, shared, strict=True) if n == max(shared)]
+    most = max(shared, default=0)
+    return [name for name, n in zip(names, shared, strict=True) if n == most > 0]
 
 
 def _plain(text: str, where: str) -> str:

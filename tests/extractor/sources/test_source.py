@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from featx.extractor.sources import digest_of
+import numpy as np
+from images_shared import touch
+
+from featx.extractor.sources import digest_of, open_source
 
 
 def test_equal_pixels_of_other_shape_have_another_digest() -> None:
     pixels = np.arange(12, dtype=np.uint8)
     assert digest_of(pixels.reshape(3, 4)) != digest_of(pixels.reshape(4, 3))
+
+
+def test_the_line_that_says_how_a_source_is_understood(tmp_path: Path) -> None:
+    for number, name in enumerate(["train/cat/1.png", "train/dog/2.png", "test/cat/3.png"]):
+        touch(tmp_path / name, number)
+    (tmp_path / "train" / "ape").mkdir()
+    (tmp_path / "@eaDir").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    assert open_source(tmp_path).understood == (
+        "3 images, 2 classes (cat, dog), splits: 2 train / 1 test, from its folders (classes in "
+        "splits); no image in train/ape/; passed over @eaDir; left out: 1 .txt"
+    )
+
+
+def test_the_line_stays_one_line(tmp_path: Path) -> None:
+    touch(tmp_path / "a\nb" / "1.png")
+    assert "a\\nb" in open_source(tmp_path).understood
+    assert "\n" not in open_source(tmp_path).understood

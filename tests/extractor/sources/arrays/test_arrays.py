@@ -71,6 +71,20 @@ class Payload:
         ({"X": GREY, "y": np.eye(6)}, "expected \\(n,\\) whole numbers or names"),
         ({"a": GREY, "b": Y}, "holds a, b. Expected images as X"),
         ({"X": np.array([Payload()], object)}, "not a readable NumPy file"),
+        ({"X": np.zeros((2, 3, 8, 9), np.uint8)}, r"channels seem to come first.*X\.transpose"),
+        ({"X": np.zeros((2, 1, 8, 9), np.uint8)}, r"channels seem to come first"),
+        ({"X": RGB.astype(np.float32) / 127.5 - 1}, r"\(\(X \+ 1\) \* 127\.5\)"),
+        ({"X": RGB.astype(np.uint16) * 257}, "holds uint16 from 0 to .*scale it"),
+        ({"X": RGB.astype(np.int16) - 9}, "holds int16 from -"),
+        ({"X": RGB.astype(np.float64) + 0.5}, "holds float64"),
+        ({"X": np.full((2, 4, 4), np.nan)}, "holds float64 from nan"),
+        ({"X": RGB > 9}, r"holds bool.*astype\('uint8'\) \* 255"),
+        ({"X": RGB.astype(complex)}, "holds complex128"),
+        ({"X": GREY[:, 0]}, "rows of pixels"),
+        ({"X": GREY, "y": np.eye(6)}, r"one-hot: store y\.argmax\(axis=1\)"),
+        ({"X": GREY, "y": Y + 0.5}, "not regression"),
+        ({"X": GREY, "y": Y - 5}, "holds the label -5"),
+        ({"X": GREY, "y": np.ones((6, 2), int)}, r"expected \(n,\)"),
     ],
 )
 def test_npz_that_cannot_be_used_says_why(tmp_path, arrays, message):
@@ -135,3 +149,58 @@ def test_csv_of_pixels_that_cannot_be_used_says_why(tmp_path, change, message):
     path.write_text(change(path.read_text()))
     with pytest.raises(SourceFormatError, match=message):
         open_source(path)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.int8, np.float32, np.float64])
+def test_whole_numbers_of_another_type_are_taken_as_they_are(tmp_path, dtype):
+    images = (RGB % 128).astype(dtype)
+    np.savez(tmp_path / "x.npz", X=images, y=Y)
+    source = open_source(tmp_path / "x.npz")
+    assert np.array_equal(source.read(3), images[3]) and source.read(3).dtype == np.uint8
+    assert f"{np.dtype(dtype)} taken as uint8" in source.understood
+
+
+def test_shapes_that_can_be_read_in_two_ways_are_said(tmp_path):
+    np.savez(tmp_path / "x.npz", X=np.zeros((5, 3, 32, 3), np.uint8))
+    assert "read as height 3, width 32, 3 channels" in open_source(tmp_path / "x.npz").understood
+    np.savez(tmp_path / "x.npz", X=np.zeros((32, 32, 3), np.uint8))
+    assert "read as 32 grey images" in open_source(tmp_path / "x.npz").understood
+
+
+def test_labels_in_other_forms(tmp_path):
+    for labels in (Y.astype(float), Y.astype(np.uint8), Y.reshape(-1, 1)):
+        np.savez(tmp_path / "x.npz", X=GREY, y=labels)
+        assert open_source(tmp_path / "x.npz").listing().labels.tolist() == Y.tolist()
+    np.savez(tmp_path / "x.npz", X=GREY, y=np.array([b"a ", b"b", b"a", b"b", b"a", b"b"]))
+    assert open_source(tmp_path / "x.npz").listing().class_names == ("a", "b")
+
+
+def test_labels_far_apart_make_no_million_classes(tmp_path):
+    np.savez(tmp_path / "x.npz", X=GREY, y=[10_000_000, 3, 3, 3, 7, -1])
+    listing = open_source(tmp_path / "x.npz").listing()
+    assert listing.class_names == ("3", "7", "10000000")
+    assert listing.labels.tolist() == [2, 0, 0, 0, 1, -1]
+
+
+def test_a_file_names_the_classes_of_arrays(tmp_path):
+    np.savez(tmp_path / "x.npz", X=GREY, y=Y)
+    (tmp_path / "class_names.txt").write_text("a\nb\nc\nunused\n")
+    assert open_source(tmp_path / "x.npz").listing().class_names == ("a", "b", "c", "unused")
+    (tmp_path / "class_names.txt").write_text("a\nb\n")
+    source = open_source(tmp_path / "x.npz")
+    assert source.listing().class_names == ("0", "1", "2")
+    assert "class_names.txt is not used: it has 2 names for 3 classes" in source.understood
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path):
+    np.savez(tmp_path / "x.npz", X=GREY, y=Y, masks=GREY)
+    assert "arrays not used: masks" in open_source(tmp_path / "x.npz").understood
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_csv_of_pixels_in_other_forms(tmp_path, encoding, separator):
+    pixel_csv(tmp_path / "p.csv", SQUARES, [9, 0, 3])
+    text = (tmp_path / "p.csv").read_text().replace(",", separator)
+    (tmp_path / "p.csv").write_bytes(text.encode(encoding))
+    assert np.array_equal(open_source(tmp_path / "p.csv").read(1), SQUARES[1])

@@ -153,3 +153,40 @@ def test_image_that_cannot_be_fetched_is_an_unreadable_image(bucket, tmp_path):
     report = extract_features(source, LIGHT, cache=tmp_path)
     assert [bad.sample_id for bad in report.bad] == ["train/cat/1.png"]
     assert Image.open(io.BytesIO(source.read(0))).size == (4, 4)
+
+
+def test_folders_of_tools_behind_a_url(bucket):
+    fill(bucket)
+    put(f"{bucket}/@eaDir/1.png", png(1))
+    source = open_source(bucket)
+    assert len(source.listing()) == 3 and "passed over @eaDir" in source.understood
+
+
+def test_tables_and_lists_behind_a_url_find_their_files(bucket):
+    fill(bucket)
+    put(f"{bucket}/t.csv", b"id;breed\n1;x\n")
+    with pytest.raises(SourceFormatError, match="fits several files"):
+        open_source(f"{bucket}/t.csv")
+    put(f"{bucket}/t.csv", "id;breed\né 1;x\n".encode())
+    assert open_source(f"{bucket}/t.csv").read(0) == png(2)
+    put(f"{bucket}/t.csv", b"path\nnowhere/1.png\n")
+    with pytest.raises(SourceFormatError, match="0 of 1 file found"):
+        open_source(f"{bucket}/t.csv")
+    put(f"{bucket}/list.txt", b"train/dog/1.png\n")
+    assert open_source(f"{bucket}/list.txt").read(0) == png(1)
+
+
+def test_a_zip_behind_a_url(bucket, tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.writestr("cat/1.png", png(1))
+        archive.writestr("dog/1.png", png(2))
+    put(f"{bucket}/p.zip", (tmp_path / "p.zip").read_bytes())
+    source = open_source(f"{bucket}/p.zip")
+    assert source.listing().class_names == ("cat", "dog") and source.read(1) == png(2)
+
+
+def test_one_image_behind_a_url(bucket):
+    fill(bucket)
+    assert open_source(f"{bucket}/train/cat/1.png").read(0) == png(0)

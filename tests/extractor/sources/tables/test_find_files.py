@@ -126,3 +126,14 @@ def test_the_same_image_twice_is_refused_with_its_rows(folder: Path) -> None:
     table = write(folder / "t.csv", "cat/1.png", "dog/3.png", "cat/1.png")
     with pytest.raises(SourceFormatError, match=r"'cat/1.png' occurs twice, in rows 1 and 3"):
         open_source(table)
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_another_file(folder: Path) -> None:
+    with pytest.raises(SourceFormatError, match="0 of 1 file found"):
+        open_source(write(folder / "t.csv", "fish/1.png"))
+
+
+def test_rows_that_lead_to_one_file_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "1.png")
+    with pytest.raises(SourceFormatError, match=r"rows 1 and 2, 'a/1.png' and 'b/1.png', are one"):
+        open_source(write(tmp_path / "t.csv", "a/1.png", "b/1.png"))
