@@ -147,16 +147,16 @@ class _Search:
         """Return what was found, and say what was not."""
         rows: dict[str, int] = {}
         for row, (name, stamp) in enumerate(self._pairs()):
-            if stamp is not None and rows.setdefault(name, row) != row:
-                first = rows[name]
+            first = rows.setdefault(name, row)
+            if stamp is not None and first != row:
                 raise SourceFormatError(
                     f"{self.where}: rows {first + 1} and {row + 1}, {self.texts[first]!r} and "
                     f"{self.texts[row]!r}, are one file, {name}. Expected one row for each image"
                 )
         if self.n_missing:
-            first = self.texts[next(iter(self._missing()))]
+            missing = self.texts[self._missing()[0]]
             self.notes.append(
-                f"{self.n_missing} of {plural(len(self.texts), 'file')} missing, first {first}"
+                f"{self.n_missing} of {plural(len(self.texts), 'file')} missing, first {missing}"
             )
         return FoundFiles(self.names, stamp_array(self.stamps), tuple(self.notes))
 
