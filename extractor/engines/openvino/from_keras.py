@@ -49,8 +49,9 @@ def to_openvino(model: Any) -> Any:
     converted = PrePostProcessor(converted).build()
     apply_moc_transformations(converted, cf=backend == "openvino", smart_reshape=True)
     converted.inputs[0].tensor.set_names({model.inputs[0].name})
-    if len(model.output_names) == 1:
-        converted.outputs[0].tensor.set_names({model.output_names[0]})
+    names = getattr(model, "output_names", ())  # a Sequential has none
+    if len(names) == 1:
+        converted.outputs[0].tensor.set_names(set(names))
     return converted
 
 
