@@ -41,6 +41,7 @@ HEADS = {
     "logreg": {},
     "linear-svm": {},
     "ridge": {},
+    "lda": {},
     "svm": {},
     "dense": {"epochs": 3},
     "centroid": {"metric": "cosine"},

@@ -135,6 +135,15 @@ RECORDS = (
         trains_from_disk=True,
     ),
     HeadRecord(
+        name="lda",
+        target=".closed_form.lda:LDAHead",
+        description="linear discriminant analysis, closed form",
+        graph="..models.export.head_graph:linear",
+        cost=30,
+        grid={"shrinkage": ("auto", 0.1, 0.5)},
+        trains_from_disk=True,
+    ),
+    HeadRecord(
         name="knn",
         target=".neighbours.knn:KNNHead",
         description="k nearest neighbours",

@@ -115,7 +115,8 @@ def test_constant_and_repeated_features_are_harmless(name, digits):
     found = head.predict_proba(np.hstack([digits.X_test, constant[1]]))
     assert np.isfinite(found).all()
     if name != "dense":
-        tolerance = 5e-3 if name in ("logreg", "linear-svm", "svm") else 1e-4
+        # The shrinkage of lda depends on the number of features.
+        tolerance = {"logreg": 5e-3, "linear-svm": 5e-3, "svm": 5e-3, "lda": 0.05}.get(name, 1e-4)
         np.testing.assert_allclose(found, plain, atol=tolerance)
 
 
