@@ -20,7 +20,7 @@ from .scoring.predictions import PredictionOptions
 from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
 from .scoring.score import ScoreJob, ScoreReport, score
 from .selection.fit import FitReport, HeadOptions, fit
-from .selection.sweep import SweepObserver, SweepOptions, SweepReport, sweep
+from .selection.sweep import SweepOptions, SweepReport, sweep
 
 if TYPE_CHECKING:
     from .models.export import ExportReport
@@ -35,6 +35,7 @@ def fit_model(
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
     overwrite: bool = False,
+    observer: Observer | None = None,
     command: str = "",
 ) -> FitReport:
     """Fit one head on cached features and write the model to ``out``.
@@ -49,7 +50,7 @@ def fit_model(
     store = FeatureStore(cache)
     opened = store.open_features(features)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
-    report = fit(opened, options, command)
+    report = fit(opened, options, command, observer)
     report = replace(report, model=_with_engine(report.model, store))
     save_model(report.model, Path(out), overwrite=overwrite)
     return report
@@ -62,7 +63,7 @@ def sweep_model(
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
     overwrite: bool = False,
-    observer: SweepObserver | None = None,
+    observer: Observer | None = None,
     command: str = "",
 ) -> SweepReport:
     """Compare heads on cached features and write the winner to ``out``.
@@ -75,7 +76,7 @@ def sweep_model(
     cache, out : path
     overwrite : bool
         Replace any file at ``out``; otherwise only a model that shares a class.
-    observer : SweepObserver, optional
+    observer : Observer, optional
     command : str
         Kept in the model as its origin.
 

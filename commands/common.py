@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..cache import Scores
     from ..classifiers.selection.metrics import Metric
+    from ..classifiers.selection.preparation import Prepared
     from ..extractor.sources import Source
 
 CacheOption = Annotated[
@@ -28,11 +30,19 @@ ModelOutOption = Annotated[Path, typer.Option("--out", "-o", help="The model fil
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace any file at --out, whoever wrote it.")
 ]
+DropNearDuplicatesOption = Annotated[
+    bool,
+    typer.Option(
+        "--drop-near-duplicates",
+        help="Leave out of training what looks like validation or test images saved again.",
+    ),
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
 ]
 UNDEFINED = "–"
+COLUMN_GAP = 2
 DEFAULT_CACHE = Path("featx-cache")
 FEATURES_HELP = "Cached features by the start of their name, or a backbone; default: the newest."
 
@@ -61,17 +71,31 @@ def _console(stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def draw_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Draw a table; columns whose every cell is a number are aligned right."""
+def draw_table(
+    console: Console,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    optional: Sequence[str] = (),
+) -> None:
+    """Draw a table; columns whose every cell is a number are aligned right.
+
+    Where the console is too narrow for a line a row, ``optional`` columns are left out in turn.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    shown = list(range(len(headers)))
+    for name in optional:
+        widths = [max(len(row[i]) for row in (headers, *rows)) for i in shown]
+        if sum(widths) + COLUMN_GAP * (len(shown) - 1) > console.width and name in headers:
+            shown.remove(list(headers).index(name))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, header in enumerate(headers):
+    for column in shown:
         numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
-        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+        justify = "right" if numeric else "left"
+        table.add_column(headers[column], justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(row[column]) for column in shown))
     console.print(table, soft_wrap=False)
 
 
@@ -105,6 +129,15 @@ def say_understood(source: Source) -> None:
     notes().print(f"Source: {source.understood}")
 
 
+def prepared_data(prepared: Sequence[Prepared]) -> dict[str, Any]:
+    """Return what was said of the data, and all near duplicates, as JSON types."""
+    pairs = [asdict(pair) for part in prepared for pair in part.near_duplicates.pairs]
+    for pair in pairs:
+        del pair["row"]
+    notes = dict.fromkeys(note for part in prepared for note in part.notes)
+    return {"notes": list(notes), "near_duplicates": pairs}
+
+
 def typed_command() -> str:
     """Return the command line as it was typed, for a model's origin."""
     return shlex.join(["featx", *sys.argv[1:]])
@@ -122,12 +155,12 @@ def metric_cells(scores: Scores, metrics: Sequence[Metric]) -> list[str]:
     return [metric_cell(scores, metric.name) for metric in metrics]
 
 
-def metric_cell(scores: Scores, name: str) -> str:
+def metric_cell(scores: Scores, name: str, half: str = " ± {:.4f}") -> str:
     """Return a metric and half its 95 % interval; a dash where it is undefined."""
     if name not in scores.metrics:
         return UNDEFINED
-    half = ""
-    if name in scores.intervals:
-        low, high = scores.intervals[name]
-        half = f" ± {(high - low) / 2:.4f}"
-    return f"{scores.metrics[name]:.4f}{half}"
+    text = f"{scores.metrics[name]:.4f}"
+    if name not in scores.intervals:
+        return text
+    low, high = scores.intervals[name]
+    return text + half.format((high - low) / 2)

@@ -11,11 +11,19 @@ from .common import human_count, notes
 LINE_SECONDS = 10.0
 
 
-class ImageProgress:
-    """Shows images done, images/s and time left; used as a context manager."""
+class Progress:
+    """Shows how many units are done, how many a second, and the time left; a context manager.
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+    unit : str
+        What is counted, in the plural.
+    """
+
+    def __init__(self, quiet: bool = False, unit: str = "images") -> None:
+        self._quiet, self._unit = quiet, unit
         # A quiet one spares the command the time to load rich.
         self._console: Any = None if quiet else notes()
         self._bar: Any = None
@@ -24,29 +32,31 @@ class ImageProgress:
         self._label = ""
         self._started = self._last_line = 0.0
 
-    def begin(self, n_images: int, task: str) -> None:
-        """Start counting to ``n_images``."""
-        self._total, self._label = n_images, task
+    def begin(self, n_units: int, task: str) -> None:
+        """Start counting to ``n_units``."""
+        self._total, self._label = n_units, task
         self._started = self._last_line = time.monotonic()
         if self._quiet:
             return
         if self._console.is_terminal:
             self._bar = _bar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task(task, total=n_images, rate="")
+            self._task = self._bar.add_task(task, total=n_units, rate="")
         else:
-            self._console.print(f"{task}: {human_count(n_images)} images to do")
+            self._console.print(f"{task}: {human_count(n_units)} {self._unit} to do")
 
-    def advance(self, n_images: int) -> None:
-        """Count ``n_images`` more."""
-        self._done += n_images
+    def advance(self, n_units: int) -> None:
+        """Count ``n_units`` more."""
+        self._done += n_units
         if self._bar is not None:
-            self._bar.update(self._task, advance=n_images, rate=f"{self._rate():.0f} images/s")
+            self._bar.update(
+                self._task, advance=n_units, rate=f"{self._rate_text()} {self._unit}/s"
+            )
         elif not self._quiet and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             left = (self._total - self._done) / max(self._rate(), 1e-9)
-            done = f"{human_count(self._done)} of {human_count(self._total)} images"
-            self._console.print(f"{self._label}: {done}, {self._rate():.0f}/s, {left:.0f} s left")
+            done = f"{human_count(self._done)} of {human_count(self._total)} {self._unit}"
+            self._console.print(f"{self._label}: {done}, {self._rate_text()}/s, {left:.0f} s left")
 
     def say(self, text: str) -> None:
         """Show a line at once; a bar moves below it."""
@@ -56,7 +66,11 @@ class ImageProgress:
     def _rate(self) -> float:
         return self._done / max(time.monotonic() - self._started, 1e-9)
 
-    def __enter__(self) -> ImageProgress:
+    def _rate_text(self) -> str:
+        rate = self._rate()
+        return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(

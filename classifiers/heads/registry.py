@@ -44,6 +44,8 @@ class HeadRecord:
         What a sweep tries: every combination.
     trains_from_disk : bool
         It trains without holding all features in memory.
+    revision : int
+        Counts up when the same parameters give another result: sweeps measure anew.
     """
 
     name: str
@@ -54,6 +56,7 @@ class HeadRecord:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     trains_from_disk: bool = False
+    revision: int = 1
 
     def load_class(self) -> type[Head]:
         """Import the estimator's class."""
@@ -168,6 +171,7 @@ RECORDS = (
         cost=70,
         grid={"preset": ("softmax", "dropout", "mlp"), "lr": (3e-4, 1e-3)},
         trains_from_disk=True,
+        revision=2,
     ),
 )
 HEADS: Mapping[str, HeadRecord] = MappingProxyType({record.name: record for record in RECORDS})

@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet, Scores
+from ...extractor.run_options import Observer, Silence
 from ..heads.registry import make_head
-from ..heads.training_data import check_training_data
+from ..heads.training_data import check_classes
 from ..models.model import Model
-from .memory import bounded_rows
+from .memory import training_rows
 from .metrics import measure
-from .splits import Split, row_units, split_features
+from .preparation import Prepared, prepare
+from .splits import Split
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,54 @@ class HeadOptions:
         Of the split and of whatever the head draws.
     memory : int, optional
         Bytes that training may take beside the program itself; larger features stay on disk.
+    drop_near_duplicates : bool
+        Leave training images out that look like validation or test images saved again.
     """
 
     name: str = "logreg"
     params: Mapping[str, Any] | None = None
     random_state: int = 0
     memory: int | None = None
+    drop_near_duplicates: bool = False
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """A fitted model and how it was measured."""
+    """A fitted model and how it was measured.
+
+    Attributes
+    ----------
+    model : Model
+    features : str
+    scores, baselines : tuple of Scores
+        On validation and test, as far as they have rows; of the model, and of always saying the
+        most frequent class.
+    prepared : Prepared
+    n_skipped : int
+        Samples of the source without features.
+    seconds : float
+    """
 
     model: Model
     features: str
     scores: tuple[Scores, ...]
-    split: Split
+    baselines: tuple[Scores, ...]
+    prepared: Prepared
     n_skipped: int
     seconds: float
 
+    @property
+    def split(self) -> Split:
+        """The rows that were learned from and judged by."""
+        return self.prepared.split
 
-def fit(features: FeatureSet, options: HeadOptions | None = None, command: str = "") -> FitReport:
+
+def fit(
+    features: FeatureSet,
+    options: HeadOptions | None = None,
+    command: str = "",
+    observer: Observer | None = None,
+) -> FitReport:
     """Fit one head on the training rows of ``features``; measure it on validation and test.
 
     Parameters
@@ -66,6 +96,8 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
     options : HeadOptions, optional
     command : str
         Kept in the model as its origin.
+    observer : Observer, optional
+        Hears what a person should know before training.
 
     Raises
     ------
@@ -76,7 +108,10 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
     """
     options = options or HeadOptions()
     head = seeded_head(options.name, options.params or {}, options.random_state)
-    split = split_features(features, options.random_state)
+    prepared = prepare(features, options.random_state, options.drop_near_duplicates)
+    for note in prepared.notes:
+        (observer or Silence()).say(note)
+    split = prepared.split
     start = time.perf_counter()
     fit_head(head, features, split, options)
     seconds = time.perf_counter() - start
@@ -89,13 +124,12 @@ def fit(features: FeatureSet, options: HeadOptions | None = None, command: str =
         split=split.to_dict(),
         origin=origin(command, features.name),
     )
-    scores = tuple(
-        score_split(model, features, rows, name, seconds)
-        for name, rows in (("val", split.val), ("test", split.test))
-        if len(rows)
-    )
+    parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]
+    scores = tuple(score_split(model, features, rows, name, seconds) for name, rows in parts)
+    baselines = tuple(baseline(features, split.train, rows, name) for name, rows in parts)
     model = replace(model, scores=tuple(s.to_dict() for s in scores))
-    return FitReport(model, features.name, scores, split, features.n_missing, seconds)
+    n_skipped = features.n_missing
+    return FitReport(model, features.name, scores, baselines, prepared, n_skipped, seconds)
 
 
 def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
@@ -112,16 +146,24 @@ def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
     return head
 
 
-def fit_head(
-    head: Any, features: FeatureSet, split: Split, options: HeadOptions | None = None
-) -> None:
+def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions) -> None:
     """Fit ``head`` on the training rows alone: the rows that judge it are never watched."""
-    options = options or HeadOptions()
-    n_classes = len(features.class_names)
-    (X,) = bounded_rows(features.X, [split.train], options.name, n_classes, options.memory)
-    y = features.y[split.train]
-    check_training_data(X, y, features.class_names)
-    head.fit(X, y, groups=row_units(features)[split.train])
+    y, n_classes = features.y[split.train], len(features.class_names)
+    check_classes(y, features.class_names)
+    X = training_rows(features.X, split.train, options.name, n_classes, options.memory)
+    head.fit(X, y, groups=split.units[split.train])
+
+
+def baseline(
+    features: FeatureSet, train: NDArray[np.int64], rows: NDArray[np.int64], name: str
+) -> Scores:
+    """Measure always saying the most frequent class of the training rows."""
+    names = features.class_names
+    label = int(np.bincount(features.y[train]).argmax())
+    probabilities = np.zeros((len(rows), len(names)), np.float32)
+    probabilities[:, label] = 1
+    measures = measure(features.y[rows], probabilities, names)
+    return Scores(BASELINE, name, {"class": names[label]}, len(rows), **vars(measures))
 
 
 def score_split(

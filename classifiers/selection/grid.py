@@ -84,3 +84,9 @@ def _values(value: Any) -> Sequence[Any]:
 def _family(name: str, grid: Mapping[str, Sequence[Any]]) -> Family:
     combinations = product(*grid.values())
     return Family(name, tuple(dict(zip(grid, values, strict=True)) for values in combinations))
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Return parameters as ``C=0.1 gamma=2``."""
+    values = {k: f"{v:g}" if isinstance(v, float) else v for k, v in params.items()}
+    return " ".join(f"{name}={value}" for name, value in values.items())

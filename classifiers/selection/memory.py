@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,19 +73,15 @@ def _needed(X: Any, n_samples: int) -> int:
     return int(n_samples * X.shape[1] * (X.dtype.itemsize + COPY_ITEMSIZE))
 
 
-def bounded_rows(
-    X: Any,
-    parts: Sequence[NDArray[np.int64]],
-    head_name: str,
-    n_classes: int,
-    memory: int | None = None,
-) -> list[Any]:
-    """Return rows to train from and to watch: in memory if they fit, else read as needed.
+def training_rows(
+    X: Any, rows: NDArray[np.int64], head_name: str, n_classes: int, memory: int | None = None
+) -> Any:
+    """Return rows to train one head from: in memory if they fit, else read as they are needed.
 
     Parameters
     ----------
     X : FeatureSet.X
-    parts : sequence of ndarray of int64
+    rows : ndarray of int64
         Row numbers.
     head_name : str
     n_classes : int
@@ -95,8 +90,7 @@ def bounded_rows(
 
     Returns
     -------
-    list of ndarray or RowView
-        One for each part.
+    ndarray or RowView, shape (n_rows, n_features)
 
     Raises
     ------
@@ -105,16 +99,15 @@ def bounded_rows(
     ConfigError
         It is too little for any head.
     """
-    n_samples = sum(map(len, parts))
-    if memory is None or not stays_on_disk(X, n_samples, n_classes, memory):
-        return [np.asarray(X[rows]) for rows in parts]
+    if memory is None or not stays_on_disk(X, len(rows), n_classes, memory):
+        return np.asarray(X[rows])
     if not find_head(head_name).trains_from_disk:
         raise TrainingDataError(
-            f"{head_name} needs all features in memory, about "
-            f"{_megabytes(_needed(X, n_samples))}, and --memory "
-            f"allows {_megabytes(memory)}. These heads train from disk: {able_from_disk()}."
+            f"{head_name} needs all features in memory, about {_megabytes(_needed(X, len(rows)))}, "
+            f"and --memory allows {_megabytes(memory)}. These heads train from disk: "
+            f"{able_from_disk()}."
         )
-    return [RowView(X, rows, memory) for rows in parts]
+    return RowView(X, rows, memory)
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -66,7 +66,7 @@ class Need:
 
 def _absent_classes(counts: NDArray[np.int64], class_names: Sequence[str]) -> str:
     absent = [name for name, n in zip(class_names, counts, strict=True) if not n]
-    return f"no row of {_listed(absent)}" if absent else ""
+    return f"no row of {listed(absent)}" if absent else ""
 
 
 def more_classes_than(n: int) -> Need:
@@ -283,6 +283,7 @@ def measure(
     )
 
 
-def _listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names in quotes, and how many more there are."""
     shown = ", ".join(repr(name) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -33,7 +33,7 @@ from ..options import (
     run_options,
     source_options,
 )
-from ..progress import ImageProgress
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -140,7 +140,7 @@ def extract(
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
-    with ImageProgress(quiet=as_json) as progress:
+    with Progress(quiet=as_json) as progress:
         reports = extract_several(opened, features, cache=cache, run=run, observer=progress)
     answer(as_json, _data(reports), lambda console: _draw(console, reports))
 

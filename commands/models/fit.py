@@ -12,17 +12,21 @@ from ..common import (
     DEFAULT_CACHE,
     FEATURES_HELP,
     CacheOption,
+    DropNearDuplicatesOption,
     JsonOption,
     MemoryOption,
     ModelOutOption,
     OverwriteOption,
     answer,
     draw_table,
+    metric_cell,
     metric_cells,
     parsed_memory,
+    prepared_data,
     table_metrics,
     typed_command,
 )
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +58,7 @@ def fit(
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
     memory: MemoryOption = None,
+    drop_near_duplicates: DropNearDuplicatesOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
     overwrite: OverwriteOption = False,
@@ -79,10 +84,23 @@ def fit(
         "patience": patience,
     }
     params = {name: value for name, value in given.items() if value is not None}
-    options = HeadOptions(head, {**params, **_params(param or [])}, seed, parsed_memory(memory))
-    report = fit_model(
-        features, options, cache=cache, out=out, overwrite=overwrite, command=typed_command()
+    options = HeadOptions(
+        head,
+        {**params, **_params(param or [])},
+        seed,
+        parsed_memory(memory),
+        drop_near_duplicates,
     )
+    with Progress(quiet=as_json) as progress:
+        report = fit_model(
+            features,
+            options,
+            cache=cache,
+            out=out,
+            overwrite=overwrite,
+            observer=progress,
+            command=typed_command(),
+        )
     answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
 
 
@@ -121,10 +139,15 @@ def _fit_data(report: FitReport, out: Path) -> dict[str, Any]:
         "n_leaking": report.split.n_leaking,
         "n_skipped": report.n_skipped,
         "fit_seconds": report.seconds,
+        "converged": not report.model.head.convergence_note(),
+        "baselines": [scores.to_dict() for scores in report.baselines],
+        **prepared_data([report.prepared]),
     }
 
 
 def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
+    from ...classifiers.selection.metrics import DEFAULT_METRIC
+
     split = report.split
     console.print(
         f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "
@@ -132,10 +155,16 @@ def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
     )
     if report.n_skipped:
         console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
-    if split.n_leaking:
-        console.print(f"  {split.n_leaking} training rows left out: equal to val or test images")
+    if note := report.model.head.convergence_note():
+        console.print(f"  {report.model.head_name} {note}")
     metrics = table_metrics()
-    headers = ("split", "rows", *(metric.title for metric in metrics))
-    rows = [(s.split, f"{s.n_samples:,}", *metric_cells(s, metrics)) for s in report.scores]
-    draw_table(console, headers, rows)
+    headers = ("split", "rows", *(metric.title for metric in metrics), "baseline")
+    rows = [
+        (s.split, f"{s.n_samples:,}", *metric_cells(s, metrics), metric_cell(b, DEFAULT_METRIC, ""))
+        for s, b in zip(report.scores, report.baselines, strict=True)
+    ]
+    if rows:
+        draw_table(console, headers, rows)
+        baseline = report.baselines[0].params["class"]
+        console.print(f"  baseline: the accuracy of always saying {baseline!r}")
     console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")

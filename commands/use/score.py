@@ -32,7 +32,7 @@ from ..options import (
     run_options,
     source_options,
 )
-from ..progress import ImageProgress
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,7 +116,7 @@ def score(
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = _opened(source, reading)
-    with ImageProgress(quiet=as_json) as progress:
+    with Progress(quiet=as_json) as progress:
         report = score_images(model, opened, out, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 

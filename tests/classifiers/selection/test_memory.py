@@ -18,7 +18,7 @@ from featx.cache.errors import ConfigError, TrainingDataError
 from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.grid import Family
-from featx.classifiers.selection.memory import bounded_rows, least_memory, parse_memory
+from featx.classifiers.selection.memory import least_memory, parse_memory, training_rows
 from featx.classifiers.selection.sweep import SweepOptions, sweep
 
 SHARD_ROWS = 20_000
@@ -177,7 +177,7 @@ def test_what_fits_is_read_and_what_does_not_stays_on_disk(cache):
     rows = np.arange(0, 1200, 2)
     least = least_memory(600, 512, N_CLASSES)
     for memory, kind in ((None, np.ndarray), (10**9, np.ndarray), (least, RowView)):
-        (found,) = bounded_rows(X, [rows], "logreg", N_CLASSES, memory)
+        found = training_rows(X, rows, "logreg", N_CLASSES, memory)
         assert isinstance(found, kind)
         np.testing.assert_array_equal(np.asarray(found), X[rows])
 

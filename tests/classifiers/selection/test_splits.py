@@ -4,46 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selection_shared import make_features
 
-from featx.cache import FeatureBatch, FeatureSet, FeatureSpec, FeatureStore, StringColumn
 from featx.cache.errors import TrainingDataError
-from featx.cache.manifest import Listing, Manifest
-from featx.classifiers.selection.splits import split_features
-
-
-def make_features(
-    root: Path, labels: list[int], splits: list[int] | None = None, **more: object
-) -> FeatureSet:
-    """Features of random numbers; ``same`` gives equal digests, ``groups`` names groups."""
-    n = len(labels)
-    same = more.get("same") or list(range(n))
-    groups = more.get("groups")
-    digests = np.zeros((n, 32), np.uint8)
-    digests[:, :2] = np.array(same, ">u2").view(np.uint8).reshape(-1, 2)
-    digests[:, 2] = 1
-    spec = FeatureSpec(
-        backbone="b",
-        weights_digest="0" * 64,
-        layer="l",
-        pool="avg",
-        image_size=(8, 8),
-        resize="squash",
-        preprocess="tf",
-    )
-    listing = Listing(
-        StringColumn.from_strings(map(str, range(n))),
-        np.array(labels, np.int64),
-        np.array(splits or [-1] * n, np.int8),
-        StringColumn.from_strings(groups) if groups else None,
-        tuple("abcdefgh"[: max(labels) + 1]),
-    )
-    manifest = Manifest("m", "here", listing, digests, np.zeros((n, 3), np.int64), 0)
-    store = FeatureStore(root)
-    rng = np.random.default_rng(0)
-    _, first = np.unique(same, return_index=True)
-    X = rng.normal(size=(len(first), 4)).astype(np.float32)
-    store.write_rows(spec, [FeatureBatch(digests[first], X)])
-    return FeatureSet(manifest, store.open_set(spec))
+from featx.classifiers.selection.splits import Crossing, split_features
 
 
 def test_splits_are_disjoint_stratified_and_repeatable(tmp_path: Path) -> None:
@@ -74,13 +38,55 @@ def test_equal_images_never_stand_on_both_sides(tmp_path: Path) -> None:
     assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
 
 
-def test_training_images_that_stand_in_a_given_test_split_are_left_out(tmp_path: Path) -> None:
-    features = make_features(
-        tmp_path, [0, 1] * 20, [0] * 30 + [2] * 10, same=[*range(30), *range(10)]
-    )
+def test_validation_is_not_drawn_from_images_of_a_given_test_split(tmp_path: Path) -> None:
+    """Ten training rows have the bytes of test images: they are left out before val is drawn."""
+    same = [*range(30), *range(10)]
+    features = make_features(tmp_path, [0, 1] * 20, [0] * 30 + [2] * 10, same=same)
     split = split_features(features)
-    assert split.n_leaking == 10 - np.isin(split.val, range(10)).sum()
-    assert not set(split.train) & set(range(10))
+    assert not set(range(10)) & {*split.train, *split.val} and len(split.val) == 4
+    assert split.crossings == (Crossing("train", "test", 10, 0),) and split.n_leaking == 10
+
+
+def test_test_is_not_drawn_from_images_of_a_given_validation_split(tmp_path: Path) -> None:
+    same = [*range(30), *range(10)]
+    features = make_features(tmp_path, [0, 1] * 20, [0] * 30 + [1] * 10, same=same)
+    split = split_features(features)
+    assert split.val.tolist() == list(range(30, 40)) and len(split.test) == 4
+    assert not set(range(10)) & {*split.train, *split.test}
+
+
+def test_groups_of_a_given_test_split_are_in_no_other(tmp_path: Path) -> None:
+    groups = [f"patient {i // 5}" for i in range(60)]
+    features = make_features(tmp_path, [0, 1] * 30, [0] * 43 + [2] * 17, groups=groups)
+    split = split_features(features)
+    sides = [{groups[row] for row in rows} for rows in (split.train, split.val, split.test)]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert split.crossings == (Crossing("train", "test", 0, 3),)
+
+
+def test_given_splits_that_cross_keep_test_then_validation(tmp_path: Path) -> None:
+    # train 0-29; val: 10 images of its own, 5 of test, 3 of train; test.
+    same = [*range(30), *range(30, 40), *range(50, 55), 0, 1, 2, *range(50, 60)]
+    given = [0] * 30 + [1] * 18 + [2] * 10
+    features = make_features(tmp_path, [0, 1] * 29, given, same=same)
+    split = split_features(features)
+    assert split.test.tolist() == list(range(48, 58))
+    assert split.val.tolist() == [*range(30, 40), 45, 46, 47]
+    assert split.train.tolist() == list(range(3, 30))
+    assert split.crossings == (Crossing("val", "test", 5, 0), Crossing("train", "val", 3, 0))
+
+
+def test_a_validation_split_that_is_all_test_is_drawn_anew(tmp_path: Path) -> None:
+    same = [*range(40), *range(100, 110), *range(100, 110)]
+    given = [0] * 40 + [1] * 10 + [2] * 10
+    split = split_features(make_features(tmp_path, [0, 1] * 30, given, same=same))
+    assert len(split.val) == 8 and set(split.val) <= set(range(40))
+
+
+def test_training_rows_that_all_stand_in_test_are_refused(tmp_path: Path) -> None:
+    features = make_features(tmp_path, [0, 1] * 10, [0] * 10 + [2] * 10, groups=["one"] * 20)
+    with pytest.raises(TrainingDataError, match="splits that keep equal images and groups whole"):
+        split_features(features)
 
 
 def test_groups_stay_together(tmp_path: Path) -> None:
@@ -90,6 +96,30 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     sides = [{groups[row] for row in rows} for rows in (split.train, split.val, split.test)]
     assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
     assert len(split.test) == 20
+
+
+def test_a_blank_group_is_none(tmp_path: Path) -> None:
+    split = split_features(make_features(tmp_path, [0, 1] * 30, groups=["", " "] * 30))
+    assert (len(split.train), len(split.val), len(split.test)) == (38, 10, 12)
+
+
+def test_few_groups_give_one_of_each_class_to_validation(tmp_path: Path) -> None:
+    """Three patients a class: one for testing, one for validation, one to learn from."""
+    groups = [f"p{i // 30}" for i in range(180)]
+    split = split_features(make_features(tmp_path, [0] * 90 + [1] * 90, groups=groups))
+    assert [len(rows) for rows in (split.train, split.val, split.test)] == [60, 60, 60]
+    assert split.is_small
+    sides = [{groups[row] for row in rows} for rows in (split.train, split.val, split.test)]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_val"), [([0, 0, 1, 1], 2), ([0, 0, 1], 1), ([0, 1], 0), ([0] * 3 + [1] * 3, 2)]
+)
+def test_few_images(tmp_path: Path, labels: list[int], n_val: int) -> None:
+    split = split_features(make_features(tmp_path, labels))
+    assert len(split.val) == n_val and len(split.train) >= 2
+    assert set(np.array(labels)[split.train]) == {0, 1}
 
 
 def test_a_single_sample_stays_in_train(tmp_path: Path) -> None:

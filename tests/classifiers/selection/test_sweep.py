@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selection_shared import make_features, three_classes
 
-from featx.cache import FeatureBatch, FeatureSet, FeatureSpec, FeatureStore, StringColumn
-from featx.cache.errors import ConfigError, TrainingDataError, UnknownHeadError
-from featx.cache.manifest import Listing, Manifest
+from featx.cache import FeatureStore
+from featx.cache.errors import ConfigError, TrainingDataError
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
-from featx.classifiers.heads.registry import HEADS
-from featx.classifiers.selection.folds import FoldData, make_folds, measure_family
-from featx.classifiers.selection.grid import Family, default_families, read_grid
+from featx.classifiers.selection.grid import Family
 from featx.classifiers.selection.splits import split_features
-from featx.classifiers.selection.sweep import Candidate, SweepOptions, sweep
+from featx.classifiers.selection.sweep import SweepOptions, sweep
 
 SMALL = (
     Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),
@@ -23,46 +21,23 @@ SMALL = (
 )
 
 
-def blobs(store: FeatureStore, backbone: str = "b", noise: float = 1.0, n: int = 200) -> FeatureSet:
-    """Three classes of Gaussian features in ``store``."""
-    rng = np.random.default_rng(0)
-    y = np.arange(n) % 3
-    X = (rng.normal(size=(n, 8)) * noise + np.eye(8)[y] * 3).astype(np.float32)
-    digests = rng.integers(1, 256, (n, 32), dtype=np.uint8)
-    spec = FeatureSpec(
-        backbone=backbone,
-        weights_digest="0" * 64,
-        layer="l",
-        pool="avg",
-        image_size=(8, 8),
-        resize="squash",
-        preprocess="tf",
-    )
-    listing = Listing(
-        StringColumn.from_strings(map(str, range(n))),
-        y.astype(np.int64),
-        np.full(n, -1, np.int8),
-        None,
-        ("a", "b", "c"),
-    )
-    manifest = Manifest("m", "here", listing, digests, np.zeros((n, 3), np.int64), 0)
-    store.write_rows(spec, [FeatureBatch(digests, X)])
-    return FeatureSet(manifest, store.open_set(spec))
-
-
 class Counting:
     """Counts what a sweep measures; stops it when told to."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
-        self.total, self.seen, self.stop_after = 0, [], stop_after
+        self.total, self.seen, self.stop_after = 0, 0, stop_after
+        self.said: list[str] = []
 
-    def begin(self, n_candidates: int) -> None:
+    def begin(self, n_candidates: int, task: str) -> None:
         self.total = n_candidates
 
-    def advance(self, candidate: Candidate) -> None:
-        self.seen.append(candidate)
-        if len(self.seen) == self.stop_after:
+    def advance(self, n_candidates: int) -> None:
+        self.seen += n_candidates
+        if self.seen == self.stop_after:
             raise KeyboardInterrupt
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.fixture
@@ -81,12 +56,15 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_the_leaderboard_is_ranked_and_the_winner_is_tested(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    features = [blobs(store, "good", 0.5), blobs(store, "bad", 8.0)]
+    features = [
+        three_classes(tmp_path, noise=0.5, backbone="good"),
+        three_classes(tmp_path, noise=8.0, backbone="bad"),
+    ]
     observer = Counting()
     report = sweep(features, SweepOptions(families=SMALL), store, observer)
     values = [c.value("accuracy") for c in report.candidates]
     assert values == sorted(values, reverse=True) and len(values) == 8
-    assert observer.total == len(observer.seen) == 8
+    assert observer.total == observer.seen == 8
     assert report.candidates[0].backbone == report.winner.spec.backbone == "good"
     assert report.test is not None and report.test.metrics["accuracy"] > 0.9
     assert {s["split"] for s in report.winner.scores} == {"val", "test"}
@@ -96,7 +74,7 @@ def test_a_repeated_sweep_fits_nothing_and_an_extended_one_only_what_is_new(
     tmp_path: Path, fits: list[int]
 ) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store)
+    features = three_classes(tmp_path)
     ridge = SweepOptions(families=SMALL[1:])
     first = sweep([features], ridge, store)
     extended = sweep([features], SweepOptions(families=SMALL), store)
@@ -110,7 +88,7 @@ def test_a_repeated_sweep_fits_nothing_and_an_extended_one_only_what_is_new(
 
 def test_results_that_cannot_be_kept_are_reported(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store)
+    features = three_classes(tmp_path)
     (tmp_path / "sweeps").write_text("a file where the folder of results would be")
     report = sweep([features], SweepOptions(families=SMALL), store)
     assert "sweeps" in report.not_kept and "directory" in report.not_kept
@@ -120,7 +98,7 @@ def test_results_that_cannot_be_kept_are_reported(tmp_path: Path) -> None:
 
 def test_the_stored_winner_is_the_measured_one(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store, noise=2.0)
+    features = three_classes(tmp_path, noise=2.0)
     one = sweep([features], SweepOptions(families=SMALL), store)
     two = sweep([features], SweepOptions(families=SMALL), store)
     X = np.asarray(features.X)
@@ -130,7 +108,7 @@ def test_the_stored_winner_is_the_measured_one(tmp_path: Path) -> None:
 
 def test_an_interrupted_sweep_keeps_what_is_done(tmp_path: Path, fits: list[int]) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store)
+    features = three_classes(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         sweep([features], SweepOptions(families=SMALL), store, Counting(stop_after=1))
     report = sweep([features], SweepOptions(families=SMALL), store)
@@ -139,39 +117,21 @@ def test_an_interrupted_sweep_keeps_what_is_done(tmp_path: Path, fits: list[int]
 
 def test_other_data_seed_or_folds_are_other_results(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store)
+    features = three_classes(tmp_path)
     sweep([features], SweepOptions(families=SMALL), store)
     for options in (
         SweepOptions(families=SMALL, random_state=1),
         SweepOptions(families=SMALL, cv=3),
     ):
         assert not any(c.is_stored for c in sweep([features], options, store).candidates)
-    other = blobs(store, n=201)
+    other = three_classes(tmp_path, n=201)
     report = sweep([other], SweepOptions(families=SMALL), store)
     assert not any(c.is_stored for c in report.candidates)
 
 
-def test_folds_cover_train_and_validation_and_never_test(tmp_path: Path) -> None:
-    features = blobs(FeatureStore(tmp_path))
-    split = split_features(features)
-    folds = make_folds(features, split, 4, 0)
-    held_out = np.concatenate([fold.held_out for fold in folds])
-    assert sorted(held_out) == sorted([*split.train, *split.val])
-    for fold in folds:
-        assert not set(fold.train) & set(fold.held_out)
-        assert not (set(fold.train) | set(fold.held_out)) & set(split.test)
-        assert np.ptp(np.bincount(features.y[fold.held_out])) <= 2
-
-
-def test_folds_need_enough_samples_of_every_class(tmp_path: Path) -> None:
-    features = blobs(FeatureStore(tmp_path), n=9)
-    with pytest.raises(TrainingDataError, match="--cv 5 needs 5 samples"):
-        make_folds(features, split_features(features), 5, 0)
-
-
 def test_cross_validation_gives_the_mean_and_its_interval(tmp_path: Path, fits: list[int]) -> None:
     store = FeatureStore(tmp_path)
-    features = blobs(store, noise=3.0)
+    features = three_classes(tmp_path, noise=3.0)
     report = sweep([features], SweepOptions(families=SMALL[:1], cv=4), store)
     n_rows = len(split_features(features).train) + len(split_features(features).val)
     assert len([n for n in fits if n < n_rows]) == 8
@@ -185,33 +145,10 @@ def test_cross_validation_gives_the_mean_and_its_interval(tmp_path: Path, fits: 
 def test_labels_that_mean_nothing_give_chance(tmp_path: Path) -> None:
     """No leak: with shuffled labels every head is as good as a coin."""
     store = FeatureStore(tmp_path)
-    features = blobs(store, n=600)
+    features = three_classes(tmp_path, n=600)
     features.y = np.random.default_rng(1).permutation(features.y)
     report = sweep([features], SweepOptions(families=SMALL, cv=5), store)
     assert all(0.25 < c.value("accuracy") < 0.42 for c in report.candidates)
-
-
-def test_grid_files(tmp_path: Path) -> None:
-    path = tmp_path / "grid.toml"
-    path.write_text("[ridge]\nalpha = [1.0, 2.0]\n[knn]\nn_neighbors = 3\n")
-    ridge, knn = read_grid(path)
-    assert ridge.params == ({"alpha": 1.0}, {"alpha": 2.0})
-    assert knn.params == ({"n_neighbors": 3},)
-    path.write_text("[rigde]\nalpha = 1\n[knn]\nneighbours = 3\nn_neighbors = 2\n")
-    with pytest.raises(UnknownHeadError, match=r"ridge.*neighbours"):
-        read_grid(path)
-    for text in ("", "x = 1", "[ridge"):
-        path.write_text(text)
-        with pytest.raises(ConfigError):
-            read_grid(path)
-    with pytest.raises(ConfigError, match="nowhere"):
-        read_grid(tmp_path / "nowhere.toml")
-
-
-def test_the_default_grid_covers_all_heads() -> None:
-    families = default_families()
-    assert [family.head for family in families] == list(HEADS)
-    assert sum(len(family.params) for family in families) >= 40
 
 
 @pytest.mark.parametrize("options", [{"metric": "acuracy"}, {"cv": 1}])
@@ -220,13 +157,77 @@ def test_wrong_options(options: dict) -> None:
         SweepOptions(**options)
 
 
-def test_rows_that_judge_a_head_are_not_watched():
-    generator = np.random.default_rng(0)
-    X, y = generator.normal(size=(90, 8)).astype(np.float32), np.arange(90) % 3
-    family = Family("dense", ({"preset": "softmax", "epochs": 30},))
-    kernels = []
-    for labels in (y[60:], (y[60:] + 1) % 3):
-        data = FoldData(X[:60], y[:60], np.arange(60), X[60:], labels)
-        ((fitted, _),) = measure_family(family, data, "abc", 0)
-        kernels.append(fitted.head.kernel_0_)
-    np.testing.assert_array_equal(*kernels)
+def test_a_metric_that_is_undefined_on_the_judging_rows_is_not_ranked_by(tmp_path: Path) -> None:
+    """A class of two images has none in validation: the AUC would rank nothing."""
+    store = FeatureStore(tmp_path)
+    rng = np.random.default_rng(0)
+    y = np.array([0] * 150 + [1] * 150 + [2] * 2)
+    X = rng.normal(size=(302, 32))
+    X[np.arange(302), np.where(y == 1, 0, 1)] += 4 * (rng.integers(0, 2, 302) * 2 - 1)
+    features = make_features(tmp_path, y, X=X)
+    families = (Family("centroid", ({},)), Family("knn", ({"n_neighbors": 5},)))
+    observer = Counting()
+    report = sweep([features], SweepOptions(families, "auc"), store, observer)
+    assert report.metric.name == "accuracy" and report.winner.head_name == "knn"
+    assert any(
+        "AUC is undefined on the rows that judge (no row of 'c')" in s for s in observer.said
+    )
+    assert [c.value("auc") for c in report.candidates] == [None, None]
+    assert report.candidates[0].scores.undefined["auc"] == "no row of 'c'"
+
+
+def test_a_metric_of_which_less_is_better_ranks_the_least_first(tmp_path: Path) -> None:
+    features = three_classes(tmp_path, noise=3.0)
+    report = sweep([features], SweepOptions(SMALL, "log_loss"), FeatureStore(tmp_path))
+    losses = [c.value("log_loss") for c in report.candidates]
+    assert losses == sorted(losses) and losses[0] < losses[-1]
+    assert report.winner.scores[0]["metrics"]["log_loss"] == losses[0]
+
+
+def test_uneven_classes_are_ranked_by_balanced_accuracy(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    features = make_features(tmp_path, [0] * 200 + [1] * 40, noise=2.0)
+    report = sweep([features], SweepOptions(SMALL), store)
+    assert report.metric.name == "balanced_accuracy"
+    assert any("'a' has 160 images and 'b' 32" in note for note in report.notes)
+    asked = sweep([features], SweepOptions(SMALL, "accuracy"), store)
+    assert asked.metric.name == "accuracy"
+    assert report.baseline.metrics["accuracy"] == 32 / 38
+    assert report.baseline.metrics["balanced_accuracy"] == 0.5
+    even = sweep([three_classes(tmp_path / "even")], SweepOptions(SMALL), store)
+    assert even.metric.name == "accuracy"
+
+
+def test_a_configuration_that_cannot_be_fitted_is_left_out_and_named(tmp_path: Path) -> None:
+    store, observer = FeatureStore(tmp_path), Counting()
+    bad = Family("logreg", ({"class_weight": {9: 2.0}}, {"C": 0.1}))
+    report = sweep([three_classes(tmp_path)], SweepOptions((*SMALL, bad)), store, observer)
+    assert len(report.candidates) == 5 and observer.seen == observer.total == 6
+    (failure,) = report.failures
+    assert failure.configuration == "logreg class_weight={9: 2.0}" and "[9]" in failure.reason
+    alone = SweepOptions((Family("logreg", bad.params[:1]),))
+    with pytest.raises(TrainingDataError, match="not one of 1 configurations could be fitted"):
+        sweep([three_classes(tmp_path)], alone, store)
+
+
+def test_a_head_that_did_not_converge_says_so_stored_or_not(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path, noise=3.0)
+    options = SweepOptions((Family("logreg", ({"C": 1.0, "max_iter": 1},)),))
+    for is_stored in (False, True):
+        (candidate,) = sweep([features], options, store).candidates
+        assert candidate.is_stored == is_stored
+        assert "max_iter=1" in candidate.measured.convergence_note
+        assert candidate.measured.to_dict()["converged"] is False
+
+
+def test_other_rows_are_other_results(tmp_path: Path) -> None:
+    """Near duplicates that are left out change what is learned from."""
+    store = FeatureStore(tmp_path)
+    X = np.random.default_rng(0).normal(size=(200, 32))
+    X[190:] = X[:10]
+    given = [0] * 120 + [1] * 40 + [2] * 40
+    features = make_features(tmp_path, np.arange(200) % 3, given, X=X)
+    sweep([features], SweepOptions(SMALL), store)
+    report = sweep([features], SweepOptions(SMALL, drop_near_duplicates=True), store)
+    assert not any(c.is_stored for c in report.candidates)
+    assert report.winner.split["train"] == 110
