@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from .files.locate import is_url, locate
 from .files.names import NOT_IMAGES, ending, is_image_name, is_visible
 from .folders.folder import image_names, open_folder
 from .kind import SourceKind
+from .lists.image_file import is_image_file
 from .lists.path_list import open_paths
 from .registry import KINDS, expected
 from .several import SeveralSources
@@ -21,6 +23,7 @@ from .source import Source
 from .source_options import SourceOptions
 
 Place = str | Path | Source
+N_DIGITS = 12
 ADVICE = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the sheet as CSV"),
     **dict.fromkeys((".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "Unpack it first"),
@@ -99,21 +102,22 @@ def _matches(place: str | Path) -> list[Place]:
     ]
     if not kept:
         raise SourceNotFoundError(f"no image or folder fits the pattern {text}")
-    files = [path for path in kept if not path.is_dir()]
-    return list(map(str, files or kept))
+    if "**" in text:  # the folders' images are among the files
+        kept = [path for path in kept if not path.is_dir()] or kept
+    return list(map(str, kept))
 
 
 def _open_several(places: Sequence[Place], options: SourceOptions) -> Source:
     """Open several places; image files that stand alone make one source together."""
-    alone = [str(p) for p in places if isinstance(p, str | Path) and _is_image_file(p)]
+    standing_alone = list(map(_stands_alone, places))
+    alone = [str(p) for p, stands in zip(places, standing_alone, strict=True) if stands]
     if len(alone) == len(places):
-        location = f"{len(set(alone))} files, the first {Path(alone[0]).absolute()}"
-        return open_paths(LocalFiles(Path()), alone, location, "the files given")
+        return _open_images(alone)
     parts: list[tuple[Source, str]] = []
     if alone:
-        parts.append((_open_several(alone, options), ""))
-    for place in places:
-        if not isinstance(place, str | Path) or str(place) not in alone:
+        parts.append((_open_images(alone), ""))
+    for place, stands in zip(places, standing_alone, strict=True):
+        if not stands:
             source = open_source(place, options)
             parts.append((source, str(place) if isinstance(place, str | Path) else source.name))
     repeated = [name for name, n in Counter(name for _, name in parts).items() if n > 1]
@@ -122,8 +126,17 @@ def _open_several(places: Sequence[Place], options: SourceOptions) -> Source:
     return SeveralSources([source for source, _ in parts], [name for _, name in parts])
 
 
-def _is_image_file(place: str | Path) -> bool:
-    return not is_url(str(place)) and is_image_name(Path(place).name) and Path(place).is_file()
+def _open_images(paths: Sequence[str]) -> Source:
+    digest = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape")).hexdigest()
+    location = f"{len(paths)} files, the first {Path(paths[0]).absolute()} ({digest[:N_DIGITS]})"
+    return open_paths(LocalFiles(Path()), paths, location, "the files given")
+
+
+def _stands_alone(place: Place) -> bool:
+    """Tell whether a place is an image file of this machine."""
+    if not isinstance(place, str | Path) or is_url(str(place)) or not Path(place).is_file():
+        return False
+    return is_image_file(LocalFiles(Path()), str(place))
 
 
 def _open_file(files: Files, name: str, options: SourceOptions) -> Source:

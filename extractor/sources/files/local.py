@@ -31,7 +31,8 @@ class LocalFiles:
     def walk(self) -> Tree:
         """Return all that lies below the folder; links are followed, save those to an ancestor."""
         tree = Tree()
-        _walk(str(self.root), "", (_identity(str(self.root)),), tree)
+        root = self.root.resolve()
+        _walk(str(self.root), "", tuple(_identity(str(p)) for p in (root, *root.parents)), tree)
         return tree
 
     def stamp(self, name: str) -> Stamp | None:

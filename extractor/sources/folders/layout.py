@@ -102,6 +102,7 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], location: str) -> 
             if inner != start:
                 notes.append(f"looked through {inner}")
         layout = _read_classes(paths, starts, "its folders of splits")
+        layout.image_folders.append(wrapper)
         if level.n_images:
             notes.append(f"{plural(level.n_images, 'image')} beside the splits, in none")
     else:

@@ -165,8 +165,35 @@ def _label_columns(columns: Columns, options: SourceOptions) -> tuple[int, ...]:
     wanted = options.label_column
     if wanted is not None and "," in wanted and wanted not in columns.names:
         return tuple(_named(columns, name, "label") for name in wanted.split(","))
-    label = _choose(columns, "label", options)
-    return () if label is None else (label,)
+    if wanted is not None:
+        label = _choose(columns, "label", options)
+        return () if label is None else (label,)
+    usual = USUAL_NAMES["label"]
+    by_name = [squash(name) for name in columns.names]
+    indices = sorted(
+        (index for index, name in enumerate(by_name) if name in usual),
+        key=lambda index: usual.index(by_name[index]),
+    )
+    if not indices:
+        return ()
+    _only(columns, by_name, by_name[indices[0]], "label")
+    return (_agreed(columns, indices),)
+
+
+def _agreed(columns: Columns, indices: Sequence[int]) -> int:
+    """Return the first of several columns of labels, where all of them tell the same classes."""
+    first, *others = indices
+    labels = columns.texts(first)
+    for index in others:
+        pairs = set(zip(labels, columns.texts(index), strict=True))
+        if any(len({pair[side] for pair in pairs}) < len(pairs) for side in (0, 1)):
+            names = [columns.names[index] for index in indices]
+            raise SourceFormatError(
+                f"{columns.location} has several columns of labels that differ: "
+                f"{', '.join(names)}. featx trains one class for each image: --label-column "
+                f"{names[0]}, or none for no labels"
+            )
+    return first
 
 
 def _is_weak_split(columns: Columns, index: int) -> bool:

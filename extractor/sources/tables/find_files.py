@@ -16,7 +16,7 @@ from ....cache.errors import SourceFormatError
 from ..files.files import Files, Stamp, plural, shown
 from ..files.local import LocalFiles
 from ..files.locate import file_url_path, is_url
-from ..files.names import NOT_IMAGES, ending
+from ..files.names import NOT_IMAGES, ending, is_image_name
 from ..files.remote import RemoteFiles
 from ..source import stamp_array
 
@@ -217,7 +217,7 @@ def _closest(key: str, names: list[str], form: Callable[[str], str]) -> list[str
 
 def _plain(text: str, where: str) -> str:
     if not is_url(text):
-        return text
+        return str(Path(text).expanduser()) if text.startswith("~/") else text
     if text.startswith("file://"):
         return file_url_path(text)
     raise SourceFormatError(
@@ -239,7 +239,11 @@ def _nothing_found(files: Files, texts: Sequence[str], where: str) -> str:
     first = texts[0]
     is_absolute = first.startswith("/") or first[1:3] in (":\\", ":/")
     tried = first if is_absolute else f"{files.location}/{first}"
+    words = first.split()
+    hint = ""
+    if len(words) > 1 and is_image_name(words[0]):
+        hint = f". For labels such as {words[-1]!r}, give a table with a line path,label at its top"
     return (
         f"{where}: 0 of {plural(len(texts), 'file')} found; the first tried was {tried}. Expected "
-        "paths that are absolute, or relative to the table's folder, with the files' endings"
+        f"paths that are absolute, or relative to the table's folder, with the files' endings{hint}"
     )

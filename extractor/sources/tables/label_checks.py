@@ -13,11 +13,15 @@ from ..labels import similar_classes
 from .columns import Columns, Roles, squash
 
 MISSING_WORDS = frozenset(("na", "n/a", "none", "null", "nan", "nil"))
-MIN_NUMBERS = 10
+MIN_NUMBERS, MIN_FRACTIONS = 10, 3
+MAX_STEPS = 20
+"""As many different numbers with fractions may be steps of a scale, such as 0.5 to 10 stars."""
+
+FRACTION = re.compile(r"[.,]\d*[1-9]")
 LIST_MARKS = (";", "|", ",", "+", "&")
 SURE_LIST_MARKS = (";", "|")
-NUMBERED_LABEL = re.compile(r"(label|class|category|target|tag)s?\d+")
-FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false"))
+LABEL = re.compile(r"(?:label|class|category|target|tag)s?(\d*)")
+FLAGS = frozenset(("0", "1", "0.0", "1.0", "-1", "-1.0", "true", "false"))
 SHOWN_VALUES = 3
 
 
@@ -34,11 +38,11 @@ def read_labels(columns: Columns, roles: Roles, asked: bool) -> tuple[list[str |
     SourceFormatError
         There are several labels for an image, or numbers that are measured rather than classes.
     """
+    if not asked:
+        _refuse_several_columns(columns, roles)
     if len(roles.labels) > 1:
         return _one_hot(columns, roles.labels), []
     if not roles.labels:
-        if not asked:
-            _refuse_several_columns(columns, roles)
         return [None] * columns.n_rows, []
     name = columns.names[roles.labels[0]]
     labels = [text and decoded(text) for text in columns.texts(roles.labels[0])]
@@ -64,7 +68,12 @@ def _notes(classes: Counter[str]) -> list[str]:
 def _refuse_measurements(classes: Counter[str], where: str, name: str) -> None:
     """Refuse a column of numbers that are nearly all distinct."""
     n_rows = sum(classes.values())
-    if n_rows < MIN_NUMBERS or len(classes) <= n_rows / 2 or not all(map(_is_number, classes)):
+    if not all(map(_is_number, classes)):
+        return
+    has_fractions = any(FRACTION.search(name) for name in classes)
+    least = MIN_FRACTIONS if has_fractions else MIN_NUMBERS
+    is_distinct = n_rows >= least and len(classes) > n_rows / 2
+    if not is_distinct and not (has_fractions and len(classes) > MAX_STEPS):
         return
     raise SourceFormatError(
         f"{where} holds {len(classes)} different numbers in {n_rows} rows "
@@ -76,7 +85,7 @@ def _refuse_measurements(classes: Counter[str], where: str, name: str) -> None:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text.replace(",", "."))
+        float(text.strip("$€£% ").replace(",", "."))
     except ValueError:
         return False
     return True
@@ -110,14 +119,17 @@ def _recombine(classes: Counter[str], parts: dict[str, list[str]]) -> bool:
 def _refuse_several_columns(columns: Columns, roles: Roles) -> None:
     """Refuse several columns of labels, where none was chosen."""
     rest = [i for i in range(len(columns.names)) if i not in (roles.path, roles.split, roles.group)]
-    numbered = [
-        columns.names[i] for i in rest if NUMBERED_LABEL.fullmatch(squash(columns.names[i]))
+    named = [
+        (name, match) for i in rest if (match := LABEL.fullmatch(squash(name := columns.names[i])))
     ]
-    if len(numbered) > 1:
+    if len(named) > 1 and any(match[1] for _, match in named):
         raise SourceFormatError(
-            f"{columns.location} has several columns of labels: {', '.join(numbered)}. featx "
-            f"trains one class for each image: --label-column {numbered[0]}, or none for no labels"
+            f"{columns.location} has several columns of labels: {', '.join(n for n, _ in named)}. "
+            f"featx trains one class for each image: --label-column {named[0][0]}, or none for no "
+            "labels"
         )
+    if roles.labels:
+        return
     flags = [i for i in rest if (cells := columns.sample(i)) and _are_flags(cells)]
     n_set = [sum(map(_is_set, row)) for row in zip(*map(columns.head, flags), strict=True)]
     if len(flags) < 2 or (set(n_set) != {1} and (len(flags) < 3 or len(flags) < len(rest))):

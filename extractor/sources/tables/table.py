@@ -21,15 +21,12 @@ from .find_files import find_files
 from .label_checks import read_labels
 from .records import ENDINGS as RECORD_ENDINGS
 from .records import read_records
-from .text import ENDINGS as TEXT_ENDINGS
-from .text import read_text_table
-
-ENDINGS = (*TEXT_ENDINGS, *RECORD_ENDINGS)
+from .text import is_text_table, read_text_table
 
 
-def is_table(_files: Files, name: str) -> bool:
-    """Tell whether a file ends as tables do."""
-    return name.lower().endswith(ENDINGS)
+def is_table(files: Files, name: str) -> bool:
+    """Tell whether a file is a table."""
+    return name.lower().endswith(RECORD_ENDINGS) or is_text_table(files, name)
 
 
 def read_table(files: Files, name: str, options: SourceOptions) -> Columns:

@@ -18,7 +18,8 @@ from ..files.files import Files
 from ..source_options import SourceOptions
 from .columns import Columns, has_role
 
-ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".csv.gz", ".tsv.gz")
+PLAIN_ENDING = ".txt"
 DELIMITERS = (",", ";", "\t", "|")
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -80,6 +81,17 @@ def read_format(files: Files, name: str, options: SourceOptions | None = None) -
     delimiter = options.delimiter or (first[-1] if has_separator_line else "")
     delimiter = delimiter or _delimiter(text, name, options)
     return TextFormat(encoding, delimiter, has_separator_line, tuple(_header(text, delimiter)))
+
+
+def is_text_table(files: Files, name: str) -> bool:
+    """Tell whether a file is a table by its ending, or a text file by its header."""
+    if not name.lower().endswith(PLAIN_ENDING):
+        return name.lower().endswith(ENDINGS)
+    try:
+        names = read_format(files, name).names
+    except SourceFormatError:
+        return False
+    return len(names) > 1 and has_role(names, "path", SourceOptions())
 
 
 def read_text_table(files: Files, name: str, options: SourceOptions) -> Columns:

@@ -132,6 +132,8 @@ def test_empty_class_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / "s" / "train" / "boots").mkdir(parents=True)
     _, line = understood(tmp_path / "s", "train/cat/1.png", "test/cat/2.png")
     assert "no image in train/boots/" in line
+    (tmp_path / "s" / "val").mkdir()
+    assert "val/" in understood(tmp_path / "s")[1]
 
 
 def test_flat_images_beside_class_folders_are_counted(tmp_path: Path) -> None:
@@ -183,6 +185,8 @@ def test_a_link_to_an_ancestor_is_cut_and_named(tmp_path: Path) -> None:
     (tmp_path / "cat" / "up").symlink_to(tmp_path, target_is_directory=True)
     images, line = understood(tmp_path, "cat/1.png", "dog/1.png")
     assert len(images) == 2
+    (tmp_path / "dog" / "above").symlink_to(tmp_path.parent, target_is_directory=True)
+    assert len(understood(tmp_path)[0]) == 2
     assert "not listed: cat/up (a link to a folder above it)" in line
 
 

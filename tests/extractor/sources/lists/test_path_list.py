@@ -95,7 +95,11 @@ def test_a_list_from_another_machine(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "lists nothing"), ("x.png 3\ny.png 4\n", r"0 of 2 files found; the first tried was")],
+    [
+        ("", "lists nothing"),
+        ("x.png\ny.png\n", r"0 of 2 files found; the first tried was .*x\.png"),
+        ("a/1.png 3\nb/2.png 4\n", r"0 of 2 files found.*For labels such as '3'"),
+    ],
 )
 def test_lists_that_cannot_be_used(folder: Path, content: str, message: str) -> None:
     (folder / "list.txt").write_text(content)
@@ -136,3 +140,20 @@ def test_sources_that_make_no_sense(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no source given"):
         open_source([])
     assert open_source(open_source("a")).name == open_source(["a"]).name
+
+
+def test_an_image_without_an_ending(folder: Path) -> None:
+    (folder / "photo").write_bytes((folder / "a/1.png").read_bytes())
+    assert open_source("photo").read(0) == (folder / "photo").read_bytes()
+    assert ids(open_source(["photo", "a/1.png"])) == ["photo", "a/1.png"]
+
+
+def test_a_pattern_of_folders_and_files_takes_both(folder: Path) -> None:
+    touch(folder / "p" / "cat" / "1.png")
+    touch(folder / "p" / "2.png")
+    assert len(open_source("p/*").listing()) == 2
+
+
+def test_a_table_called_txt(folder: Path) -> None:
+    (folder / "t.txt").write_text("path\tlabel\na/1.png\tcat\n", "utf-16")
+    assert open_source("t.txt").listing().class_names == ("cat",)

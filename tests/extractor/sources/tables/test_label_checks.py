@@ -32,6 +32,9 @@ def classes(source: Source) -> tuple[str, ...]:
         [f"{-i}.5" for i in range(10)],
         [f"{i}e3" for i in range(20)],
         [f'"{i},5"' for i in range(20)],
+        [f"${i}.20" for i in range(12)],
+        ["1.5", "1.87", "2.24", "3.1"],
+        [f"{i % 25}.25" for i in range(100)],
     ],
 )
 def test_measured_numbers_are_refused_until_they_are_asked_for(
@@ -40,7 +43,8 @@ def test_measured_numbers_are_refused_until_they_are_asked_for(
     table = write(tmp_path, "target", rows)
     with pytest.raises(SourceFormatError, match=r"something measured.*--label-column target"):
         open_source(table)
-    assert len(classes(open_source(table, SourceOptions(label_column="target")))) == len(rows)
+    named = open_source(table, SourceOptions(label_column="target"))
+    assert len(classes(named)) == len(set(rows))
     assert classes(open_source(table, SourceOptions(label_column="none"))) == ()
 
 
@@ -80,6 +84,15 @@ def test_several_columns_of_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceFormatError, match="several columns of labels: label_1, label_2"):
         open_source(table)
     assert classes(open_source(table, SourceOptions(label_column="label_2"))) == ("old", "young")
+    with pytest.raises(SourceFormatError, match="several columns of labels: label, label2"):
+        open_source(write(tmp_path, "label,label2", ["cat,young", "dog,old"]))
+    with pytest.raises(SourceFormatError, match="labels that differ: target, diagnosis"):
+        open_source(write(tmp_path, "diagnosis,target", ["naevus,0", "lentigo,0", "melanoma,1"]))
+
+
+def test_several_columns_of_the_same_classes_are_one(tmp_path: Path) -> None:
+    table = write(tmp_path, "class_id,class_name", ["7,cat", "9,dog", "7,cat"])
+    assert classes(open_source(table)) == ("cat", "dog")
 
 
 def test_one_hot_columns_are_taken_when_they_are_named(tmp_path: Path) -> None:
