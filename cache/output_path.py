@@ -14,6 +14,7 @@ from pathlib import Path
 from .errors import ConfigError
 
 IsOwn = Callable[[Path], bool]
+FindForeign = Callable[[Path], Path | None]
 
 
 def output_file(path: Path, what: str, is_own: IsOwn, *, overwrite: bool = False) -> Path:
@@ -58,10 +59,16 @@ def output_file(path: Path, what: str, is_own: IsOwn, *, overwrite: bool = False
     return target
 
 
-def output_folder(path: Path, what: str, is_own: IsOwn) -> Path:
+def output_folder(path: Path, what: str, find_foreign: FindForeign) -> Path:
     """Check that a folder may be written, and return its path with links followed.
 
-    A folder that is there must hold nothing but files that ``is_own`` recognises.
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the command writes, as in "predictions".
+    find_foreign : callable
+        Returns an entry of an existing folder that featx did not write, or None.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def output_folder(path: Path, what: str, is_own: IsOwn) -> Path:
     if status is not None:
         if not stat.S_ISDIR(status.st_mode):
             raise ConfigError(f"{path} is a file, expected a folder or a new name for {what}")
-        foreign = foreign_entry(target, is_own)
+        foreign = find_foreign(target)
         if foreign is not None:
             raise ConfigError(
                 f"{path} holds {foreign.name}, which featx does not replace: name a new folder"
@@ -83,7 +90,7 @@ def output_folder(path: Path, what: str, is_own: IsOwn) -> Path:
 
 
 def foreign_entry(folder: Path, is_own: IsOwn) -> Path | None:
-    """Return the first entry of ``folder`` that is not a file of featx, or None."""
+    """Return the first entry of ``folder`` that is no file which ``is_own`` recognises, or None."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:

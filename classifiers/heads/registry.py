@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ...cache.errors import ConfigError, ModelFileError, UnknownHeadError
+from ...cache.errors import ModelFileError, UnknownHeadError
 from ...cache.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -70,18 +70,7 @@ class HeadRecord:
         its parameters (``get_json_params``), and returns symbolic logits ``(n, n_classes)``, whose
         softmax is ``predict_proba``. Classes keep the order of ``classes_``. Importing it may load
         Keras.
-
-        Raises
-        ------
-        ConfigError
-            The head cannot be a graph.
         """
-        if not self.graph:
-            able = ", ".join(record.name for record in RECORDS if record.graph)
-            raise ConfigError(
-                f"a model with the head {self.name!r} cannot be exported: its answer rests on a "
-                f"search among the training rows. Heads that can: {able}"
-            )
         loaded: GraphBuilder = _load(self.graph)
         return loaded
 
@@ -124,7 +113,7 @@ RECORDS = (
         name="svm",
         target=".svm.rbf_svm:RBFSVMHead",
         description="SVM with an RBF kernel",
-        graph="..models.export.head_graph:kernel_svm",
+        graph="..models.export.kernel_graph:kernel_svm",
         cost=80,
         grid={"C": (1.0, 10.0)},
     ),
@@ -150,7 +139,7 @@ RECORDS = (
         name="knn",
         target=".neighbours.knn:KNNHead",
         description="k nearest neighbours",
-        graph="",
+        graph="..models.export.neighbour_graph:nearest_neighbours",
         cost=40,
         grid={"n_neighbors": (5, 10, 20)},
     ),

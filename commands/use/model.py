@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import UNDEFINED, JsonOption, answer, draw_table, human_bytes, table_metrics
+from ..common import (
+    UNDEFINED,
+    JsonOption,
+    OverwriteOption,
+    answer,
+    draw_table,
+    human_bytes,
+    table_metrics,
+)
 from ..options import WeightsOption
 
 if TYPE_CHECKING:
@@ -55,6 +63,7 @@ def export(
             "--out", "-o", help="Default: `model` with the format's ending.", show_default=False
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     weights: WeightsOption = "imagenet",
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +76,7 @@ def export(
     """
     from ...classifiers import export_model
 
-    report = export_model(model, to, out, weights=weights)
+    report = export_model(model, to, out, weights=weights, overwrite=overwrite)
 
     def draw(console: Console) -> None:
         console.print(

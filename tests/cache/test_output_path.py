@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from featx.cache.errors import ConfigError
-from featx.cache.output_path import output_file, output_folder
+from featx.cache.output_path import foreign_entry, output_file, output_folder
 
 
 def is_own(path: Path) -> bool:
     return path.read_bytes().startswith(b"featx")
+
+
+def folder_for(path: Path) -> Path:
+    return output_folder(path, "things", lambda folder: foreign_entry(folder, is_own))
 
 
 def file_for(path: Path, overwrite: bool = False) -> Path:
@@ -88,13 +92,13 @@ def test_a_folder_without_permission_is_named_before_the_work(tmp_path: Path) ->
 
 def test_a_folder_is_replaced_only_if_all_of_it_is_own(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    assert output_folder(folder, "things", is_own) == folder
+    assert folder_for(folder) == folder
     folder.mkdir()
-    assert output_folder(folder, "things", is_own) == folder
+    assert folder_for(folder) == folder
     (folder / "part").write_text("featx")
-    assert output_folder(folder, "things", is_own) == folder
+    assert folder_for(folder) == folder
     (tmp_path / "link").symlink_to("out")
-    assert output_folder(tmp_path / "link", "things", is_own) == folder
+    assert folder_for(tmp_path / "link") == folder
     for make in (
         lambda path: path.write_text("mine"),
         lambda path: path.mkdir(),
@@ -102,7 +106,7 @@ def test_a_folder_is_replaced_only_if_all_of_it_is_own(tmp_path: Path) -> None:
     ):
         make(folder / "photo.png")
         with pytest.raises(ConfigError, match=r"holds photo\.png.*name a new folder"):
-            output_folder(folder, "things", is_own)
+            folder_for(folder)
         subprocess.run(["rm", "-r", str(folder / "photo.png")], check=True)
     with pytest.raises(ConfigError, match="is a file"):
-        output_folder(folder / "part", "things", is_own)
+        folder_for(folder / "part")

@@ -15,26 +15,18 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ....cache.errors import CacheWriteError, ConfigError, FeatxError, ModelError
-from ....extractor.engines import run_rows
+from ....cache.output_path import FindForeign, foreign_entry, output_file, output_folder
 from ....extractor.engines.keras_import import import_keras, silenced
-from ....extractor.images.decode import decode
 from ....extractor.plan import Plan, plan_for
-from ....extractor.sources import open_sample
-from ...heads.registry import find_head
 from ..model import Model
+from .agreement import N_IMAGES, Agreement, measure, sample_images
+from .formats import ExportFormat, find_format
 from .graph import build_graph
-from .graph_formats import Format, find_format
-
-TOLERANCE = 1e-4
-N_CHECKED = 16
 
 
 @dataclass(frozen=True)
-class ExportReport:
+class GraphReport:
     """What an export wrote.
 
     Attributes
@@ -64,7 +56,9 @@ class ExportReport:
     seconds: float
 
 
-def export(model: Model, to: str, out: Path | None, weights: str) -> ExportReport:
+def export(
+    model: Model, to: str, out: Path | None, weights: str, *, overwrite: bool = False
+) -> GraphReport:
     """Write ``model`` as one graph from uint8 pixels to class probabilities.
 
     Parameters
@@ -76,11 +70,13 @@ def export(model: Model, to: str, out: Path | None, weights: str) -> ExportRepor
         None stands for ``model`` with the format's ending.
     weights : str
         Where this machine has the backbone's weights.
+    overwrite : bool
+        Replace any file at ``out``; otherwise only an export of featx.
 
     Raises
     ------
     ConfigError
-        The format is unknown, its libraries are not installed, or the head cannot be a graph.
+        The format is unknown, its libraries are not installed, or ``out`` must not be replaced.
     FeatureMismatchError
         This machine's backbone is not the model's.
     ModelError
@@ -90,45 +86,33 @@ def export(model: Model, to: str, out: Path | None, weights: str) -> ExportRepor
     """
     start = time.perf_counter()
     form = find_format(to)
-    path = _place(form, out)
+    path = _target(form, out, overwrite)
     _check_installed(form)
-    find_head(model.head_name).load_graph()
     plan = plan_for(model.spec, weights)
     model.check_plan(plan)
     with _arriving(path) as partial:
-        difference, drift = _write_and_run(form, model, plan, partial)
-        if not difference <= TOLERANCE:
-            raise ModelError(
-                f"the {form.name} graph differs from featx score by {difference:.2g} in a "
-                f"probability (allowed: {TOLERANCE:g}); nothing was written"
-            )
-    return ExportReport(
+        agreement = _write_and_run(form, model, plan, partial)
+        _target(form, path, overwrite)
+    return GraphReport(
         out=path,
         format=form.name,
-        n_bytes=_n_bytes(path),
-        n_checked=N_CHECKED,
-        difference=difference,
+        n_bytes=_n_bytes(form, path),
+        n_checked=N_IMAGES,
+        difference=agreement.difference,
         precision=plan.spec.precision,
-        drift=drift,
+        drift=agreement.drift,
         seconds=time.perf_counter() - start,
     )
 
 
-def _write_and_run(
-    form: Format, model: Model, plan: Plan, path: Path
-) -> tuple[float, float | None]:
-    """Write the graph, run the file, and return its difference from featx, and its drift."""
+def _write_and_run(form: ExportFormat, model: Model, plan: Plan, path: Path) -> Agreement:
+    """Write the graph, run the file, and compare it with featx."""
     import_keras()
-    images = _sample(plan)
+    images = sample_images(plan)
     try:
         with _quiet():
             form.write(build_graph(model, plan), path, _metadata(model, plan))
-            found = form.run(path, images)
-            exact = _expected(model, plan.with_precision("float32"), images)
-            difference = _difference(found, exact)
-            if plan.spec.precision == "float32":
-                return difference, None
-            return difference, _difference(found, _expected(model, plan, images))
+            return measure(form.run(path, images), model, plan, images)
     except (FeatxError, OSError):
         raise
     # Five converters, each with exceptions of its own; all mean: there is no file.
@@ -147,39 +131,32 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _place(form: Format, out: Path | None) -> Path:
+def _target(form: ExportFormat, out: Path | None, overwrite: bool) -> Path:
+    """Check that the export may be written, and return its path with links followed."""
     path = out or Path(f"model{form.ending or '-savedmodel'}")
     if path.suffix != form.ending and form.ending:
         raise ConfigError(f"--out {path}: a {form.name} model's name ends in {form.ending}")
-    if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").exists():
-        raise ConfigError(f"--out {path} is a folder with other files: name a new one")
-    return path
+    if not form.ending:
+        return output_folder(path, "an exported model", _find_foreign(form))
+    for ending in form.beside:
+        if not path.exists():
+            output_file(path.with_suffix(ending), "weights", lambda _: False, overwrite=overwrite)
+    return output_file(path, "an exported model", form.is_own, overwrite=overwrite)
 
 
-def _check_installed(form: Format) -> None:
+def _find_foreign(form: ExportFormat) -> FindForeign:
+    def find(folder: Path) -> Path | None:
+        return None if form.is_own(folder) else foreign_entry(folder, lambda _: False)
+
+    return find
+
+
+def _check_installed(form: ExportFormat) -> None:
     missing = [name for name in form.modules if find_spec(name) is None]
     if missing:
         raise ConfigError(
             f"export to {form.name} needs {', '.join(missing)}: pip install 'featx[export]'"
         )
-
-
-def _sample(plan: Plan) -> NDArray[np.uint8]:
-    """Return images of the bundled sample as the backbone sees them, ``(n, h, w, 3)``."""
-    source = open_sample()
-    places = np.linspace(0, len(source.listing()) - 1, N_CHECKED).astype(int)
-    return np.stack([decode(source.read(int(i)), [plan.geometry])[0] for i in places])
-
-
-def _expected(model: Model, plan: Plan, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    (X,) = run_rows(plan.build_engine(len(images)), images)
-    return model.predict_proba(X.astype(plan.spec.storage)).astype(np.float64)
-
-
-def _difference(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
-    if found.shape != expected.shape:
-        raise ModelError(f"the graph gives an array {found.shape}, expected {expected.shape}")
-    return float(np.abs(found - expected).max())
 
 
 def _metadata(model: Model, plan: Plan) -> str:
@@ -201,26 +178,28 @@ def _metadata(model: Model, plan: Plan) -> str:
 
 @contextmanager
 def _arriving(path: Path) -> Iterator[Path]:
-    """Yield a name in a folder beside ``path``; what is written there moves to ``path`` at last."""
+    """Yield a name in a new folder beside ``path``; what is written there moves to ``path``.
+
+    A folder that is replaced is moved into the new folder first, and removed with it.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         try:
             yield folder / path.name
-            for found in sorted(folder.iterdir(), reverse=True):
-                target = path.with_name(found.name)
+            for arrived in sorted(folder.iterdir(), reverse=True):
+                target = path.with_name(arrived.name)
                 if target.is_dir():
-                    shutil.rmtree(target)
-                found.replace(target)
+                    target.replace(folder / "replaced")
+                arrived.replace(target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise CacheWriteError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _n_bytes(path: Path) -> int:
+def _n_bytes(form: ExportFormat, path: Path) -> int:
+    files = [path, *(path.with_suffix(ending) for ending in form.beside)]
     if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    weights = path.with_suffix(".bin")
-    beside = weights.stat().st_size if path.suffix == ".xml" else 0
-    return path.stat().st_size + beside
+        files = [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
