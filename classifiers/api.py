@@ -15,7 +15,7 @@ from ..extractor.sources import Source, open_source
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .scoring.engine_drift import measure_engine_drift
-from .scoring.output_formats import Target
+from .scoring.output_files import Target
 from .scoring.predictions import PredictionOptions
 from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
 from .scoring.score import ScoreJob, ScoreReport, score
@@ -23,7 +23,7 @@ from .selection.fit import FitReport, HeadOptions, fit
 from .selection.sweep import SweepOptions, SweepReport, sweep
 
 if TYPE_CHECKING:
-    from .models.export import ExportReport
+    from .models.export import GraphReport
 
 FEATURES = "features:"
 
@@ -126,11 +126,13 @@ class ScoreOptions:
     predictions : PredictionOptions
         Columns, thresholds.
     format : str or None
-        ``parquet``, ``csv`` or ``jsonl`` of a folder's part files; a file's ending says its own.
+        Of a folder's part files, a key of ``FORMATS``; the ending of a file says its own.
     weights : str
         Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
     write_cache : bool
         Whether the features that are computed are kept in the cache.
+    overwrite : bool
+        Replace any file at ``out``; otherwise only predictions that featx wrote.
     run : RunOptions
     """
 
@@ -138,6 +140,7 @@ class ScoreOptions:
     format: str | None = None
     weights: str = IMAGENET
     write_cache: bool = False
+    overwrite: bool = False
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -158,7 +161,7 @@ def score_images(
     source : path, Source or FeatureSet
         What ``extract`` reads, or cached features: ``features:NAME`` (see ``open_features``).
     out : path
-        A ``.parquet``, ``.csv`` or ``.jsonl`` file, or without an ending a folder of part files.
+        A file whose ending says the format, or without an ending a folder of part files.
     options : ScoreOptions, optional
     cache : path
         Features found here are not computed again.
@@ -174,19 +177,19 @@ def score_images(
     """
     options = options or ScoreOptions()
     loaded = model if isinstance(model, Model) else load_model(model)
-    target = Target.parse(out, options.format)
+    target = Target.parse(out, options.format, options.overwrite)
     options.predictions.check_classes(loaded.class_names)
     store = FeatureStore(cache)
     observer = observer or Silence()
     rows = _rows_to_score(loaded, source, store, options, observer)
     job = ScoreJob(loaded, rows, target, options.predictions, options.run.max_bad)
-    crossing = None
+    drift = None
     if isinstance(rows, ImageRows):
         trained_on = str(loaded.origin.get("engine", ""))
-        crossing = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
-    if crossing:
-        observer.say(crossing.describe())
-    return replace(score(job), crossing=crossing)
+        drift = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
+    if drift:
+        observer.say(drift.describe())
+    return replace(score(job), engine_drift=drift)
 
 
 def _rows_to_score(
@@ -216,7 +219,8 @@ def export_model(
     out: str | Path | None = None,
     *,
     weights: str = IMAGENET,
-) -> ExportReport:
+    overwrite: bool = False,
+) -> GraphReport:
     """Write a model as one graph from uint8 RGB images to class probabilities, for use elsewhere.
 
     Parameters
@@ -228,6 +232,8 @@ def export_model(
         Default: ``model`` with the format's ending.
     weights : str
         Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
+    overwrite : bool
+        Replace any file at ``out``; otherwise only an export of featx.
 
     Raises
     ------
@@ -237,4 +243,4 @@ def export_model(
     from .models.export import export
 
     loaded = model if isinstance(model, Model) else load_model(model)
-    return export(loaded, to, Path(out) if out else None, weights)
+    return export(loaded, to, Path(out) if out else None, weights, overwrite=overwrite)

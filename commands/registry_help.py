@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 
 class RegistryHelpCommand(TyperCommand):
-    """A command in whose options' help ``{heads}`` and ``{metrics}`` stand for all their names.
+    """A command in whose options' help a registry's name in braces stands for all of its entries.
 
     The registries need NumPy, which a command line that is only parsed does not wait for.
     """
@@ -24,9 +24,17 @@ class RegistryHelpCommand(TyperCommand):
 
 def _lists() -> dict[str, str]:
     from ..classifiers.heads.registry import HEADS
+    from ..classifiers.models.export import FORMATS as GRAPH_FORMATS
+    from ..classifiers.scoring.formats import BY_ENDING, FORMATS
     from ..classifiers.selection.metrics import METRICS
 
-    return {"heads": _joined(list(HEADS)), "metrics": _joined(list(METRICS))}
+    return {
+        "endings": _joined(list(BY_ENDING)),
+        "formats": _joined(list(FORMATS)),
+        "graph_formats": _joined(list(GRAPH_FORMATS)),
+        "heads": _joined(list(HEADS)),
+        "metrics": _joined(list(METRICS)),
+    }
 
 
 def _joined(names: list[str]) -> str:

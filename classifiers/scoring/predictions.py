@@ -1,10 +1,11 @@
-"""Predictions: what a model says of neighbouring rows, as one Arrow table."""
+"""Predictions: the classes and probabilities of neighbouring rows, as one Arrow table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from ...cache import StringColumn
 from ...cache.errors import ConfigError
 from ..models.model import Model
+from .formats.record import TOP_K
+from .row_block import RowBlock, binary_column
 
 STATUSES = ("ok", "unsure", "error")
 UNSURE, ERROR = STATUSES.index("unsure"), STATUSES.index("error")
 FULL_SORT_CLASSES = 64
-# Temporary arrays that stay in the processor's cache, and in memory that is given again.
-PREDICT_BYTES = 2 << 20
-TOP_K = "featx.top_k"
+# So many bytes of features are predicted together: temporary arrays stay in the processor's cache.
+GROUP_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,32 +72,14 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True)
-class RowBlock:
-    """Neighbouring samples as they come from a source or a cache.
+class Predictor:
+    """Turns features into rows of predictions.
 
     Attributes
     ----------
-    ids : pyarrow.StringArray, length n
-    ok : ndarray of bool, shape (n,)
-        Which samples have features.
-    X : matrix of float, shape (ok.sum(), n_features)
-        An array, or lazy as ``FeatureSet.X``.
-    reasons : sequence of str, length n
-        Why a sample has no features.
-    digests : ndarray of uint8, shape (n, 32), or None
-        Kept beside the predictions where given.
-    """
-
-    ids: Any
-    ok: NDArray[np.bool_]
-    X: Any
-    reasons: Sequence[str]
-    digests: NDArray[np.uint8] | None = None
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """Turns features into rows of predictions.
+    model : Model
+    options : PredictionOptions
+    sample_ids : StringColumn
 
     Raises
     ------
@@ -105,13 +89,19 @@ class Predictor:
 
     model: Model
     options: PredictionOptions
+    sample_ids: StringColumn
 
     def __post_init__(self) -> None:
         self.options.check_classes(self.model.class_names)
 
     @property
-    def _top_k(self) -> int:
-        return min(self.options.top_k, len(self.model.class_names))
+    def group_rows(self) -> int:
+        """How many neighbouring samples the head predicts together.
+
+        Groups begin at multiples of this number, whatever is predicted in one call: the rounding
+        of a matrix product can depend on its number of rows.
+        """
+        return max(64, GROUP_BYTES // (4 * int(self.model.head.n_features_in_)))
 
     @cached_property
     def _names(self) -> Any:
@@ -123,51 +113,44 @@ class Predictor:
         """Return a ``pyarrow.Table`` with one row for each sample of ``block``, in order.
 
         Columns: id, predicted, probability, [top_classes, top_probabilities], [p_<class> …],
-        status, reason. Where there is nothing to say a cell is null; ``reason`` is then a text.
+        status, reason, [digest]. Where there is nothing to say a cell is null; ``reason`` is then
+        an empty text.
         """
         import pyarrow as pa
 
-        n, places = len(block.ok), np.flatnonzero(block.ok)
         proba = self._probabilities(block)
-        codes = self._decide(proba)
+        limit = self.options.threshold
+        codes = proba.argmax(axis=1) if limit is None else (proba[:, 1] >= limit).astype(np.int64)
         best = proba[np.arange(len(codes)), codes]
-        status = np.full(n, ERROR, np.int8)
-        unsure = self._unsure(best)
-        status[places] = np.where(unsure, UNSURE, 0)
+        status = np.full(len(block.ok), ERROR, np.int8)
+        status[block.ok] = np.where(best < (self.options.abstain_below or 0), UNSURE, 0)
+        best_codes = pa.array(_scatter(codes, block.ok), pa.int32())
+        shown = pa.array(_scatter(codes, block.ok), pa.int32(), mask=status != 0)
         columns = {
-            "id": block.ids,
-            "predicted": self._classes(_scatter(codes, places, n), status != 0),
-            "probability": pa.array(_scatter(best, places, n), pa.float32(), mask=~block.ok),
+            "id": id_array(self.sample_ids, block.start, block.stop),
+            "predicted": pa.DictionaryArray.from_arrays(shown, self._names),
+            "probability": pa.array(_scatter(best, block.ok), pa.float32(), mask=~block.ok),
             **self._top(proba, block.ok),
             **self._all(proba, block.ok),
             "status": pa.DictionaryArray.from_arrays(status, pa.array(STATUSES)),
-            "reason": self._reasons(block, codes, places[unsure], unsure),
+            "reason": self._reasons(block, best_codes, status == UNSURE),
         }
         if block.digests is not None:
-            columns["digest"] = pa.array(list(map(bytes, block.digests)), pa.binary(32))
+            columns["digest"] = binary_column(block.digests)
         return pa.table(columns, metadata={TOP_K: str(self._top_k)})
 
+    @property
+    def _top_k(self) -> int:
+        return min(self.options.top_k, len(self.model.class_names))
+
     def _probabilities(self, block: RowBlock) -> NDArray[np.float32]:
-        if not len(block.X):
-            return np.zeros((0, len(self.model.class_names)), np.float32)
-        n_rows, n_features = block.X.shape
-        step = max(64, PREDICT_BYTES // (4 * n_features))
-        parts = [self.model.predict_proba(block.X[i : i + step]) for i in range(0, n_rows, step)]
-        return np.concatenate(parts).astype(np.float32, copy=False)
-
-    def _decide(self, proba: NDArray[np.float32]) -> NDArray[np.int64]:
-        limit = self.options.threshold
-        codes: NDArray[Any] = proba.argmax(axis=1) if limit is None else proba[:, 1] >= limit
-        return codes.astype(np.int64, copy=False)
-
-    def _unsure(self, best: NDArray[np.float32]) -> NDArray[np.bool_]:
-        limit = self.options.abstain_below
-        return np.zeros(len(best), np.bool_) if limit is None else best < limit
-
-    def _classes(self, codes: NDArray[np.int64], null: NDArray[np.bool_]) -> Any:
-        import pyarrow as pa
-
-        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=null), self._names)
+        """Predict group by group; returns ``(ok.sum(), n_classes)``."""
+        first = -block.start % self.group_rows
+        borders = [0, *range(first, len(block.ok), self.group_rows), len(block.ok)]
+        rows = np.concatenate([[0], np.cumsum(block.ok)])[borders].tolist()
+        parts = [self.model.predict_proba(block.X[a:b]) for a, b in pairwise(rows) if a < b]
+        empty = np.zeros((0, len(self.model.class_names)), np.float32)
+        return np.concatenate(parts or [empty]).astype(np.float32, copy=False)
 
     def _top(self, proba: NDArray[np.float32], ok: NDArray[np.bool_]) -> dict[str, Any]:
         import pyarrow as pa
@@ -190,28 +173,21 @@ class Predictor:
 
         if not self.options.probabilities:
             return {}
-        places, n = np.flatnonzero(ok), len(ok)
         columns = np.ascontiguousarray(proba.T)
         return {
-            f"p_{name}": pa.array(_scatter(column, places, n), pa.float32(), mask=~ok)
+            f"p_{name}": pa.array(_scatter(column, ok), pa.float32(), mask=~ok)
             for name, column in zip(self._names.to_pylist(), columns, strict=True)
         }
 
-    def _reasons(
-        self,
-        block: RowBlock,
-        codes: NDArray[np.int64],
-        places: NDArray[np.int64],
-        unsure: NDArray[np.bool_],
-    ) -> Any:
+    def _reasons(self, block: RowBlock, best: Any, is_unsure: NDArray[np.bool_]) -> Any:
         import pyarrow as pa
 
-        if block.ok.all() and not unsure.any():
+        if block.ok.all() and not is_unsure.any():
             return pa.repeat("", len(block.ok))
         reasons = [printable(reason) for reason in block.reasons]
-        limit = f"below {self.options.abstain_below:g}" if unsure.any() else ""
-        for place, code in zip(places.tolist(), codes[unsure].tolist(), strict=True):
-            reasons[place] = f"{limit}; the best guess is {self._names[code].as_py()}"
+        for row in np.flatnonzero(is_unsure).tolist():
+            name = self._names[best[row].as_py()].as_py()
+            reasons[row] = f"below {self.options.abstain_below:g}; the best guess is {name}"
         return pa.array(reasons, pa.string())
 
 
@@ -222,12 +198,12 @@ def id_array(ids: StringColumn, start: int, stop: int) -> Any:
     offsets = ids.offsets[start : stop + 1]
     data = pa.py_buffer(np.ascontiguousarray(ids.data[offsets[0] : offsets[-1]]))
     shifted = pa.py_buffer((offsets - offsets[0]).astype(np.int32))
-    found = pa.StringArray.from_buffers(stop - start, shifted, data)
+    strings = pa.StringArray.from_buffers(stop - start, shifted, data)
     try:
-        found.validate(full=True)
+        strings.validate(full=True)
     except pa.ArrowInvalid:
         return pa.array([printable(ids[i]) for i in range(start, stop)], pa.string())
-    return found
+    return strings
 
 
 def printable(text: str) -> str:
@@ -235,11 +211,12 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _scatter(values: NDArray[Any], places: NDArray[np.int64], n: int) -> NDArray[Any]:
-    if len(values) == n:
+def _scatter(values: NDArray[Any], ok: NDArray[np.bool_]) -> NDArray[Any]:
+    """Spread the values of the samples that have features over all samples."""
+    if len(values) == len(ok):
         return values
-    spread = np.zeros(n, values.dtype)
-    spread[places] = values
+    spread = np.zeros(len(ok), values.dtype)
+    spread[ok] = values
     return spread
 
 
@@ -247,7 +224,7 @@ def _best_columns(proba: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Return the columns of the k largest numbers of each row, largest first, ``(n, k)``."""
     if proba.shape[1] <= FULL_SORT_CLASSES:
         return np.argsort(-proba, axis=1, kind="stable")[:, :k]
-    found = np.sort(np.argpartition(-proba, k - 1, axis=1)[:, :k], axis=1)
-    order = np.argsort(-np.take_along_axis(proba, found, axis=1), axis=1, kind="stable")
-    best: NDArray[np.int64] = np.take_along_axis(found, order, axis=1)
+    largest = np.sort(np.argpartition(-proba, k - 1, axis=1)[:, :k], axis=1)
+    order = np.argsort(-np.take_along_axis(proba, largest, axis=1), axis=1, kind="stable")
+    best: NDArray[np.int64] = np.take_along_axis(largest, order, axis=1)
     return best

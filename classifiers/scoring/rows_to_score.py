@@ -1,10 +1,11 @@
-"""Where the rows that are scored come from: images, or features that are cached already."""
+"""The rows to score: images through their backbone, or features that are cached already."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,11 +28,10 @@ from ...extractor.pipeline.writer import ShardWriter
 from ...extractor.plan import Plan
 from ...extractor.run_options import Observer, RunOptions, Silence
 from ...extractor.sources import Source
-from .predictions import RowBlock, id_array
+from .row_block import RowBlock
 
-RowBlocks = Generator[tuple[range, RowBlock], None, None]
-IMAGE_PART_ROWS, IMAGE_PART_BYTES = 1 << 13, 64 << 20
-CACHED_PART_ROWS, CACHED_PART_BYTES = 1 << 17, 256 << 20
+RowBlocks = Generator[RowBlock, None, None]
+CACHED_BLOCK_ROWS = 1 << 13
 
 
 class RowsToScore(Protocol):
@@ -44,24 +44,41 @@ class RowsToScore(Protocol):
     listing : Listing
     marks : ndarray, shape (n_samples, m)
         Changes where a sample's content changes.
-    part_rows : int
-        How many rows are predicted and saved at once.
     n_cached : int
         Rows whose features were not computed now.
+    keeps_features : bool
+        Features that are computed are written to the cache.
+    is_cached : bool
+        All features come from the cache: they need no checkpoint of their own.
     """
 
     location: str
     listing: Listing
     marks: NDArray[Any]
-    part_rows: int
     n_cached: int
+    keeps_features: bool
+    is_cached: bool
 
-    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
-        """Yield each of ``ranges`` with its samples' features. Close it where it ends early."""
+    def blocks(self, ranges: Sequence[range], group_rows: int) -> RowBlocks:
+        """Yield the samples of ``ranges`` with their features, in order.
+
+        A block is of any length within one range. Where it costs nothing, blocks end at multiples
+        of ``group_rows``.
+        """
         ...
 
-    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
-        """Hear which samples there were and which failed, once all are predicted."""
+    def flush(self) -> None:
+        """Bring the features of all blocks so far into the cache, where they are kept."""
+        ...
+
+    def commit(self, digests: NDArray[np.uint8], bad: Sequence[tuple[int, str]]) -> None:
+        """Record which samples there were and which failed, once all are predicted.
+
+        Parameters
+        ----------
+        digests : ndarray, shape (n_samples, 32)
+        bad : sequence of (index, reason)
+        """
         ...
 
 
@@ -95,59 +112,54 @@ class ImageRows:
         self.scan = scan_source(self.source, self.store)
         self.location = self.source.location
         self.listing, self.marks = self.scan.listing, self.scan.stamps
-        self.part_rows = part_rows(self.n_features, IMAGE_PART_ROWS, IMAGE_PART_BYTES)
+        self.keeps_features, self.is_cached = self.write_cache, False
         self.n_cached = self.n_computed = 0
+        self._writer: ShardWriter | None = None
         self.run: Run | None = None
         if self.write_cache:
             self.run = self.scan.begin_run(SCORE, self.store, self.plan.specs)
 
-    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
-        """Yield each range once its last image is computed; with ``write_cache``, kept by then."""
+    def blocks(self, ranges: Sequence[range], group_rows: int) -> RowBlocks:
+        """Yield each batch of images once it is computed."""
         if not ranges:
             return
         self.observer.begin(sum(map(len, ranges)), f"{self.plan.record.name}: scoring")
         with FeatureStream(self.scan, [self.plan], self.store, self.options) as stream:
             blocks = stream.every_row(ranges)
             if self.run is None:
-                yield from self._cut(blocks, ranges)
+                for block in blocks:
+                    yield from self._runs_of(block)
                 return
-            writer = ShardWriter(self.store, self.run, stream)
-            with writer.saving():
-                for rows, block in self._cut(_kept(blocks, writer), ranges):
-                    writer.flush()
-                    yield rows, block
-            self.n_computed += writer.n_written[0]
+            self._writer = ShardWriter(self.store, self.run, stream)
+            try:
+                with self._writer.saving():
+                    for block in blocks:
+                        self._writer.put(block.new)
+                        yield from self._runs_of(block)
+            finally:
+                self.n_computed += self._writer.n_written[0]
+                self._writer = None
 
-    def _cut(self, blocks: Iterable[FeatureBlock], ranges: Sequence[range]) -> RowBlocks:
-        """Cut blocks at the borders of ``ranges`` and join what lies between."""
-        waiting = iter(ranges)
-        rows = next(waiting)
-        pieces: list[FeatureBlock] = []
-        for block in blocks:
-            self.n_cached += block.n_cached
-            start = 0
-            while start < len(block.indices):
-                stop = int(np.searchsorted(block.indices, rows.stop))
-                pieces.append(block.piece(start, stop))
-                if block.indices[stop - 1] == rows.stop - 1:
-                    yield rows, self._joined(rows, pieces)
-                    pieces, rows = [], next(waiting, rows)
-                start = stop
-            self.observer.advance(len(block.indices))
+    def _runs_of(self, block: FeatureBlock) -> RowBlocks:
+        """Cut a block where its samples are no neighbours."""
+        breaks = np.flatnonzero(np.diff(block.indices) != 1) + 1
+        for start, stop in pairwise([0, *breaks.tolist(), len(block.indices)]):
+            piece = block.piece(start, stop)
+            X = np.zeros((0, self.n_features), np.float32)
+            if piece.X is not None and len(piece.X):
+                X = piece.X
+            yield RowBlock(int(piece.indices[0]), piece.ok, X, piece.reasons, piece.digests)
+        self.n_cached += block.n_cached
+        self.observer.advance(len(block.indices))
 
-    def _joined(self, rows: range, pieces: Sequence[FeatureBlock]) -> RowBlock:
-        parts = [piece.X for piece in pieces if piece.X is not None and len(piece.X)]
-        return RowBlock(
-            ids=id_array(self.listing.sample_ids, rows.start, rows.stop),
-            ok=np.concatenate([piece.ok for piece in pieces]),
-            X=np.concatenate(parts) if parts else np.zeros((0, self.n_features), np.float32),
-            reasons=[reason for piece in pieces for reason in piece.reasons],
-            digests=np.concatenate([piece.digests for piece in pieces]),
-        )
+    def flush(self) -> None:
+        """With ``write_cache``, bring what was computed so far into the cache."""
+        if self._writer is not None:
+            self._writer.flush()
 
-    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
+    def commit(self, digests: NDArray[np.uint8], bad: Sequence[tuple[int, str]]) -> None:
         """With ``write_cache``, leave a snapshot that names the rows."""
-        if digests is None or self.run is None:
+        if self.run is None:
             return
         scan, spec = self.scan, self.plan.spec
         scan.digests[:] = digests
@@ -174,13 +186,6 @@ class ImageRows:
             run.finish(scan.manifest(), [record])
 
 
-def _kept(blocks: Iterable[FeatureBlock], writer: ShardWriter) -> Iterator[FeatureBlock]:
-    """Hand the new rows of all blocks to ``writer`` on their way."""
-    for block in blocks:
-        writer.put(block.new)
-        yield block
-
-
 @dataclass
 class CachedRows:
     """Features that the cache holds, in their manifest's order; no image is opened.
@@ -200,31 +205,34 @@ class CachedRows:
         manifest = self.features.manifest
         self.location = f"{manifest.location} (cached features)"
         self.listing, self.marks = manifest.listing, manifest.digests
-        width = self.features.X.shape[1] if len(self.features) else 1
-        self.part_rows = part_rows(width, CACHED_PART_ROWS, CACHED_PART_BYTES)
+        self.keeps_features, self.is_cached = False, True
         self.n_cached = 0
 
-    def blocks(self, ranges: Sequence[range]) -> RowBlocks:
-        """Yield the rows of each range as the cache maps them."""
+    def blocks(self, ranges: Sequence[range], group_rows: int) -> RowBlocks:
+        """Yield rows as the cache maps them, in blocks of whole groups."""
         self.observer.begin(sum(map(len, ranges)), f"{self.features.spec.backbone}: scoring")
+        step = max(1, CACHED_BLOCK_ROWS // group_rows) * group_rows
         for rows in ranges:
-            yield rows, self._block(rows)
-            self.observer.advance(len(rows))
+            for start in range(rows.start, rows.stop, step):
+                yield self._block(range(start, min(start + step, rows.stop)))
+                self.observer.advance(min(step, rows.stop - start))
 
     def _block(self, rows: range) -> RowBlock:
-        first, last = np.searchsorted(self.features.kept, [rows.start, rows.stop])
+        first, last = np.searchsorted(self.features.kept, [rows.start, rows.stop]).tolist()
         ok = np.zeros(len(rows), np.bool_)
         ok[self.features.kept[first:last] - rows.start] = True
-        self.n_cached += int(last - first)
+        self.n_cached += last - first
         ids = self.listing.sample_ids
         reasons = [""] * len(rows)
-        for place in np.flatnonzero(~ok).tolist():
-            name = ids[rows.start + place]
-            reasons[place] = self.reasons.get(name, "the cache holds no features of it")
-        X = _Window(self.features.X, int(first), int(last))
-        return RowBlock(id_array(ids, rows.start, rows.stop), ok, X, reasons)
+        for row in np.flatnonzero(~ok).tolist():
+            name = ids[rows.start + row]
+            reasons[row] = self.reasons.get(name, "the cache holds no features of it")
+        return RowBlock(rows.start, ok, _Window(self.features.X, first, last), reasons)
 
-    def commit(self, digests: NDArray[np.uint8] | None, bad: Sequence[tuple[int, str]]) -> None:
+    def flush(self) -> None:
+        """Do nothing: the cache holds them."""
+
+    def commit(self, digests: NDArray[np.uint8], bad: Sequence[tuple[int, str]]) -> None:
         """Do nothing: the cache holds them."""
 
 
@@ -248,8 +256,3 @@ class _Window:
         """Iterate over the rows in blocks of at most ``n_rows``, in order."""
         for start in range(0, len(self), n_rows):
             yield self[start : start + n_rows]
-
-
-def part_rows(n_features: int, most: int, n_bytes: int) -> int:
-    """Return how many rows make a part: ``n_bytes`` of float32 features, not over ``most``."""
-    return min(most, max(256, n_bytes // (4 * n_features)))

@@ -1,4 +1,4 @@
-"""Counting predictions as they are put together."""
+"""What a scoring run comes to, counted as its rows are put together."""
 
 from __future__ import annotations
 
@@ -8,82 +8,100 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...cache import Listing
+from .predictions import printable
+from .row_block import bytes_of
 
 SHOWN_ERRORS = 5
 
 
 @dataclass
-class Tally:
-    """What a table of predictions comes to.
+class Summary:
+    """Counts of predictions, and how they agree with the labels of the source.
 
     Attributes
     ----------
     listing : Listing
         The source's own labels, if it has any.
-    n_by_status, n_by_class : Counter
-    first_errors : list of (id, reason)
-    n_judged, n_right : int
-        Rows with a prediction and a label that the model knows; of these, where they agree.
+    class_names : tuple of str
+        Of the model.
+    n_samples : int
+    by_status, by_class : Counter
+    bad : list of (index, reason)
+        Samples without features.
+    digests : list of ndarray
+        Of the images, where they came with the predictions.
+    n_compared, n_agreeing : int
+        Rows with a prediction and a label that the model knows; of these, where both are equal.
+    unknown_labels : Counter
+        Rows by label, where the model does not know the label.
     """
 
     listing: Listing
-    n_by_status: Counter[str] = field(default_factory=Counter)
-    n_by_class: Counter[str] = field(default_factory=Counter)
-    first_errors: list[tuple[str, str]] = field(default_factory=list)
+    class_names: tuple[str, ...]
     n_samples: int = 0
-    n_judged: int = 0
-    n_right: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+    by_class: Counter[str] = field(default_factory=Counter)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    digests: list[NDArray[np.uint8]] = field(default_factory=list)
+    n_compared: int = 0
+    n_agreeing: int = 0
+    unknown_labels: Counter[str] = field(default_factory=Counter)
 
-    def watch(self, tables: Iterable[Any]) -> Iterator[Any]:
-        """Count ``tables`` on their way."""
+    def count(self, tables: Iterable[Any]) -> Iterator[Any]:
+        """Pass tables of predictions on, counted, without their digests."""
         for table in tables:
-            self._add(table)
+            predicted = table.column("predicted").combine_chunks()
+            status = table.column("status").combine_chunks()
+            self.by_class.update(_counts(predicted.drop_null()))
+            self.by_status.update(_counts(status))
+            self._note_errors(table, status)
+            self._compare(predicted)
             self.n_samples += len(table)
+            if "digest" in table.column_names:
+                self.digests.append(bytes_of(table.column("digest")))
+                table = table.drop_columns(["digest"])
             yield table
 
     @property
-    def accuracy(self) -> float | None:
-        """Share of the judged rows that agree with their label; None where there are none."""
-        return self.n_right / self.n_judged if self.n_judged else None
+    def agreement(self) -> float | None:
+        """Share of the compared rows that agree with their label; None where there are none."""
+        return self.n_agreeing / self.n_compared if self.n_compared else None
 
-    def _add(self, table: Any) -> None:
-        status = table.column("status").combine_chunks()
-        counts = zip(*_counts(status), strict=True)
-        self.n_by_status.update(dict(counts))
-        predicted = table.column("predicted").combine_chunks()
-        self.n_by_class.update(dict(zip(*_counts(predicted.drop_null()), strict=True)))
-        self._note_errors(table, status)
-        self._judge(predicted)
+    def first_errors(self) -> tuple[tuple[str, str], ...]:
+        """Return id and reason of the first few samples without features."""
+        ids = self.listing.sample_ids
+        return tuple((printable(ids[row]), reason) for row, reason in self.bad[:SHOWN_ERRORS])
 
     def _note_errors(self, table: Any, status: Any) -> None:
         import pyarrow.compute as pc
 
-        wanted = SHOWN_ERRORS - len(self.first_errors)
-        if wanted > 0 and self.n_by_status["error"]:
-            bad = table.filter(pc.equal(status.cast("string"), "error")).slice(0, wanted)
-            pairs = zip(bad["id"].to_pylist(), bad["reason"].to_pylist(), strict=True)
-            self.first_errors.extend(pairs)
+        is_bad = pc.equal(status.cast("string"), "error")
+        rows = np.flatnonzero(is_bad.to_numpy(zero_copy_only=False)) + self.n_samples
+        reasons = table.column("reason").filter(is_bad).to_pylist()
+        self.bad.extend(zip(rows.tolist(), reasons, strict=True))
 
-    def _judge(self, predicted: Any) -> None:
+    def _compare(self, predicted: Any) -> None:
         names = self.listing.class_names
         if not names:
             return
         labels = self.listing.labels[self.n_samples : self.n_samples + len(predicted)]
-        codes = {name: code for code, name in enumerate(predicted.dictionary.to_pylist())}
-        # The last entry answers for the label -1.
-        expected = np.array([*(codes.get(name, -1) for name in names), -1])[labels]
-        found = predicted.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        judged = (expected >= 0) & (found >= 0)
-        self.n_judged += int(judged.sum())
-        self.n_right += int((judged & (expected == found)).sum())
+        codes = {name: code for code, name in enumerate(self.class_names)}
+        # The last entry answers for the label -1: no label.
+        expected = np.array([*(codes.get(name, -2) for name in names), -1])[labels]
+        answers = predicted.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        is_compared = (expected >= 0) & (answers >= 0)
+        self.n_compared += int(is_compared.sum())
+        self.n_agreeing += int((is_compared & (expected == answers)).sum())
+        counts = np.bincount(labels[expected == -2], minlength=len(names))
+        rows = zip(names, counts.tolist(), strict=True)
+        self.unknown_labels.update({name: n for name, n in rows if n})
 
 
-def _counts(values: Any) -> tuple[list[str], list[int]]:
+def _counts(values: Any) -> dict[str, int]:
     """Count a dictionary array without nulls by its codes."""
     codes = values.indices.to_numpy(zero_copy_only=False)
-    counts = np.bincount(codes, minlength=len(values.dictionary))
-    seen = np.flatnonzero(counts)
-    names = values.dictionary.to_pylist()
-    return [names[i] for i in seen], counts[seen].tolist()
+    counts = np.bincount(codes, minlength=len(values.dictionary)).tolist()
+    return {name: n for name, n in zip(values.dictionary.to_pylist(), counts, strict=True) if n}

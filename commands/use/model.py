@@ -56,7 +56,7 @@ def info(
 
 def export(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
-    to: Annotated[str, typer.Option(help="keras, savedmodel, onnx, openvino or tflite.")],
+    to: Annotated[str, typer.Option(help="{graph_formats}.")],
     out: Annotated[
         Path | None,
         typer.Option(

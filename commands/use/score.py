@@ -12,6 +12,7 @@ from ..common import (
     DEFAULT_CACHE,
     CacheOption,
     JsonOption,
+    OverwriteOption,
     answer,
     draw_table,
     human_count,
@@ -52,12 +53,12 @@ def score(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="A .parquet, .csv or .jsonl file; without an ending, a folder."
+            "--out", "-o", help="A file that ends in {endings}; without an ending, a folder."
         ),
     ],
     format: Annotated[
         str | None,
-        typer.Option(help="Of a folder's part files: parquet, csv or jsonl.", show_default=False),
+        typer.Option(help="Of a folder's part files: {formats}.", show_default=False),
     ] = None,
     top_k: Annotated[int, typer.Option(min=0, help="Add the K best classes; 0: none.")] = 0,
     probabilities: Annotated[
@@ -79,6 +80,7 @@ def score(
     write_cache: Annotated[
         bool, typer.Option("--write-cache", help="Keep the features that are computed.")
     ] = False,
+    overwrite: OverwriteOption = False,
     weights: WeightsOption = "imagenet",
     engine: EngineOption = "auto",
     batch_size: BatchOption = "auto",
@@ -112,6 +114,7 @@ def score(
         format=format,
         weights=weights,
         write_cache=write_cache,
+        overwrite=overwrite,
         run=run_options(batch_size, workers, max_bad, engine),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
@@ -148,6 +151,23 @@ def _draw(console: Console, report: ScoreReport) -> None:
     draw_table(console, ("predicted", "images"), [(name, f"{k:,}") for name, k in shown])
     if len(report.by_class) > SHOWN_CLASSES:
         console.print(f"  and {len(report.by_class) - SHOWN_CLASSES} more classes")
-    if report.accuracy is not None:
-        console.print(f"Agreement with the source's own labels: {report.accuracy:.4f}")
+    for line in _agreement_lines(report):
+        console.print(line)
     console.print(f"Predictions: {report.out}")
+
+
+def _agreement_lines(report: ScoreReport) -> list[str]:
+    """Return how predictions and the labels of the source agree, and which labels are unknown."""
+    lines = []
+    if report.agreement is not None:
+        lines.append(
+            f"Agreement with the source's own labels: {report.agreement:.4f}, on "
+            f"{human_count(report.n_compared)} of {human_count(report.n_samples)} rows"
+        )
+    if report.unknown_labels:
+        labels = list(report.unknown_labels.items())
+        shown = ", ".join(f"{name} ({human_count(n)})" for name, n in labels[:SHOWN_CLASSES])
+        more = f" and {len(labels) - SHOWN_CLASSES} more" if len(labels) > SHOWN_CLASSES else ""
+        n_rows = human_count(sum(report.unknown_labels.values()))
+        lines.append(f"{n_rows} rows have a label that the model does not know: {shown}{more}")
+    return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import featx
 from featx.cache import FeatureStore
 from featx.cache.errors import FeatureMismatchError
 from featx.classifiers import ScoreOptions, load_model, save_model, score_images
-from featx.classifiers.scoring import rows_to_score
+from featx.classifiers.scoring.predictions import Predictor
 from featx.extractor.plan import plan_for
 from featx.extractor.run_options import Silence
 from tests_shared import CHEAP, Cli
@@ -58,7 +57,7 @@ def test_cached_features_score_like_their_images(cli: Cli, model: Path, photos: 
     images = report_of(cli("score", model, photos, *RANDOM, "-o", "a.parquet", *words))
     cached = report_of(cli("score", model, "features:", "-o", "b.parquet", *words))
     assert images["n_cached"] == cached["n_cached"] == 24
-    assert images["accuracy"] == cached["accuracy"] > 0.9
+    assert images["agreement"] == cached["agreement"] > 0.9
     assert pq.read_table("a.parquet").to_pylist() == pq.read_table("b.parquet").to_pylist()
     named = report_of(cli("score", model, "features:photos", "-o", "c", "--format", "csv", *words))
     assert named["n_samples"] == 24 and Path("c/part-00000.csv").exists()
@@ -102,7 +101,7 @@ def test_write_cache_keeps_what_extract_would_have_kept(
 def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
     cli: Cli, model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, write_cache: bool
 ) -> None:
-    monkeypatch.setattr(rows_to_score, "IMAGE_PART_ROWS", 5)
+    monkeypatch.setattr(Predictor, "group_rows", 5)
     run = featx.RunOptions(batch_size=4)
     options = ScoreOptions(weights="random:0", write_cache=write_cache, run=run)
     score_images(model, photos, "whole.parquet", options, cache="one")
@@ -119,36 +118,64 @@ def test_a_killed_run_over_images_ends_byte_for_byte_the_same(
 
 SLOW = """
 import sys, time
-from featx.classifiers.scoring import checkpoints as parts, rows_to_score
+from featx.classifiers.scoring import predict_missing, rows_to_score
+from featx.classifiers.scoring.predictions import Predictor
 from featx.cli import main
-rows_to_score.CACHED_PART_ROWS = 2
-write = parts.PartFolder.write
+Predictor.group_rows = 4
+predict_missing.SAVE_SECONDS = 0
+blocks = rows_to_score.ImageRows.blocks
 def slowly(*words):
-    write(*words)
-    time.sleep(0.2)
-parts.PartFolder.write = slowly
+    for block in blocks(*words):
+        time.sleep(0.2)
+        yield block
+rows_to_score.ImageRows.blocks = slowly
 main()
 """
 
 
-def test_kill_9_loses_no_finished_part(
-    cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("write_cache", [(), ("--write-cache",)])
+def test_kill_9_loses_the_last_moment_only(
+    cli: Cli,
+    model: Path,
+    photos: Path,
+    write_cache: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rows_to_score, "CACHED_PART_ROWS", 2)
-    words = ("score", str(model), "features:", "--out", "p.jsonl", "--json")
+    monkeypatch.setattr(Predictor, "group_rows", 4)
+    words = ("score", str(model), str(photos), *RANDOM, "--out", "p.jsonl", "--json")
+    batches = ("--batch-size", "3", "--cache", "new", *write_cache)
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *words], env={**os.environ}, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", SLOW, *words, *batches], stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while len(list(Path("p.jsonl.parts").glob("*.arrow"))) < 3 and time.monotonic() < deadline:
+    while not list(Path("p.jsonl.parts").glob("*-000000000015-*.features.arrow")):
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not Path("p.jsonl").exists()
-    report = report_of(cli(*words))
-    assert 6 <= report["n_resumed"] < 24 and report["n_samples"] == 24
-    assert report_of(cli("score", model, "features:", "-o", "w.jsonl", "--json"))["n_resumed"] == 0
+    report = report_of(cli(*words, *batches))
+    assert 15 <= report["n_resumed"] < 24 and report["n_samples"] == 24
+    other = ("score", model, photos, *RANDOM, "-o", "w.jsonl", "--json", "--cache", "other")
+    assert report_of(cli(*other))["n_resumed"] == 0
     assert Path("p.jsonl").read_bytes() == Path("w.jsonl").read_bytes()
+
+
+def test_labels_that_the_model_does_not_know_are_counted_and_named(
+    cli: Cli, model: Path, photos: Path
+) -> None:
+    (photos / "red").rename(photos / "rosso")
+    scored = ("score", model, photos, *RANDOM, "-o", "p.csv")
+    report = report_of(cli(*scored, "--json"))
+    assert report["unknown_labels"] == {"rosso": 8} and report["n_compared"] == 16
+    shown = cli(*scored).stdout
+    assert "on 16 of 24 rows" in shown and "8 rows have a label that the model does not" in shown
+    assert "rosso (8)" in shown and "accuracy" not in shown.lower()
+    for name in ("blue", "green"):
+        (photos / name).rename(photos / f"{name}s")
+    report = report_of(cli(*scored, "--json"))
+    assert report["agreement"] is None and report["n_compared"] == 0
+    assert sum(report["unknown_labels"].values()) == 24
 
 
 def test_features_made_in_another_way_are_refused(cli: Cli, model: Path, photos: Path) -> None:

@@ -29,5 +29,5 @@ def test_another_engine_is_measured_and_said(cli: Cli, photos: Path) -> None:
     shown = cli(*words)
     assert shown.exit_code == 0, shown.output
     assert f"trained on features of keras/jax on gpu:0, scoring with {here}" in shown.stderr
-    crossing = json.loads(cli(*words, "--json").stdout)["crossing"]
-    assert crossing["drift"]["n_images"] == 8 and crossing["drift"]["worst"] > 0.95
+    drift = json.loads(cli(*words, "--json").stdout)["engine_drift"]
+    assert drift["drift"]["n_images"] == 8 and drift["drift"]["worst"] > 0.95

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from featx.cache import NO_LABEL, FeatureSpec, Listing, StringColumn
-from featx.cache.errors import ConfigError, ModelError, TooManyBadImagesError
+from featx.cache.errors import ConfigError, TooManyBadImagesError
 from featx.classifiers.heads.registry import make_head
 from featx.classifiers.models.model import Model
-from featx.classifiers.scoring.checkpoints import work_folder
-from featx.classifiers.scoring.output_formats import Target, flat
-from featx.classifiers.scoring.predictions import PredictionOptions, RowBlock, id_array
-from featx.classifiers.scoring.score import ScoreJob, score
+from featx.classifiers.scoring import predict_missing
+from featx.classifiers.scoring.output_files import Target
+from featx.classifiers.scoring.predictions import PredictionOptions, Predictor, id_array
+from featx.classifiers.scoring.row_block import RowBlock
+from featx.classifiers.scoring.score import ScoreJob, ScoreReport, score
 from featx.extractor.run_options import BadLimit
 
 SPEC = FeatureSpec(
@@ -49,44 +49,56 @@ class ArrayRows:
     """Rows of an array; every seventh one cannot be read."""
 
     location = "an array"
+    is_cached = False
 
-    def __init__(self, n: int = 50, part_rows: int = 8, die_at: int | None = None) -> None:
+    def __init__(
+        self, n: int = 50, step: int = 8, die_at: int | None = None, keeps_features: bool = False
+    ) -> None:
         self.ids = [f'd/é "{i}"\n.png' if i % 5 == 0 else f"d/{i}.png" for i in range(n)]
         labels = np.where(np.arange(n) % 4 == 3, NO_LABEL, np.arange(n) % 2)
         column = StringColumn.from_strings(self.ids)
         self.listing = Listing(column, labels, np.full(n, -1, np.int8), None, ("b", "z"))
         self.marks = np.arange(n)[:, None]
-        self.part_rows, self.die_at, self.n_cached = part_rows, die_at, 0
+        self.step, self.die_at, self.n_cached = step, die_at, 0
+        self.keeps_features, self.flushed, self.committed = keeps_features, 0, None
         self.asked: list[range] = []
         self.X = np.random.default_rng(2).normal(0.4, 1, (n, 8)).astype(np.float32)
 
-    def blocks(self, ranges: list[range]) -> Iterator[tuple[range, RowBlock]]:
+    def blocks(self, ranges: list[range], group_rows: int) -> Iterator[RowBlock]:
+        self.asked = list(ranges)
         for rows in ranges:
-            if self.die_at is not None and rows.start >= self.die_at:
-                raise Kill
-            self.asked.append(rows)
-            ok = np.array([i % 7 != 6 for i in rows])
-            ids = id_array(self.listing.sample_ids, rows.start, rows.stop)
-            reasons = ["" if good else "cut short" for good in ok]
-            yield rows, RowBlock(ids, ok, self.X[rows.start : rows.stop][ok], reasons)
+            for start in range(rows.start, rows.stop, self.step):
+                if self.die_at is not None and start >= self.die_at:
+                    raise Kill
+                part = range(start, min(start + self.step, rows.stop))
+                ok = np.array([i % 7 != 6 for i in part])
+                reasons = ["" if good else "cut short" for good in ok]
+                digests = np.arange(part.start, part.stop, dtype=np.uint8)[:, None].repeat(32, 1)
+                X = self.X[part.start : part.stop][ok]
+                yield RowBlock(part.start, ok, X, reasons, digests)
 
-    def commit(self, digests: object, bad: object) -> None:
-        assert digests is None and not bad
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def commit(self, digests: np.ndarray, bad: list[tuple[int, str]]) -> None:
+        assert digests[:, 0].tolist() == list(range(len(self.ids)))
+        assert [row for row, _ in bad] == [i for i in range(len(self.ids)) if i % 7 == 6]
+        self.committed = bad
 
 
-def run(out: Path, samples: ArrayRows | None = None, **options: object) -> object:
+def run(out: Path, rows: ArrayRows | None = None, **options: object) -> ScoreReport:
     job = ScoreJob(
-        make_model(), samples or ArrayRows(), Target.parse(out), PredictionOptions(**options)
+        make_model(), rows or ArrayRows(), Target.parse(out), PredictionOptions(**options)
     )
     return score(job)
 
 
 def test_rows_follow_the_source_and_say_what_failed(tmp_path: Path) -> None:
-    samples = ArrayRows()
-    report = run(tmp_path / "p.parquet", samples)
+    source = ArrayRows()
+    report = run(tmp_path / "p.parquet", source)
     rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
-    assert [row["id"] for row in rows] == samples.ids
-    expected = make_model().predict_proba(samples.X)
+    assert [row["id"] for row in rows] == source.ids
+    expected = make_model().predict_proba(source.X)
     for i, row in enumerate(rows):
         if i % 7 == 6:
             assert (row["status"], row["reason"]) == ("error", "cut short")
@@ -99,7 +111,9 @@ def test_rows_follow_the_source_and_say_what_failed(tmp_path: Path) -> None:
     assert report.first_errors[0] == ("d/6.png", "cut short") and len(report.first_errors) == 5
     judged = [r for i, r in enumerate(rows) if i % 4 != 3 and r["predicted"] and i % 2 == 0]
     right = sum(row["predicted"] == "b" for row in judged)
-    assert report.accuracy == right / len(judged)
+    assert report.agreement == right / len(judged) and report.n_compared == len(judged)
+    assert report.unknown_labels == {"z": 13}
+    assert len(source.committed) == 7
     assert not list(tmp_path.glob("*.parts"))
 
 
@@ -162,11 +176,11 @@ def test_abstaining_gives_no_class_and_the_reason(tmp_path: Path) -> None:
 
 
 def test_a_threshold_decides_between_two_classes(tmp_path: Path) -> None:
-    model, samples = make_model(("no", "yes")), ArrayRows()
+    model, source = make_model(("no", "yes")), ArrayRows()
     for threshold in (0.2, 0.8):
         job = ScoreJob(
             model,
-            samples,
+            source,
             Target.parse(tmp_path / "p.parquet"),
             PredictionOptions(threshold=threshold, probabilities=True),
         )
@@ -179,16 +193,27 @@ def test_a_threshold_decides_between_two_classes(tmp_path: Path) -> None:
         run(tmp_path / "q.parquet", threshold=0.5)
 
 
+GROUP = 4
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the head predict four rows together, so that few rows make many groups."""
+    monkeypatch.setattr(Predictor, "group_rows", GROUP)
+
+
+@pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("name", ["p.parquet", "p.csv", "p.jsonl", "p"])
 def test_a_run_that_died_goes_on_and_ends_byte_for_byte_the_same(tmp_path: Path, name: str) -> None:
     run(tmp_path / "whole" / name)
     out = tmp_path / "broken" / name
-    with pytest.raises(Kill):
-        run(out, ArrayRows(die_at=20))
-    assert not out.exists() and out.with_name(f"{name}.parts").is_dir()
+    for die_at, step in ((18, 3), (22, 1), (31, 5)):
+        with pytest.raises(Kill):
+            run(out, ArrayRows(step=step, die_at=die_at))
+        assert not out.exists() and out.with_name(f"{name}.parts").is_dir()
     rest = ArrayRows()
     report = run(out, rest)
-    assert rest.asked[0].start == 24 and report.n_resumed == 24
+    assert rest.asked == [range(32, 50)] and report.n_resumed == 32
     same = tmp_path / "whole" / name
     if same.is_dir():
         out, same = out / "part-00000.parquet", same / "part-00000.parquet"
@@ -196,36 +221,62 @@ def test_a_run_that_died_goes_on_and_ends_byte_for_byte_the_same(tmp_path: Path,
     assert [p.name for p in (tmp_path / "broken").iterdir()] == [name]
 
 
-def test_only_parts_whose_inputs_are_unchanged_are_used_again(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("step", [1, 3, 13, 50])
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_blocks_and_saves_change_no_bit(
+    tmp_path: Path, step: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "a.parquet")
+    monkeypatch.setattr(predict_missing, "SAVE_SECONDS", seconds)
+    run(tmp_path / "b.parquet", ArrayRows(step=step))
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("first", [False, True])
+def test_a_run_goes_on_with_write_cache_switched(tmp_path: Path, first: bool) -> None:
+    out = tmp_path / "p.parquet"
+    run(tmp_path / "whole.parquet")
+    with pytest.raises(Kill):
+        run(out, ArrayRows(die_at=30, keeps_features=first))
+    rest = ArrayRows(keeps_features=not first)
+    report = run(out, rest)
+    # Rows whose features did not go into the cache are computed again for it.
+    assert report.n_resumed == (32 if first else 0)
+    assert rest.committed and out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_only_checkpoints_whose_inputs_are_unchanged_are_used_again(tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
     with pytest.raises(Kill):
-        run(out, ArrayRows(die_at=30))
-    changed = ArrayRows(die_at=30)
+        run(out, ArrayRows(die_at=24))
+    changed = ArrayRows(die_at=24)
+    changed.marks[40] += 1
+    with pytest.raises(Kill):
+        run(out, changed)
+    assert changed.asked == [range(24, 50)]
     changed.marks[9] += 1
     with pytest.raises(Kill):
         run(out, changed)
-    assert [rows.start for rows in changed.asked] == [8]
+    assert changed.asked == [range(50)]
     other = ArrayRows()
     run(out, other, top_k=1)
-    assert other.asked[0].start == 0 and len(other.asked) == 7
+    assert other.asked == [range(50)]
 
 
-def test_a_damaged_part_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_groups")
+def test_a_damaged_checkpoint_is_made_anew(tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
     with pytest.raises(Kill):
-        run(out, ArrayRows(die_at=30))
-    part = sorted((tmp_path / "p.csv.parts").glob("*.arrow"))[1]
-    part.write_bytes(part.read_bytes()[:50])
+        run(out, ArrayRows(step=5, die_at=35))
+    for part in (tmp_path / "p.csv.parts").glob("*.arrow"):
+        part.write_bytes(part.read_bytes()[:50])
     with pytest.raises(OSError, match="run the same command again"):
         run(out)
     run(out)
     assert len(out.read_text(encoding="utf-8").splitlines()) > 50
-
-
-def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
-    target = Target.parse(tmp_path / "p.csv")
-    with work_folder(target.work_folder), pytest.raises(ModelError, match="another process"):
-        run(tmp_path / "p.csv")
 
 
 def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
@@ -235,42 +286,6 @@ def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
     assert (tmp_path / "p.csv").exists()
 
 
-def test_the_size_of_the_parts_changes_no_more_than_rounding(tmp_path: Path) -> None:
-    tables = []
-    for part_rows in (1, 13, 50):
-        run(tmp_path / "p.parquet", ArrayRows(part_rows=part_rows))
-        tables.append(pq.read_table(tmp_path / "p.parquet"))
-    for table in tables[1:]:
-        for name in ("id", "predicted", "status", "reason"):
-            assert table.column(name).to_pylist() == tables[0].column(name).to_pylist()
-        known, found = (t.column("probability").fill_null(0).to_numpy() for t in (tables[0], table))
-        np.testing.assert_allclose(found, known, atol=1e-6)
-
-
-def test_an_existing_folder_is_replaced_only_if_it_is_ours(tmp_path: Path) -> None:
-    run(tmp_path / "p")
-    run(tmp_path / "p", abstain_below=0.9)
-    assert "unsure" in pq.read_table(tmp_path / "p").column("status").to_pylist()
-    (tmp_path / "p" / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match=r"notes\.txt"):
-        run(tmp_path / "p")
-    (tmp_path / "d.csv").mkdir()
-    with pytest.raises(ConfigError, match="is a folder"):
-        run(tmp_path / "d.csv")
-
-
 def test_names_that_are_no_unicode_become_readable() -> None:
     column = StringColumn.from_strings(["a", b"b\xff".decode("utf-8", "surrogateescape"), "c"])
     assert id_array(column, 1, 3).to_pylist() == ["b\\xff", "c"]
-
-
-def test_flat_keeps_its_columns_where_every_row_failed() -> None:
-    empty = pa.table(
-        {
-            "top_classes": pa.array([None], pa.list_(pa.string())),
-            "top_probabilities": pa.array([None], pa.list_(pa.float32())),
-        },
-        metadata={"featx.top_k": "2"},
-    )
-    names = ["top1_class", "top1_probability", "top2_class", "top2_probability"]
-    assert flat(empty).column_names == names

@@ -1,0 +1,40 @@
+"""CSV: texts in double quotes, UTF-8, one header line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .record import FIRST_COLUMNS, LAST_COLUMNS, OutputFormat, WriteTable, first_line
+
+
+@contextmanager
+def open_writer(file: BinaryIO) -> Iterator[WriteTable]:
+    """Open a CSV file; the header comes with the first table."""
+    from pyarrow import csv
+
+    has_header = False
+
+    def write(table: Any) -> None:
+        nonlocal has_header
+        csv.write_csv(table, file, csv.WriteOptions(include_header=not has_header))
+        has_header = True
+
+    yield write
+
+
+def is_own(path: Path) -> bool:
+    """Return whether the header is that of predictions, in featx' quotes.
+
+    A table that another program saved again has other quotes, and is not recognised.
+    """
+    line, quoted = first_line(path), [f'"{name}"' for name in (*FIRST_COLUMNS, *LAST_COLUMNS)]
+    first, last = ",".join(quoted[:3]).encode(), ",".join(quoted[3:]).encode()
+    return line.startswith(first + b",") and line.endswith(b"," + last + b"\n")
+
+
+FORMAT = OutputFormat(
+    name="csv", endings=(".csv",), holds_lists=False, open_writer=open_writer, is_own=is_own
+)
