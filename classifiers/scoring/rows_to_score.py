@@ -142,6 +142,8 @@ class ImageRows:
 
     def _runs_of(self, block: FeatureBlock) -> RowBlocks:
         """Cut a block where its samples are no neighbours."""
+        self.n_cached += block.n_cached
+        self.observer.advance(len(block.indices))
         breaks = np.flatnonzero(np.diff(block.indices) != 1) + 1
         for start, stop in pairwise([0, *breaks.tolist(), len(block.indices)]):
             piece = block.piece(start, stop)
@@ -149,8 +151,6 @@ class ImageRows:
             if piece.X is not None and len(piece.X):
                 X = piece.X
             yield RowBlock(int(piece.indices[0]), piece.ok, X, piece.reasons, piece.digests)
-        self.n_cached += block.n_cached
-        self.observer.advance(len(block.indices))
 
     def flush(self) -> None:
         """With ``write_cache``, bring what was computed so far into the cache."""
@@ -214,8 +214,8 @@ class CachedRows:
         step = max(1, CACHED_BLOCK_ROWS // group_rows) * group_rows
         for rows in ranges:
             for start in range(rows.start, rows.stop, step):
-                yield self._block(range(start, min(start + step, rows.stop)))
                 self.observer.advance(min(step, rows.stop - start))
+                yield self._block(range(start, min(start + step, rows.stop)))
 
     def _block(self, rows: range) -> RowBlock:
         first, last = np.searchsorted(self.features.kept, [rows.start, rows.stop]).tolist()
