@@ -8,19 +8,18 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from .commands.config import default_map
 from .commands.features import cache, doctor, extract, listing
+from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.models import fit, sweep
-from .commands.registry_help import RegistryHelpCommand
 from .commands.use import model, score
 
 INTERRUPTED = 130
 GARBAGE_THRESHOLD = 50_000
 
 
-class FeatxGroup(TyperGroup):
+class FeatxGroup(GroupedHelp):
     """Turns featx' own errors into one line on standard error and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -65,22 +64,22 @@ def root(context: typer.Context) -> None:
     context.default_map = default_map(context.command)
 
 
-app.command()(extract.extract)
-app.command()(doctor.doctor)
-app.command(cls=RegistryHelpCommand)(fit.fit)
-app.command(cls=RegistryHelpCommand)(sweep.sweep)
-app.command(cls=RegistryHelpCommand)(score.score)
-app.add_typer(cache.app, name="cache")
-app.add_typer(model.app, name="model")
-app.command(cls=RegistryHelpCommand)(model.export)
-app.command()(listing.backbones)
-app.command()(listing.sample)
+app.command(rich_help_panel=FEATURES)(extract.extract)
+app.command(rich_help_panel=FEATURES)(listing.backbones)
+app.command(rich_help_panel=FEATURES)(doctor.doctor)
+app.command(rich_help_panel=FEATURES)(listing.sample)
+app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
+app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
+app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
+app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
+app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)
+app.add_typer(model.app, name="model", rich_help_panel=USE)
 
 
 def main() -> None:
     """Run the command line."""
-    # What is imported stays: to look through it for garbage, when the process ends above all, takes
-    # longer than a sixth of a short command.
+    # Modules stay until the end: collecting garbage among them would take a sixth of the time of a
+    # short command.
     gc.set_threshold(GARBAGE_THRESHOLD)
     atexit.register(gc.freeze)
     sys.exit(app())

@@ -1,13 +1,31 @@
-"""Help texts that list the entries of a registry, which is read when the help is shown."""
+"""Help texts: commands in groups, and options that list the entries of a registry."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+# The groups of commands, in the order of their use; each is a folder beside this file.
+FEATURES, MODELS, USE = "Features", "Models", "Use"
 
 
-class RegistryHelpCommand(TyperCommand):
+class GroupedHelp(TyperGroup):
+    """A group of commands whose help shows them under headings: their ``rich_help_panel``."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each heading."""
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            heading = getattr(command, "rich_help_panel", None) or "Commands"
+            sections.setdefault(str(heading), []).append((name, command.get_short_help_str(limit)))
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+class RegistryHelp(TyperCommand):
     """A command in whose options' help a registry's name in braces stands for all of its entries.
 
     The registries need NumPy, which a command line that is only parsed does not wait for.
