@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import csv, jsonl, parquet
+from . import arrow, csv, jsonl, parquet
 from .record import OutputFormat as OutputFormat
 
-MODULES = (parquet, csv, jsonl)
+MODULES = (parquet, csv, jsonl, arrow)
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
     {module.FORMAT.name: module.FORMAT for module in MODULES}
 )
