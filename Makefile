@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit test-long test-backends format package clean
+.PHONY: help demo test check lint types unit test-long test-backends cross format package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,16 @@ test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone
 
 test-backends: $(VENV)/.backends package  ## TensorFlow, JAX and PyTorch give the same features
 	$(BIN)/pytest -m backends --timeout 1200 tests/backends
+
+# Debian's packages: gcc and gcc-aarch64-linux-gnu.
+COMPILERS ?= gcc aarch64-linux-gnu-gcc
+
+cross:  ## compile the C code for x86-64 and ARM; warnings are errors
+	@include=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))') && \
+	for compiler in $(COMPILERS); do for source in $$(git ls-files '*.c'); do \
+		echo "$$compiler $$source"; \
+		$$compiler -O3 -Wall -Wextra -Werror -fPIC -I"$$include" -c -o /dev/null $$source || exit 1; \
+	done; done
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format .

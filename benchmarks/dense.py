@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.dense.dense_head import DenseHead
 from featx.classifiers.heads.joint_fit import fit_many
 
 PRESETS = ("softmax", "dropout", "mlp")

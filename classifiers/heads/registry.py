@@ -154,7 +154,7 @@ RECORDS = (
     ),
     HeadRecord(
         name="dense",
-        target=".dense.dense:DenseHead",
+        target=".dense.dense_head:DenseHead",
         description="a small network: softmax, dropout or mlp",
         graph="..models.export.head_graph:network",
         cost=70,

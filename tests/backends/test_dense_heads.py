@@ -1,4 +1,4 @@
-"""Dense heads learn together on every backend; each runs in a process of its own."""
+"""Dense heads learn on every backend; each runs in a process of its own."""
 
 import importlib.util
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-SUITE = Path(__file__).parents[1] / "classifiers" / "heads" / "test_dense_stack.py"
-CHOSEN = "own_layers or does_not_run or silences or diverges or smaller_program"
+SUITE = Path(__file__).parents[1] / "classifiers" / "heads" / "dense" / "test_keras_networks.py"
+CHOSEN = "own_layers or does_not_run or diverges"
 
 
 @pytest.mark.backends
@@ -21,7 +21,7 @@ def test_dense_heads_learn_on(backend):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", SUITE, "-k", CHOSEN],
         env={**os.environ, "KERAS_BACKEND": backend},
-        cwd=SUITE.parents[3],
+        cwd=SUITE.parents[4],
         capture_output=True,
         text=True,
     )

@@ -1,11 +1,16 @@
-/* Dense networks of at most one hidden layer, trained together: a batch is read and laid out once,
+/* Dense networks of at most one hidden layer, trained jointly: a batch is read and laid out once,
  * and every network learns from it.
  *
+ * Contract: `learn` makes `n_steps` steps of AdamW (Loshchilov & Hutter 2019) with the softmax's
+ * cross entropy, one for each batch, and returns each network's summed losses. Results equal those
+ * of Keras' layers and optimiser but for rounding. It runs without the interpreter lock in threads
+ * of its own and looks for signals every 100 ms; after one it ends early, in the midst of a batch.
+ *
  * One step has four phases: lay out the batch, hidden layers, logits and losses, gradients with
- * AdamW's step. Within a phase threads take items (a network's panel of hidden units, some rows'
- * logits) as they come. Each item is computed in one order, whoever takes it and whichever other
- * networks there are: a network learns to the same bits alone, in company, and on any number of
- * threads. Gradients of hidden layers are never written out: the step is made where they arise.
+ * AdamW's step. Within a phase, threads take the next item (a network's panel of hidden units, or
+ * some rows' logits). The sums of an item are in one order, whichever thread takes it and whichever
+ * other networks there are: a network trains to the same bits alone, jointly, and on any number of
+ * threads. Gradients of hidden layers stay in the cache: the step is made where they arise.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -14,6 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "_dense.h"
 #include "_dense_tiles.h"
@@ -50,8 +56,9 @@
 #define MAX_THREADS 64
 #define ALIGNMENT 64
 #define STACK_BYTES (1 << 19)
+#define SIGNAL_NANOSECONDS 100000000
 
-/* The best units of this processor, or those that are wanted; NULL where it has none. */
+/* The best code for this processor, or the code that is named; NULL where it cannot run here. */
 static Work *find_units(const char *wanted) {
 #ifdef HAS_VECTOR_CODE
     __builtin_cpu_init();
@@ -149,46 +156,76 @@ static void prepare(Run *run) {
     }
 }
 
+/* Threads wait at the gate until all have started; the caller waits until none runs. */
+typedef struct {
+    pthread_mutex_t gate;
+    pthread_cond_t is_done;
+    int n_running;
+} Gate;
+
 typedef struct {
     Run *run;
     Space *space;
     int in_tiles;
-    pthread_mutex_t *gate;
+    Gate *gate;
 } Share;
 
 static void *do_share(void *argument) {
     Share *share = argument;
-    pthread_mutex_lock(share->gate);
-    pthread_mutex_unlock(share->gate);
+    Gate *gate = share->gate;
+    pthread_mutex_lock(&gate->gate);
+    pthread_mutex_unlock(&gate->gate);
     if (share->in_tiles) begin_tiles();
     share->run->work(share->run, share->space);
     if (share->in_tiles) end_tiles();
+    pthread_mutex_lock(&gate->gate);
+    gate->n_running--;
+    pthread_cond_signal(&gate->is_done);
+    pthread_mutex_unlock(&gate->gate);
     return NULL;
 }
 
+/* Wait for all threads; every 100 ms, look for signals. Called with the gate locked. */
+static void wait_for_threads(Run *run, Gate *gate, PyThreadState **caller) {
+    while (gate->n_running) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += SIGNAL_NANOSECONDS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (!pthread_cond_timedwait(&gate->is_done, &gate->gate, &until)) continue;
+        pthread_mutex_unlock(&gate->gate);
+        PyEval_RestoreThread(*caller);
+        if (!run->is_interrupted && PyErr_CheckSignals()) atomic_store(&run->is_interrupted, 1);
+        *caller = PyEval_SaveThread();
+        pthread_mutex_lock(&gate->gate);
+    }
+}
+
 /* Return how many threads there were: 0 if the system gave none. */
-static int run_threads(Run *run, Space *spaces, int in_tiles) {
+static int run_threads(Run *run, Space *spaces, int in_tiles, PyThreadState **caller) {
     pthread_t threads[MAX_THREADS];
     Share shares[MAX_THREADS];
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    pthread_attr_t how;
+    Gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+    pthread_attr_t attributes;
     int n = 0;
-    pthread_attr_init(&how);
-    pthread_attr_setstacksize(&how, STACK_BYTES);
-    pthread_mutex_lock(&gate);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_mutex_lock(&gate.gate);
     for (; n < run->n_threads; n++) {
         shares[n] = (Share){run, spaces + n, in_tiles, &gate};
-        if (pthread_create(&threads[n], &how, do_share, &shares[n])) break;
+        if (pthread_create(&threads[n], &attributes, do_share, &shares[n])) break;
     }
-    run->n_threads = n;
-    pthread_mutex_unlock(&gate);
-    pthread_attr_destroy(&how);
+    run->n_threads = gate.n_running = n;
+    wait_for_threads(run, &gate, caller);
+    pthread_mutex_unlock(&gate.gate);
+    pthread_attr_destroy(&attributes);
     for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
     return n;
 }
 
 /* Return 1 where all went well, 0 without memory, -1 without threads. */
-static int train(Run *run) {
+static int train(Run *run, PyThreadState **caller) {
     Space spaces[MAX_THREADS];
     Memory memory = {NULL, 0};
     int in_tiles = 0;
@@ -200,7 +237,7 @@ static int train(Run *run) {
     memory = (Memory){(char *)(((uintptr_t)all + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT), 0};
     take_all(run, spaces, &memory);
     prepare(run);
-    int n = run_threads(run, spaces, in_tiles);
+    int n = run_threads(run, spaces, in_tiles, caller);
     free(all);
     return n ? 1 : -1;
 }
@@ -305,9 +342,10 @@ static PyObject *learn_held(PyObject *networks, PyObject *views, Run *run, const
     int has_tiles = may_use_tiles(), done;
     if (!read_views(views, run) || !read_networks(networks, run, states, n_held, has_tiles))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    done = train(run);
-    Py_END_ALLOW_THREADS
+    PyThreadState *caller = PyEval_SaveThread();
+    done = train(run, &caller);
+    PyEval_RestoreThread(caller);
+    if (run->is_interrupted) return NULL;
     if (!done) return PyErr_NoMemory();
     if (done < 0) return PyErr_Format(PyExc_RuntimeError, "the system starts no more threads");
     return losses_of(run);
@@ -359,7 +397,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_dense",
-    .m_doc = "Dense networks of at most one hidden layer, trained together.",
+    .m_doc = "Dense networks of at most one hidden layer, trained jointly.",
     .m_methods = methods,
 };
 

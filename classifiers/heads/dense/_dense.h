@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PANEL 32   /* hidden units that are worked on at a time; batches are filled up to it, too */
+#define PANEL 32   /* hidden units that are worked on at a time; batches are padded to it, too */
 #define SPAN 128   /* inputs whose gradients are made at a time */
 #define N_PHASES 4
 #define LAST_BIASES -1  /* the part of a network that is its last biases and its loss */
@@ -73,6 +73,8 @@ struct Run {
     float *corrections;                    /* Adam's, of means that began at zero; one a step */
     Phase phases[N_PHASES];
     atomic_int n_waiting, turn;
+    atomic_int is_interrupted;  /* asks for an early end; all threads leave after one same phase */
+    int is_over;
 };
 
 /* Memory of one thread. */
@@ -109,6 +111,7 @@ INLINE uint32_t rounded(float value) {
 INLINE void wait_for_all(Run *run, int phase) {
     int turn = atomic_load(&run->turn);
     if (atomic_fetch_add(&run->n_waiting, 1) + 1 == run->n_threads) {
+        if (atomic_load(&run->is_interrupted)) run->is_over = 1;
         atomic_store(&run->n_waiting, 0);
         atomic_store(&run->phases[phase].next, 0);
         atomic_store(&run->turn, turn + 1);

@@ -34,7 +34,7 @@ TARGET static void NAME(drop)(float *restrict values, ptrdiff_t n, uint64_t firs
         values[i] *= draw(first + i, key) < silenced ? 0 : kept_scale;
 }
 
-/* Rows of the batch as one view has them; what is filled up is zero. */
+/* Rows of the batch after a view's dropout; padding is zero. */
 TARGET static void NAME(gather)(Run *run, View *view, ptrdiff_t step, ptrdiff_t start,
                                 float *lines) {
     const ptrdiff_t width = run->inputs_padded;
@@ -100,7 +100,7 @@ TARGET static void NAME(multiply)(const float *left, ptrdiff_t left_stride, cons
         }
 }
 
-/* Phase 1: what the hidden units of a panel say of each row. */
+/* Phase 1: the values of a panel of hidden units for each row. */
 TARGET static void NAME(hide)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t panel) {
     const ptrdiff_t width = run->inputs_padded, height = run->rows_padded, unit = panel * PANEL;
     const View *view = run->views + net->view;
@@ -222,7 +222,7 @@ TARGET static void NAME(learn_top)(Run *run, Network *net, float correction,
     NAME(learn)(net, correction, net->top + first * n_classes, gradient, n * n_classes, NULL);
 }
 
-/* What passes back through ReLU and dropout: only what came through. */
+/* Pass derivatives back through ReLU and dropout: only where the value is above zero. */
 TARGET static void NAME(mask)(float *restrict signals, const float *restrict values, ptrdiff_t n,
                               float kept_scale) {
     for (ptrdiff_t i = 0; i < n; i++) signals[i] *= values[i] > 0 ? kept_scale : 0;
@@ -261,7 +261,7 @@ INLINE TARGET void NAME(fetch)(const Network *net, ptrdiff_t at, ptrdiff_t width
         }
 }
 
-/* Phase 3: all that a panel of hidden units learns. */
+/* Phase 3: step on the weights of a panel of hidden units, and on the last layer's for them. */
 TARGET static void NAME(learn_panel)(Run *run, Network *net, float correction, ptrdiff_t panel,
                                      Space *space) {
     const ptrdiff_t width = run->inputs_padded, height = run->rows_padded, unit = panel * PANEL;
@@ -334,7 +334,7 @@ TARGET static void NAME(do_item)(Run *run, int phase, ptrdiff_t step, Item item,
     }
 }
 
-/* Where an item's result lies does not hang on who computes it, nor in which order. */
+/* An item's result does not depend on the thread that computes it, nor on the order of items. */
 TARGET static void NAME(work)(Run *run, Space *space) {
     for (ptrdiff_t step = 0; step < run->n_steps; step++)
         for (int phase = 0; phase < N_PHASES; phase++) {
@@ -342,6 +342,7 @@ TARGET static void NAME(work)(Run *run, Space *space) {
             for (int i; (i = atomic_fetch_add(&own->next, 1)) < own->n_items;)
                 NAME(do_item)(run, phase, step, own->items[i], space);
             wait_for_all(run, phase);
+            if (run->is_over) return;
         }
 }
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from featx.cache.errors import ConfigError
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.closed_form.ridge import RidgeHead
-from featx.classifiers.heads.dense.dense import DenseHead
+from featx.classifiers.heads.dense.dense_head import DenseHead
 from featx.classifiers.heads.joint_fit import families, fit_many, predict_many
 from featx.classifiers.heads.linear.heads import LinearSVMHead, LogisticHead
 from featx.classifiers.heads.neighbours.knn import KNNHead

@@ -1,4 +1,4 @@
-"""What a dense head's network is, and what comes of training it."""
+"""The network of a dense head: its shape, how it is trained, and its logits."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ PRESETS = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How one network is shaped and trained; ``seed`` decides its weights and its dropout."""
+class NetworkSpec:
+    """How one network is shaped and trained; ``seed`` decides initial weights and dropout."""
 
     shape: Preset
     lr: float
@@ -60,11 +60,6 @@ class Plan:
             return (0.0,)
         rates = (self.shape.dropout,) * n_hidden
         return (*rates, 0.0) if self.shape.dropout_first else (0.0, *rates)
-
-    @property
-    def architecture(self) -> tuple[tuple[int, ...], float]:
-        """What networks must share to be one stack: hidden layers and dropout of the features."""
-        return self.shape.hidden, self.dropout_rates[0]
 
 
 @dataclass(frozen=True)

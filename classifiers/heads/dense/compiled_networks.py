@@ -1,4 +1,8 @@
-"""Networks of at most one hidden layer, trained together by compiled steps, without Keras."""
+"""Networks of at most one hidden layer, trained jointly by compiled steps, without Keras.
+
+``_dense.learn`` lets networks learn from batches. The tests hold it to Keras' own layers and AdamW,
+which train the same networks where the compiled code is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....extractor.hardware import n_usable_cores
-from .dense_batches import Batches
-from .dense_plan import Layers, Plan, glorot_uniform
+from .batches import Batches
+from .network import Layers, NetworkSpec, glorot_uniform
 
 try:
     from . import _dense
@@ -19,16 +23,16 @@ except ImportError:  # no compiler was there when the package was installed
 else:
     IS_COMPILED = True
 
-# Units and inputs are filled up to whole panels.
+# Units and inputs are padded to whole panels.
 PANEL = 32
 MAX_HIDDEN_LAYERS = 1
 # Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
 FAST_SIZE = 1 << 17
 
 
-def fits(plan: Plan) -> bool:
+def fits(spec: NetworkSpec) -> bool:
     """Say whether the compiled steps train such a network."""
-    return IS_COMPILED and len(plan.shape.hidden) <= MAX_HIDDEN_LAYERS
+    return IS_COMPILED and len(spec.shape.hidden) <= MAX_HIDDEN_LAYERS
 
 
 class CompiledNetworks:
@@ -39,18 +43,18 @@ class CompiledNetworks:
 
     Parameters
     ----------
-    plans : sequence of Plan
+    specs : sequence of NetworkSpec
         ``fits`` says which may be among them. They share their seed.
     n_features, n_classes, batch_size : int
     """
 
     def __init__(
-        self, plans: Sequence[Plan], n_features: int, n_classes: int, batch_size: int
+        self, specs: Sequence[NetworkSpec], n_features: int, n_classes: int, batch_size: int
     ) -> None:
         self._sizes = (n_features, n_classes, batch_size)
-        self._networks = [_Network(plan, n_features, n_classes) for plan in plans]
-        self._views = sorted({_dropout_of_inputs(plan) for plan in plans})
-        self._running = list(range(len(plans)))
+        self._networks = [_Network(spec, n_features, n_classes) for spec in specs]
+        self._views = sorted({_input_dropout(spec) for spec in specs})
+        self._running = list(range(len(specs)))
         self._n_steps = 0
 
     def epoch(self, batches: Batches, generator: np.random.Generator) -> list[float]:
@@ -85,8 +89,8 @@ class CompiledNetworks:
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """A network's weights, as views of one array: units first in the hidden layer."""
+class _Weights:
+    """A network's weights, as views of one array; the hidden layer is ``(units, inputs)``."""
 
     hidden: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -95,9 +99,9 @@ class _Parts:
 
 
 class _Network:
-    def __init__(self, plan: Plan, n_features: int, n_classes: int) -> None:
-        self._plan = plan
-        (self._n_units,) = plan.shape.hidden or (0,)
+    def __init__(self, spec: NetworkSpec, n_features: int, n_classes: int) -> None:
+        self._spec = spec
+        (self._n_units,) = spec.shape.hidden or (0,)
         self._sizes = (n_features, n_classes)
         n_units, n_inputs = _padded(self._n_units), _padded(n_features)
         n_last = self._n_units or n_features
@@ -105,48 +109,48 @@ class _Network:
         # Weights, and Adam's means of the gradients and of their squares.
         self._state = np.zeros((3, bounds[-1]), np.float32)
         parts = np.split(self._state[0], bounds[:-1])
-        self._parts = _Parts(
+        self._weights = _Weights(
             parts[0].reshape(n_units, n_inputs), parts[1], parts[2].reshape(n_last, -1), parts[3]
         )
         if self._n_units:
-            start = glorot_uniform(n_features, self._n_units, plan.seed, 0)
-            self._parts.hidden[: self._n_units, :n_features] = start.T
-        self._parts.top[:] = glorot_uniform(n_last, n_classes, plan.seed, int(self._n_units > 0))
+            start = glorot_uniform(n_features, self._n_units, spec.seed, 0)
+            self._weights.hidden[: self._n_units, :n_features] = start.T
+        self._weights.top[:] = glorot_uniform(n_last, n_classes, spec.seed, int(self._n_units > 0))
 
     def arguments(
         self, views: Sequence[tuple[float, int]]
     ) -> tuple[NDArray[np.float32], int, int, bool, float, float, float, int]:
-        """Return what the compiled code wants to know."""
-        plan = self._plan
+        """Return a network's arguments of ``_dense.learn``; ``views`` are the input dropouts."""
+        spec = self._spec
         return (
             self._state,
             self._n_units,
-            views.index(_dropout_of_inputs(plan)),
+            views.index(_input_dropout(spec)),
             self._n_units * self._sizes[0] >= FAST_SIZE,
-            plan.lr,
-            plan.weight_decay,
-            plan.dropout_rates[1] if self._n_units else 0.0,
-            _key(plan.seed, 1),
+            spec.lr,
+            spec.weight_decay,
+            spec.dropout_rates[1] if self._n_units else 0.0,
+            _key(spec.seed, 1),
         )
 
     def layers(self) -> Layers:
         """Return copies of kernels ``(n_inputs, n_outputs)`` and biases, in order."""
-        parts, n_units = self._parts, self._n_units
-        top = (parts.top.copy(), parts.top_bias.copy())
+        weights, n_units = self._weights, self._n_units
+        top = (weights.top.copy(), weights.top_bias.copy())
         if not n_units:
             return [top]
-        kernel = np.ascontiguousarray(parts.hidden[:n_units, : self._sizes[0]].T)
-        return [(kernel, parts.bias[:n_units].copy()), top]
+        kernel = np.ascontiguousarray(weights.hidden[:n_units, : self._sizes[0]].T)
+        return [(kernel, weights.bias[:n_units].copy()), top]
 
 
-def _dropout_of_inputs(plan: Plan) -> tuple[float, int]:
-    """Return the rate and the seed of its draws: networks that share both see one batch."""
-    rate = plan.dropout_rates[0]
-    return rate, plan.seed if rate else 0
+def _input_dropout(spec: NetworkSpec) -> tuple[float, int]:
+    """Return the rate and the seed of the inputs' dropout: networks with equal ones share it."""
+    rate = spec.dropout_rates[0]
+    return rate, spec.seed if rate else 0
 
 
 def _key(seed: int, position: int) -> int:
-    """Return what the draws of a layer hang on."""
+    """Return the key of a layer's dropout draws."""
     return int(np.random.SeedSequence([seed, position]).generate_state(1, np.uint64)[0])
 
 

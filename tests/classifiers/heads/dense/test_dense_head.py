@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from featx.cache.errors import TrainingDataError
-from featx.classifiers.heads.dense.dense import DenseHead
-from featx.classifiers.heads.dense.dense_plan import cross_entropy
+from featx.classifiers.heads.dense.dense_head import DenseHead
+from featx.classifiers.heads.dense.network import cross_entropy
 
 
 @pytest.mark.parametrize(

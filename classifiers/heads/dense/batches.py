@@ -13,14 +13,12 @@ from ..row_blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, row_sli
 from ..training_data import Training
 
 Scaling = Callable[[Floats], Floats]
-Batch = tuple[Floats, Ints, NDArray[np.float32] | None]
 
 GATHER_BYTES = 1 << 29
-# Rows on disk are read in runs of this many; a window of runs is shuffled as a whole.
+# Rows on disk are read in runs of so many neighbours; a window of runs is shuffled row by row.
 RUN_ROWS = 64
 WINDOW_SHARE = 4
-# So much is handed over together: little enough that Ctrl-C is answered at once, and less if it
-# has to be copied.
+# Bytes of the rows that are handed over at a time, without and with a copy.
 HANDED_BYTES = 1 << 26
 COPIED_BYTES = 1 << 22
 
@@ -49,9 +47,8 @@ class Batches:
     """Batches of one training set, every epoch in a new order.
 
     An array is shuffled row by row. A matrix on disk is read in runs of neighbouring rows: runs in
-    random order fill a window, whose rows are then shuffled; the window is a quarter of what the
-    matrix lets training take. The ragged last batch is left out: all batches have one shape, and
-    one compiled program serves them.
+    random order fill a window, whose rows are then shuffled. The window takes a quarter of the
+    memory that training may take. The last batch is left out where it is smaller than the others.
 
     Parameters
     ----------
@@ -71,7 +68,9 @@ class Batches:
         self.size = min(batch_size, int(n_samples))
         self.n_features = int(n_features)
 
-    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+    def epoch(
+        self, generator: np.random.Generator
+    ) -> Iterator[tuple[Floats, Ints, NDArray[np.float32] | None]]:
         """Iterate over the batches of one epoch.
 
         Yields
@@ -89,20 +88,20 @@ class Batches:
         """Iterate over the same batches, several at a time."""
         n_bytes = COPIED_BYTES if self._ready is None else HANDED_BYTES
         step = self.size * max(1, n_bytes // (4 * self.n_features * self.size))
-        for X, places, rows in self._orders(generator):
-            for part in row_slices(len(rows), step):
-                own = rows[part]
-                weight = None if self._weight is None else self._weight[own]
-                values, order = X, places[part]
+        for X, positions, samples in self._orders(generator):
+            for part in row_slices(len(samples), step):
+                chosen = samples[part]
+                weight = None if self._weight is None else self._weight[chosen]
+                values, rows = X, positions[part]
                 if values is not self._ready:
-                    values = np.ascontiguousarray(self._scaled(np.asarray(X[order], np.float32)))
-                    order = np.arange(len(order))
-                yield Window(values, order, self._y[own], weight)
+                    values = np.ascontiguousarray(self._scaled(np.asarray(X[rows], np.float32)))
+                    rows = np.arange(len(rows))
+                yield Window(values, rows, self._y[chosen], weight)
                 del values
             del X  # before the next is read
 
     def _orders(self, generator: np.random.Generator) -> Iterator[tuple[NDArray[Any], Ints, Ints]]:
-        """Iterate over features, places among them, and the training samples that those are."""
+        """Iterate over features, shuffled row numbers of them, and the samples in those rows."""
         if is_lazy(self._X):
             yield from self._read_runs(generator)
             return
@@ -117,10 +116,10 @@ class Batches:
         order = self._runs_in_random_order(generator)
         n_kept = len(order) - len(order) % self.size
         for window in row_slices(n_kept, self._window_rows()):
-            rows = np.sort(order[window])
-            values = self._X[rows]
-            places = generator.permutation(len(rows))
-            yield values, places, rows[places]
+            samples = np.sort(order[window])
+            values = self._X[samples]
+            positions = generator.permutation(len(samples))
+            yield values, positions, samples[positions]
             del values
 
     def _runs_in_random_order(self, generator: np.random.Generator) -> Ints:
@@ -136,9 +135,14 @@ class Batches:
 
 
 def scaled_rows(X: Any, scaled: Scaling) -> tuple[Any, Scaling]:
-    """Return rows as the network sees them, once for all epochs, if they fit; else as they are.
+    """Scale rows once for all epochs if they fit into memory.
 
-    What is left to do to a block of them comes second.
+    Returns
+    -------
+    X : matrix
+        Scaled, or as it was.
+    scaled : callable
+        What remains to be done to a block of ``X``.
     """
     if not isinstance(X, np.ndarray) or X.size * 4 > GATHER_BYTES:
         return X, scaled

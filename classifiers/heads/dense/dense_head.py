@@ -1,8 +1,9 @@
-"""Dense heads: small networks trained together, and scored with NumPy alone."""
+"""Dense heads: small networks, trained jointly and scored with NumPy alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -16,11 +17,11 @@ from ..parameter_checks import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of
 from ..row_blocks import Floats, check_finite, take_rows
 from ..serialisation import ArrayRule
 from ..training_data import Training
-from .dense_compiled import fits
-from .dense_plan import PRESETS, Layers, Plan, Preset, Trained, forward
+from .compiled_networks import fits
+from .network import PRESETS, Layers, NetworkSpec, Preset, Trained, forward
 
-# Weights of the networks that train in one program; Adam and gradients take four times as much.
-PROGRAM_BYTES = 1 << 28
+# Most weights of the networks that train jointly; with Adam's moments they take four times as much.
+PART_BYTES = 1 << 28
 
 
 class DenseHead(Head):
@@ -67,10 +68,10 @@ class DenseHead(Head):
 
     Notes
     -----
-    With at most one hidden layer it learns in compiled steps of our own, to the same bits alone, in
-    a grid and on any number of threads; hidden layers of 131,072 weights or more are multiplied in
-    bfloat16 on processors with AMX. Deeper networks, and all where the package was installed
-    without a compiler, learn in Keras, in float32: in a grid as alone but for rounding.
+    Networks of at most one hidden layer train in compiled steps. A network trains to the same bits
+    alone, in a grid and on any number of threads. Hidden layers of 131,072 weights or more are
+    multiplied in bfloat16 on processors with AMX. Deeper networks, and all of them where the
+    package was installed without a compiler, train in Keras, in float32, several times slower.
     """
 
     iteration_param = "epochs"
@@ -161,12 +162,12 @@ class DenseHead(Head):
         first._fit_scaler(data)
         for head in heads[1:]:
             head._take_scale(first)
-        state = generator.bit_generator.state
-        for part in _programs(heads, data):
-            generator.bit_generator.state = state
-            plans = [head._plan(seed) for head in part]
-            found = first._train(plans, data, watched, generator)
-            for head, trained in zip(part, found, strict=True):
+        for part in _jointly_trained(heads, data):
+            specs = [head._spec(seed) for head in part]
+            # Every part starts at the same state: each network sees the order that it would alone.
+            for head, trained in zip(
+                part, first._train(specs, data, watched, deepcopy(generator)), strict=True
+            ):
                 head._keep(trained)
 
     def _seed(self) -> int:
@@ -194,12 +195,12 @@ class DenseHead(Head):
             raise TrainingDataError(
                 f"validation_data: X has {X.shape[0]} rows but y has the shape {y.shape}"
             )
-        known = np.flatnonzero(np.isin(y, self.classes_))
-        if not len(known):
+        rows = np.flatnonzero(np.isin(y, self.classes_))
+        if not len(rows):
             return None
-        X = X if len(known) == len(y) else take_rows(X, known)
+        X = X if len(rows) == len(y) else take_rows(X, rows)
         check_finite(X)
-        codes = np.searchsorted(self.classes_, y[known]).astype(np.int64)
+        codes = np.searchsorted(self.classes_, y[rows]).astype(np.int64)
         return Training(X, codes, None, len(self.classes_))
 
     def _hold_out(
@@ -213,8 +214,8 @@ class DenseHead(Head):
             return data, None
         return data.take(np.flatnonzero(~mask)), data.take(np.flatnonzero(mask))
 
-    def _plan(self, seed: int) -> Plan:
-        return Plan(
+    def _spec(self, seed: int) -> NetworkSpec:
+        return NetworkSpec(
             shape=self._shape,
             lr=float(self.lr),
             weight_decay=float(self.weight_decay),
@@ -225,23 +226,23 @@ class DenseHead(Head):
 
     def _train(
         self,
-        plans: Sequence[Plan],
+        specs: Sequence[NetworkSpec],
         data: Training,
         watched: Training | None,
         generator: np.random.Generator,
     ) -> list[Trained]:
-        from .dense_batches import Batches, scaled_rows
-        from .dense_train import evaluate, train
+        from .batches import Batches, scaled_rows
+        from .early_stopping import evaluate, train
 
-        seen = None if watched is None else scaled_rows(watched.X, self._scaled)
+        scaled = None if watched is None else scaled_rows(watched.X, self._scaled)
 
         def measure(networks: Sequence[Layers]) -> list[tuple[float, float] | None]:
-            if watched is None or seen is None:
+            if watched is None or scaled is None:
                 return [None] * len(networks)
-            return [*evaluate(networks, replace(watched, X=seen[0]), seen[1])]
+            return [*evaluate(networks, replace(watched, X=scaled[0]), scaled[1])]
 
         batches = Batches(data, int(self.batch_size), self._scaled)
-        return train(plans, batches, data.n_classes, measure, generator)
+        return train(specs, batches, data.n_classes, measure, generator)
 
     def _keep(self, trained: Trained) -> None:
         for i, (kernel, bias) in enumerate(trained.layers):
@@ -275,22 +276,18 @@ class DenseHead(Head):
         return rules
 
 
-def _programs(heads: Sequence[Any], data: Training) -> Iterator[list[Any]]:
-    """Cut a grid into parts that train in one way, with weights within ``PROGRAM_BYTES``."""
+def _jointly_trained(heads: Sequence[Any], data: Training) -> Iterator[list[Any]]:
+    """Cut a grid into parts that one trainer takes, with weights within ``PART_BYTES``."""
     for is_compiled in (True, False):
-        kind = [head for head in heads if fits(head._plan(0)) == is_compiled]
-        yield from _parts_in_memory(kind, data)
-
-
-def _parts_in_memory(heads: Sequence[Any], data: Training) -> list[list[Any]]:
-    parts: list[list[Any]] = [[]]
-    n_bytes = 0
-    for head in heads:
-        widths = (data.X.shape[1], *head._shape.hidden, data.n_classes)
-        own = 4 * sum((n_inputs + 1) * n for n_inputs, n in pairwise(widths))
-        if parts[-1] and n_bytes + own > PROGRAM_BYTES:
-            parts.append([])
-            n_bytes = 0
-        parts[-1].append(head)
-        n_bytes += own
-    return parts if heads else []
+        part: list[Any] = []
+        n_bytes = 0
+        for head in (head for head in heads if fits(head._spec(0)) == is_compiled):
+            widths = (data.X.shape[1], *head._shape.hidden, data.n_classes)
+            size = 4 * sum((n_inputs + 1) * n for n_inputs, n in pairwise(widths))
+            if part and n_bytes + size > PART_BYTES:
+                yield part
+                part, n_bytes = [], 0
+            part.append(head)
+            n_bytes += size
+        if part:
+            yield part

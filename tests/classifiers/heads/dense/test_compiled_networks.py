@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from tests_dense import PLAN, keras_twin
+from tests_dense import SPEC, keras_twin
 
-from featx.classifiers.heads.dense import dense_compiled
-from featx.classifiers.heads.dense.dense import DenseHead
-from featx.classifiers.heads.dense.dense_compiled import CompiledNetworks, fits
-from featx.classifiers.heads.dense.dense_plan import Preset, forward
+from featx.classifiers.heads.dense import compiled_networks
+from featx.classifiers.heads.dense.compiled_networks import CompiledNetworks, fits
+from featx.classifiers.heads.dense.dense_head import DenseHead
+from featx.classifiers.heads.dense.network import Preset, forward
 from featx.classifiers.heads.joint_fit import fit_many
 
-if not dense_compiled.IS_COMPILED:
+if not compiled_networks.IS_COMPILED:
     pytest.skip("no compiler was there at installation", allow_module_level=True)
 
 SIZES = (64, 10, 32)
 UNITS = ("avx512", "avx2", "plain")
-ONE_LAYER = replace(PLAN, shape=Preset((37,)))
-PLANS = [
+ONE_LAYER = replace(SPEC, shape=Preset((37,)))
+SPECS = [
     ONE_LAYER,
     replace(ONE_LAYER, lr=0.05, weight_decay=0.0),
-    replace(PLAN, shape=Preset((96,))),
-    replace(PLAN, shape=Preset()),
+    replace(SPEC, shape=Preset((96,))),
+    replace(SPEC, shape=Preset()),
 ]
 
 
@@ -37,12 +39,12 @@ def learn(networks, digits, *, units="", n_threads=2, weight=b"", n_steps=10, fi
     _, _, size = SIZES
     rows = np.arange(first * size, (first + n_steps) * size)
     data = (np.ascontiguousarray(digits.X / 16), rows, digits.y[rows], weight)
-    views = sorted({dense_compiled._dropout_of_inputs(net._plan) for net in networks._networks})
-    keys = [(rate, dense_compiled._key(seed, 0)) for rate, seed in views]
+    views = sorted({compiled_networks._input_dropout(net._spec) for net in networks._networks})
+    keys = [(rate, compiled_networks._key(seed, 0)) for rate, seed in views]
     own = [net.arguments(views) for net in networks._networks]
     sizes = (*SIZES, n_steps, first)
     try:
-        return dense_compiled._dense.learn(own, keys, data, sizes, n_threads, units)
+        return compiled_networks._dense.learn(own, keys, data, sizes, n_threads, units)
     except ValueError:
         if units in UNITS:
             pytest.skip(f"this processor has no {units}")
@@ -52,11 +54,11 @@ def learn(networks, digits, *, units="", n_threads=2, weight=b"", n_steps=10, fi
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("units", UNITS)
 def test_each_network_learns_as_with_keras_own_layers_and_optimizer(units, weighted, digits):
-    networks = CompiledNetworks(PLANS, *SIZES)
-    twins = [keras_twin(networks.layers(i), plan) for i, plan in enumerate(PLANS)]
+    networks = CompiledNetworks(SPECS, *SIZES)
+    twins = [keras_twin(networks.layers(i), spec) for i, spec in enumerate(SPECS)]
     weight = np.tile(np.linspace(0.5, 1.5, 32, dtype=np.float32), 10) if weighted else b""
     found = learn(networks, digits, units=units, weight=weight)
-    losses = np.zeros(len(PLANS))
+    losses = np.zeros(len(SPECS))
     for start in range(0, 320, 32):
         rows = slice(start, start + 32)
         own = weight[rows] if weighted else None
@@ -75,36 +77,36 @@ def test_any_number_of_classes_and_a_ragged_batch(n_classes):
     # Adam's first step is the rate times g / (|g| + epsilon / sqrt(1 - beta_2)).
     rng = np.random.default_rng(n_classes)
     X, y = rng.standard_normal((21, 40), np.float32), rng.integers(0, n_classes, 21)
-    networks = CompiledNetworks([replace(PLAN, shape=Preset(), weight_decay=0)], 40, n_classes, 21)
+    networks = CompiledNetworks([replace(SPEC, shape=Preset(), weight_decay=0)], 40, n_classes, 21)
     ((kernel, bias),) = networks.layers(0)
     (network,) = networks._networks
     data = (X, np.arange(21), y, b"")
-    views = [dense_compiled._dropout_of_inputs(network._plan)]
+    views = [compiled_networks._input_dropout(network._spec)]
     sizes = (40, n_classes, 21, 1, 0)
     own = [network.arguments(views)]
-    (loss,) = dense_compiled._dense.learn(own, [(0.0, 1)], data, sizes, 2)
+    (loss,) = compiled_networks._dense.learn(own, [(0.0, 1)], data, sizes, 2)
     logits = X @ kernel + bias
     shares = np.exp(logits - logits.max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
     assert loss == pytest.approx(-np.log(shares[np.arange(21), y]).mean(), abs=1e-5)
     gradient = X.T @ (shares - np.eye(n_classes)[y]) / 21
     ((moved, _),) = networks.layers(0)
-    expected = kernel - PLAN.lr * gradient / (np.abs(gradient) + 1e-7 / np.sqrt(0.001))
+    expected = kernel - SPEC.lr * gradient / (np.abs(gradient) + 1e-7 / np.sqrt(0.001))
     np.testing.assert_allclose(moved, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("in_tiles", [False, True])
 def test_threads_and_company_change_no_bit(in_tiles, digits, monkeypatch):
-    monkeypatch.setattr(dense_compiled, "FAST_SIZE", 0 if in_tiles else 1 << 17)
+    monkeypatch.setattr(compiled_networks, "FAST_SIZE", 0 if in_tiles else 1 << 17)
     dropping = [
         replace(ONE_LAYER, shape=Preset((37,), 0.3)),
         replace(ONE_LAYER, shape=Preset((70,), 0.5, dropout_first=True)),
     ]
-    plans = [*PLANS, *dropping]
-    together = CompiledNetworks(plans, *SIZES)
+    specs = [*SPECS, *dropping]
+    together = CompiledNetworks(specs, *SIZES)
     learn(together, digits, n_threads=3)
-    for i, plan in enumerate(plans):
-        alone = CompiledNetworks([plan], *SIZES)
+    for i, spec in enumerate(specs):
+        alone = CompiledNetworks([spec], *SIZES)
         learn(alone, digits, n_threads=1, n_steps=4)
         learn(alone, digits, n_threads=2, n_steps=6, first=4)
         for own, other in zip(alone.layers(0), together.layers(i), strict=True):
@@ -113,12 +115,12 @@ def test_threads_and_company_change_no_bit(in_tiles, digits, monkeypatch):
 
 
 def test_tiles_stay_within_the_rounding_of_bfloat16(digits, monkeypatch):
-    if not dense_compiled._dense.has_tiles():
+    if not compiled_networks._dense.has_tiles():
         pytest.skip("this processor multiplies no bfloat16 in tiles")
     losses = []
     for size in (1 << 17, 0):
-        monkeypatch.setattr(dense_compiled, "FAST_SIZE", size)
-        losses.append(learn(CompiledNetworks(PLANS, *SIZES), digits))
+        monkeypatch.setattr(compiled_networks, "FAST_SIZE", size)
+        losses.append(learn(CompiledNetworks(SPECS, *SIZES), digits))
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
     assert losses[0][-1] == losses[1][-1]
     assert losses[0][0] != losses[1][0]
@@ -127,18 +129,18 @@ def test_tiles_stay_within_the_rounding_of_bfloat16(digits, monkeypatch):
 @pytest.mark.parametrize(("first", "position"), [(True, 0), (False, 1)])
 def test_dropout_silences_its_share(first, position):
     # What is silenced for the only sample has no gradient, and so stays where it was.
-    plan = replace(PLAN, shape=Preset((400,), 0.4, dropout_first=first), weight_decay=0)
+    spec = replace(SPEC, shape=Preset((400,), 0.4, dropout_first=first), weight_decay=0)
     stayed = []
     for step in range(2):
-        networks = CompiledNetworks([plan], 400, 3, 1)
+        networks = CompiledNetworks([spec], 400, 3, 1)
         (network,) = networks._networks
-        network._parts.hidden[:400, :400] = 1 / 400  # all units answer
+        network._weights.hidden[:400, :400] = 1 / 400  # all units answer
         before = networks.layers(0)[position][0]
         data = (np.ones((1, 400), np.float32), np.zeros(1, np.int64), np.ones(1, np.int64), b"")
-        views = [dense_compiled._dropout_of_inputs(plan)]
-        keys = [(rate, dense_compiled._key(seed, 0)) for rate, seed in views]
+        views = [compiled_networks._input_dropout(spec)]
+        keys = [(rate, compiled_networks._key(seed, 0)) for rate, seed in views]
         own = [network.arguments(views)]
-        dense_compiled._dense.learn(own, keys, data, (400, 3, 1, 1, step), 1)
+        compiled_networks._dense.learn(own, keys, data, (400, 3, 1, 1, step), 1)
         stayed.append((networks.layers(0)[position][0] == before).all(axis=1))
         assert stayed[-1].mean() == pytest.approx(0.4, abs=0.08)
     assert np.mean(stayed[0] & stayed[1]) == pytest.approx(0.16, abs=0.06)  # another draw each
@@ -154,7 +156,7 @@ def test_what_does_not_fit_is_refused(digits):
 
     def run(state=state, X=X, rows=rows, y=y, sizes=sizes, views=views, units=""):
         own = [(state, *others)]
-        return dense_compiled._dense.learn(own, views, (X, rows, y, b""), sizes, 1, units)
+        return compiled_networks._dense.learn(own, views, (X, rows, y, b""), sizes, 1, units)
 
     assert len(run()) == 1
     beyond, unknown = rows + 1, y + 10
@@ -176,12 +178,12 @@ def test_what_does_not_fit_is_refused(digits):
 
 def test_deep_networks_are_left_to_keras():
     assert fits(ONE_LAYER)
-    assert fits(replace(PLAN, shape=Preset()))
-    assert not fits(PLAN)
+    assert fits(replace(SPEC, shape=Preset()))
+    assert not fits(SPEC)
 
 
 def test_a_grid_together_equals_each_head_alone_bit_by_bit(digits, monkeypatch):
-    monkeypatch.setattr(dense_compiled, "FAST_SIZE", 0)
+    monkeypatch.setattr(compiled_networks, "FAST_SIZE", 0)
     X, y = digits.X[:600], digits.y[:600]
     grid = [
         DenseHead("softmax", epochs=6, lr=0.01),
@@ -200,7 +202,7 @@ def test_a_grid_together_equals_each_head_alone_bit_by_bit(digits, monkeypatch):
 def test_without_a_compiler_keras_trains_the_same_networks(digits, monkeypatch):
     head = DenseHead("softmax", epochs=8, lr=0.01)
     compiled = clone(head).fit(digits.X, digits.y)
-    monkeypatch.setattr(dense_compiled, "IS_COMPILED", False)
+    monkeypatch.setattr(compiled_networks, "IS_COMPILED", False)
     keras = clone(head).fit(digits.X, digits.y)
     np.testing.assert_allclose(
         compiled.predict_proba(digits.X_test), keras.predict_proba(digits.X_test), atol=1e-3
@@ -211,7 +213,7 @@ def test_without_a_compiler_keras_trains_the_same_networks(digits, monkeypatch):
 def test_neither_keras_nor_its_backend_is_loaded():
     code = (
         "import sys, numpy as np\n"
-        "from featx.classifiers.heads.dense.dense import DenseHead\n"
+        "from featx.classifiers.heads.dense.dense_head import DenseHead\n"
         "X = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)\n"
         "head = DenseHead('mlp', epochs=2).fit(X, (X[:, 0] > 0).astype(int))\n"
         "assert head.predict_proba(X).shape == (60, 2)\n"
@@ -221,3 +223,28 @@ def test_neither_keras_nor_its_backend_is_loaded():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "" and done.stderr.strip() == ""
+
+
+def test_ctrl_c_ends_a_call_that_would_go_on():
+    code = (
+        "import numpy as np\n"
+        "from featx.classifiers.heads.dense.compiled_networks import CompiledNetworks, _dense\n"
+        "from featx.classifiers.heads.dense.network import NetworkSpec, Preset\n"
+        "spec = NetworkSpec(Preset((512,)), 1e-3, 0.0, 1, 1)\n"
+        "networks = CompiledNetworks([spec], 512, 3, 256)\n"
+        "rows = np.zeros(256 * 100_000, np.int64)\n"
+        "data = (np.ones((1, 512), np.float32), rows, rows, b'')\n"
+        "arguments = [networks._networks[0].arguments([(0.0, 0)])]\n"
+        "print('ready', flush=True)\n"
+        "_dense.learn(arguments, [(0.0, 1)], data, (512, 3, 256, 100_000, 0), 2)\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
