@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..cache import FeatureBatch, FeatureStore
 from ..cache.errors import SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
-from .engines import choose_engine
+from .engines import choose_engine, run_rows
 from .engines.batch_size import images_per_second
 from .engines.choose import idle_gpu
 from .engines.model_folder import model_folder
@@ -90,7 +90,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         stage = stream.stages[0]
         engine, size = stage.start(), plan.network.image_size
         inference = images_per_second(engine, size, INFER_SECONDS)
-        (row, *_) = stage.result(stage.submit(images[0][np.newaxis]))
+        (row, *_) = run_rows(engine, images[0][np.newaxis])
     rates = StageRates(
         read=_rate(len(items), sum(item.read_seconds for item in items), options),
         decode=_rate(len(images), sum(item.decode_seconds for item in items), options),

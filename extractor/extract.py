@@ -113,7 +113,7 @@ class _Finished:
         records = self.run.finish(scan.manifest(), records)[::-1]
         if options.max_bad:
             options.max_bad.check(len(bad), scan.n_samples, quarantine)
-        warnings = warnings_of(self.stream)
+        warnings = (*warnings_of(self.stream), *self.writer.warnings)
         return [
             ExtractReport(
                 name=f"{scan.source.name}@{record.fingerprint[:12]}",

@@ -50,7 +50,7 @@ def main() -> int:
     """Extract; return the exit code."""
     source, cache, log, shard_rows = sys.argv[1:]
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    writer.SHARD_BYTES = int(shard_rows) * N_FEATURES * 4
+    writer.UNSAVED_BYTES = int(shard_rows) * N_FEATURES * 4
     engine = PixelEngine(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
     Plan.build_engine = lambda *words: engine  # type: ignore[assignment,method-assign]
     choice = FeatureOptions(

@@ -90,6 +90,8 @@ def run_rows(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], .
     Padding keeps one compiled shape, so that results do not depend on a ragged last batch.
     """
     size = engine.batch_size
+    if len(images) == size:
+        return engine.run(images)
     parts = [_run_padded(engine, images[i : i + size]) for i in range(0, len(images), size)]
     if len(parts) == 1:
         return parts[0]

@@ -109,7 +109,7 @@ class PendingRows:
             rows = self.rows_of(index)
         else:
             wanted = np.frombuffer(digest, np.uint8).reshape(1, DIGEST_BYTES)
-            rows = tuple(int(_find(shards, wanted)[0]) for shards in self._sets)
+            rows = tuple(int(s.index.find(wanted)[0]) if s else -1 for s in self._sets)
         is_new = min(rows, default=-1) < 0 and self._seen.add(index, digest)
         if not is_new:
             self.digests[index] = np.frombuffer(digest, np.uint8)

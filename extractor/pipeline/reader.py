@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...cache.errors import ImageError
 from ..images.decode import decode
 from ..images.geometry import Geometry
-from ..sources import Raw, Source, digest_of
+from ..sources import Source, digest_of
 from .pending import PendingRows
 
 HANDFUL = 4
@@ -86,32 +86,29 @@ class Reader:
         try:
             raw = self.source.read(index)
         except OSError as error:
-            if error.errno in OURS:
-                raise
-            reason = f"cannot read: {error.strerror or error}"
-            self.pending.unreadable[index] = reason
-            return Item(index, b"", reason=reason)
+            return self._unreadable(index, error)
         digest = digest_of(raw)
         read = time.perf_counter()
         rows, is_new = self.pending.look_up(index, digest)
         reason = self.pending.failed.get(digest, "")
+        plans = [p for p, sets in enumerate(self.sets_of) if min(rows[sets.start : sets.stop]) < 0]
         pixels: dict[int, NDArray[np.uint8]] = {}
-        if (is_new or self.every_row) and not reason:
+        if plans and (is_new or self.every_row) and not reason:
+            # Decoded once, and resized once for each geometry.
+            distinct = list(dict.fromkeys(self.geometries[p] for p in plans))
             try:
-                pixels = self._decode(raw, rows)
+                images = dict(zip(distinct, decode(raw, distinct), strict=True))
+                pixels = {p: images[self.geometries[p]] for p in plans}
             except ImageError as error:
                 reason = self.pending.failed[digest] = str(error)
         decoded = time.perf_counter()
         return Item(index, digest, pixels, rows, is_new, reason, read - start, decoded - read)
 
-    def _decode(self, raw: Raw, rows: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
-        """Decode once, and resize once for each geometry, for the plans with a row to compute."""
-        lacking = [p for p, sets in enumerate(self.sets_of) if any(rows[s] < 0 for s in sets)]
-        if not lacking:
-            return {}
-        distinct = list(dict.fromkeys(self.geometries[p] for p in lacking))
-        images = dict(zip(distinct, decode(raw, distinct), strict=True))
-        return {p: images[self.geometries[p]] for p in lacking}
+    def _unreadable(self, index: int, error: OSError) -> Item:
+        if error.errno in OURS:
+            raise error
+        reason = self.pending.unreadable[index] = f"cannot read: {error.strerror or error}"
+        return Item(index, b"", reason=reason)
 
 
 def read_ahead(

@@ -20,15 +20,19 @@ Outputs = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class Job:
-    """A batch that an engine is at."""
+    """A batch that an engine is at.
+
+    Attributes
+    ----------
+    engine : Engine
+    images : ndarray of uint8, shape (n, height, width, 3)
+    outputs : Future
+        One array ``(n, d)`` for each spec of the plan.
+    """
 
     engine: Engine
     images: NDArray[np.uint8]
     outputs: Future[Outputs]
-
-    def has_failed(self) -> bool:
-        """Wait for the batch, and tell whether there are no outputs."""
-        return self.outputs.exception() is not None
 
 
 class Stage:
@@ -85,26 +89,14 @@ class Stage:
 
     def submit(self, images: NDArray[np.uint8]) -> Job:
         """Hand over images ``(n, height, width, 3)`` to be run beside others."""
-        engine = self.start()
+        engine = self.engine or self.start()
         if self._executor is None:
             self._executor = ThreadPoolExecutor(engine.n_parallel, thread_name_prefix="featx-infer")
         return Job(engine, images, self._executor.submit(self._run, engine, images))
 
-    def result(self, job: Job) -> Outputs:
-        """Wait for a batch; return one array ``(n, d)`` for each spec of the plan."""
-        try:
-            return job.outputs.result()
-        except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
-            return self._run_smaller(job.engine, job.images, error)
-
-    def close(self) -> None:
-        """Wait for what is in the engine and end the threads."""
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
-
-    def _run_smaller(self, failed: Engine, images: NDArray[np.uint8], error: Exception) -> Outputs:
-        """Run a batch that did not fit into memory with an engine of half the batch size."""
+    def run_again(self, job: Job, error: Exception) -> Outputs:
+        """Run a batch that did not fit into memory in smaller ones; raise any other error."""
+        failed = job.engine
         while True:
             if failed.batch_size <= self.batch_size:
                 self._halve(error)
@@ -113,9 +105,15 @@ class Stage:
                 raise error
             failed = self.start()
             try:
-                return self._run(failed, images)
-            except Exception as again:  # noqa: BLE001 (as above)
+                return self._run(failed, job.images)
+            except Exception as again:  # noqa: BLE001 (raised again unless memory is short)
                 error = again
+
+    def close(self) -> None:
+        """Wait for what is in the engine and end the threads."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
 
     def _halve(self, error: Exception) -> None:
         if not is_out_of_memory(error) or self.batch_size == 1:

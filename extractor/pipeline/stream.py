@@ -75,14 +75,6 @@ class FeatureBlock:
         return FeatureBlock(self.indices[part], self.digests[part], self.reasons[part], (), X)
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """Items whose pixels are in the engines: for each plan a job, or None."""
-
-    items: list[Item]
-    jobs: list[Job | None]
-
-
 class FeatureStream:
     """Features of a source under several plans, computed where the cache lacks them.
 
@@ -127,7 +119,8 @@ class FeatureStream:
         self.seconds = StageSeconds()
         edges = accumulate((len(plan.specs) for plan in plans), initial=0)
         self._sets_of = tuple(range(first, end) for first, end in pairwise(edges))
-        self._begun: deque[_Begun] = deque()
+        self._begun: deque[tuple[list[Item], list[Job | None]]] = deque()
+        self._n_parallel = 0
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:
@@ -166,9 +159,13 @@ class FeatureStream:
 
     def rest(self) -> list[FeatureBlock]:
         """Return the blocks that the engines are at, without failed ones, for a run that is cut."""
-        begun = [b for b in self._begun if not any(job.has_failed() for job in b.jobs if job)]
+        begun = [
+            (items, jobs)
+            for items, jobs in self._begun
+            if not any(job.outputs.exception() for job in jobs if job)
+        ]
         self._begun.clear()
-        return [self._finish(b, every_row=False) for b in begun]
+        return [self._finish(items, jobs, every_row=False) for items, jobs in begun]
 
     def _all_items(self, ranges: Sequence[range]) -> Iterator[Item]:
         must_read, pending = self.pending.must_read, self.pending
@@ -181,12 +178,14 @@ class FeatureStream:
                 yield Item(index, self.scan.digests[index].tobytes(), rows=pending.rows_of(index))
 
     def _blocks(self, items: Iterator[Item], every_row: bool) -> Iterator[FeatureBlock]:
-        for group in self._groups(items):
-            self._begun.append(self._begin(group))
-            while len(self._begun) > self._n_parallel:
-                yield self._next(every_row)
-        while self._begun:
-            yield self._next(every_row)
+        for group in chain(self._groups(items), [None]):
+            if group is not None:
+                self._begun.append((group, self._begin(group)))
+            while len(self._begun) > (self._n_parallel if group else 0):
+                # What is interrupted here is still begun, and `rest` returns it.
+                block = self._finish(*self._begun[0], every_row)
+                self._begun.popleft()
+                yield block
 
     def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Cut ``items`` into groups that fill a batch."""
@@ -207,35 +206,34 @@ class FeatureStream:
     def _group_size(self) -> int:
         return max(stage.batch_size for stage in self.stages)
 
-    @property
-    def _n_parallel(self) -> int:
-        return max((s.engine.n_parallel for s in self.stages if s.engine), default=0)
-
-    def _begin(self, items: list[Item]) -> _Begun:
+    def _begin(self, items: list[Item]) -> list[Job | None]:
+        """Hand the pixels of a group to the engines; return a job for each plan, or None."""
         jobs: list[Job | None] = []
         for number, stage in enumerate(self.stages):
             images = [item.pixels[number] for item in items if number in item.pixels]
             jobs.append(stage.submit(np.stack(images)) if images else None)
-        return _Begun(items, jobs)
+            if stage.engine:
+                self._n_parallel = max(self._n_parallel, stage.engine.n_parallel)
+        return jobs
 
-    def _next(self, every_row: bool) -> FeatureBlock:
-        # What is interrupted here is still begun, and `rest` returns it.
-        block = self._finish(self._begun[0], every_row)
-        self._begun.popleft()
-        return block
-
-    def _finish(self, begun: _Begun, every_row: bool) -> FeatureBlock:
-        items = begun.items
+    def _finish(
+        self, items: Sequence[Item], jobs: Sequence[Job | None], every_row: bool
+    ) -> FeatureBlock:
+        """Wait for a group's jobs and put its block together."""
         digests = np.frombuffer(b"".join(item.digest or NO_DIGEST for item in items), np.uint8)
         digests = digests.reshape(-1, DIGEST_BYTES)
         new: list[tuple[int, FeatureBatch]] = []
         X: NDArray[Any] | None = None
-        for number, job in enumerate(begun.jobs):
+        for number, job in enumerate(jobs):
             if job is None:
                 continue
-            slots = [slot for slot, item in enumerate(items) if number in item.pixels]
             stage = self.stages[number]
-            batches = _batches(stage.plan, digests[slots], stage.result(job))
+            try:
+                outputs = job.outputs.result()
+            except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
+                outputs = stage.run_again(job, error)
+            slots = [slot for slot, item in enumerate(items) if number in item.pixels]
+            batches = _batches(stage.plan, digests[slots], outputs)
             X = batches[0].X if X is None else X
             for set_number, batch in zip(self._sets_of[number], batches, strict=True):
                 kept = [items[s].is_new and items[s].rows[set_number] < 0 for s in slots]
@@ -270,7 +268,8 @@ def _batches(plan: Plan, digests: NDArray[np.uint8], outputs: Outputs) -> list[F
     batches = []
     for spec, X in zip(plan.specs, outputs, strict=True):
         try:
-            batches.append(FeatureBatch(digests, to_storage(X, spec.storage)))
+            stored = X if X.dtype == spec.storage else to_storage(X, spec.storage)
+            batches.append(FeatureBatch(digests, stored))
         except ValueError as error:
             raise BackboneError(
                 f"{plan.record.name} gave numbers that cannot be stored as {spec.storage}: "

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from ...cache import FeatureBatch, FeatureStore, Run
 from ...cache.errors import CacheWriteError
 from .stream import FeatureBlock, FeatureStream
 
-SHARD_BYTES = 4 << 20
-"""Small enough that the rows that wait do not show in the memory of a run."""
+UNSAVED_BYTES = 8 << 20
+"""Rows that a kill may cost. Few enough that they do not show in the memory of a run."""
 
-SHARD_SECONDS = 120.0
-WAITING = 4
-UNDER_WAY = 4
-"""Batches on their way besides: up to three in the engine, and one in the hands of the thread."""
-
-END = None
-Told = Sequence[tuple[int, FeatureBatch]] | threading.Event | None
-"""New rows; an event to be set when all rows before it are written; or the end."""
+UNSAVED_SECONDS = 60.0
+ON_THEIR_WAY = 4
+"""Batches that are computed but not handed over: up to three in the engine, and a finished one."""
 
 
 class ShardWriter:
     """Collects rows and writes them as shards when there are enough, or enough time has passed.
 
-    A kill costs the rows that are not written yet. A shard is written once these come to
-    ``SHARD_BYTES``, those of batches still on their way included; where such batches alone are more
-    than half of that, at twice their bytes.
+    A kill costs what is not written yet: the shard that is being written, the next one, and the
+    batches that are on their way. All that is at most ``UNSAVED_BYTES``, unless the batches alone
+    are more than half of it.
 
     Parameters
     ----------
@@ -46,20 +40,21 @@ class ShardWriter:
         Rows that are safe, for each set.
     seconds : float
         Spent writing.
+    warnings : list of str
+        What went wrong without harm, for people.
     """
 
     def __init__(self, store: FeatureStore, run: Run, stream: FeatureStream) -> None:
         self._store, self._run, self._stream = store, run, stream
-        specs = stream.specs
-        self._shard_bytes = SHARD_BYTES // len(specs)
-        self._rows: list[list[FeatureBatch]] = [[] for _ in specs]
-        self._queue: queue.Queue[Told] = queue.Queue(WAITING)
-        self._error: BaseException | None = None
-        self._last = time.perf_counter()
-        self.n_written = [0 for _ in specs]
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="featx-write")
+        self._writing: Future[None] | None = None
+        self.n_written = [0 for _ in stream.specs]
         self.seconds = 0.0
-        self._thread = threading.Thread(target=self._work, name="featx-write", daemon=True)
-        self._thread.start()
+        self.warnings: list[str] = []
+        self._waiting: list[list[FeatureBatch]] = []
+        self._n_bytes = self._batch_bytes = 0
+        self._since = 0.0
+        self._drop()
 
     def put(self, new: Sequence[tuple[int, FeatureBatch]]) -> None:
         """Hand over rows, each batch with the number of its set.
@@ -69,8 +64,16 @@ class ShardWriter:
         CacheWriteError
             An earlier write failed.
         """
-        self._raise_error()
-        self._queue.put(new)
+        for set_number, batch in new:
+            self._waiting[set_number].append(batch)
+            self._n_bytes += batch.X.nbytes
+            self._batch_bytes = max(self._batch_bytes, batch.X.nbytes)
+        on_their_way = ON_THEIR_WAY * self._batch_bytes * len(self._waiting)
+        is_enough = self._n_bytes >= max((UNSAVED_BYTES - on_their_way) // 2, on_their_way)
+        if is_enough or time.perf_counter() - self._since > UNSAVED_SECONDS:
+            self._hand_over()
+        elif self._writing and self._writing.done():
+            self._wait()
 
     def flush(self) -> None:
         """Write all rows that were handed over; they are in the cache when this returns.
@@ -80,27 +83,20 @@ class ShardWriter:
         CacheWriteError
             A write failed; all earlier shards are whole.
         """
-        done = threading.Event()
-        self._queue.put(done)
-        done.wait()
-        self._raise_error()
+        self._hand_over()
+        self._wait()
 
-    def close(self) -> None:
-        """Write all that waits and end the thread.
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Write all that waits at the end, and what the engines are at where the end comes early.
+
+        A run that comes to its end joins the small shards of its sets.
 
         Raises
         ------
         CacheWriteError
             A write failed; all earlier shards are whole.
         """
-        if self._thread.is_alive():
-            self._queue.put(END)
-            self._thread.join()
-        self._raise_error()
-
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Close the writer at the end; what engines are at when the block is cut short is kept."""
         try:
             yield
         except CacheWriteError:
@@ -110,62 +106,42 @@ class ShardWriter:
                 self.put(block.new)
             raise
         finally:
-            self.close()
-
-    def _work(self) -> None:
-        while True:
             try:
-                told = self._queue.get(timeout=1.0)
-            except queue.Empty:
-                self._guarded(self._write_if_due)
-                continue
-            if isinstance(told, threading.Event):
-                self._guarded(self._write_all)
-                told.set()
-            elif told is END:
-                self._guarded(self._write_all)
-                return
-            else:
-                for set_number, batch in told:
-                    self._rows[set_number].append(batch)
-                self._guarded(self._write_if_due)
+                self.flush()
+            finally:
+                self._executor.shutdown()
+        for spec in self._stream.specs if any(self.n_written) else ():
+            self.warnings += filter(None, [self._store.join_small_shards(spec)])
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Do ``work`` until something has failed; from then on only empty the queue."""
-        if self._error is not None:
-            self._rows = [[] for _ in self._stream.specs]
-            return
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 (raised again where the rows come from)
-            self._error = error
+    def _drop(self) -> None:
+        self._waiting = [[] for _ in self._stream.specs]
+        self._n_bytes = self._batch_bytes = 0
+        self._since = time.perf_counter()
 
-    def _write_if_due(self) -> None:
-        late = time.perf_counter() - self._last >= SHARD_SECONDS
-        if any(map(self._is_full, self._rows)) or (late and any(self._rows)):
-            self._write_all()
+    def _hand_over(self) -> None:
+        self._wait()
+        self._writing = self._executor.submit(self._write, self._waiting)
+        self._drop()
 
-    def _is_full(self, batches: list[FeatureBatch]) -> bool:
-        sizes = [batch.X.nbytes for batch in batches]
-        on_their_way = (WAITING + UNDER_WAY) * max(sizes, default=0)
-        return bool(batches) and sum(sizes) >= max(self._shard_bytes - on_their_way, on_their_way)
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            try:
+                writing.result()
+            except BaseException:
+                self._drop()
+                raise
 
-    def _write_all(self) -> None:
+    def _write(self, waiting: Sequence[Sequence[FeatureBatch]]) -> None:
         start = time.perf_counter()
-        if any(map(len, self._rows)):
+        if any(map(len, waiting)):
             self._stream.scan.name_rows(self._run.name_rows)
-        for set_number, batches in enumerate(self._rows):
-            n_rows = sum(map(len, batches))
+        for set_number, batches in enumerate(waiting):
+            n_rows = sum(len(batch.X) for batch in batches)
             if n_rows:
                 self._store.write_rows(self._stream.specs[set_number], batches)
             self.n_written[set_number] += n_rows
-            self._rows[set_number] = []
-        self._last = time.perf_counter()
-        self.seconds += self._last - start
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
+        self.seconds += time.perf_counter() - start
 
 
 def write_new_rows(

@@ -23,13 +23,13 @@ from PIL import Image
 
 from featx.cache import FeatureStore
 from featx.cache.maintenance.verify import verify
-from featx.extractor.pipeline.writer import UNDER_WAY, WAITING
+from featx.extractor.pipeline.writer import ON_THEIR_WAY
 from tests_shared import CHEAP
 
 DRIVER = Path(__file__).parents[1] / "extract_driver.py"
 N_IMAGES = 480
-# The bytes of a shard are those of two times the batches that can be on their way at once.
-SHARD_ROWS = 2 * (WAITING + UNDER_WAY) * BATCH
+# Rows that a kill may cost: three times the batches that can be on their way at once.
+SHARD_ROWS = 3 * ON_THEIR_WAY * BATCH
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ def test_a_failing_engine_keeps_what_was_computed(photos, tmp_path, fake, monkey
 
 
 def test_a_full_disk_ends_the_run_with_what_was_written(photos, tmp_path, fake, monkeypatch):
-    for name, value in (("SHARD_BYTES", 1), ("WAITING", 1), ("UNDER_WAY", 0)):
-        monkeypatch.setattr(writer, name, value)
+    monkeypatch.setattr(writer, "UNSAVED_BYTES", 1)
+    monkeypatch.setattr(writer, "ON_THEIR_WAY", 1)
     write, left = FeatureStore.write_rows, [2]
 
     def full(self, spec, batches):

@@ -31,7 +31,12 @@ def stage_of(build, batch_size):
 
 def through(stage, batches):
     jobs = [stage.submit(batch) for batch in batches]
-    outputs = [stage.result(job) for job in jobs]
+    outputs = []
+    for job in jobs:
+        try:
+            outputs.append(job.outputs.result())
+        except Exception as error:  # noqa: BLE001 (as the stream does)
+            outputs.append(stage.run_again(job, error))
     stage.close()
     return outputs
 
