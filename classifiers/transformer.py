@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -118,12 +119,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         source, plan, store = _Items(_items(X)), self._plan(), FeatureStore(self.cache)
         options = RunOptions(workers=self.workers, batch_size=self.batch_size)
-        scan = scan_source(source)
+        scan, warn = scan_source(source), _warner()
         with scan.begin_run(TRANSFORM, store, plan.specs) as run:
             rows = np.full(scan.n_samples, -1, np.int64)
             # A second time only where rows went that were there before this run had named them.
             while (rows < 0).any():
-                with FeatureStream(scan, [plan], store, options) as stream:
+                with FeatureStream(scan, [plan], store, options, say=warn) as stream:
                     write_new_rows(stream, ShardWriter(store, run, stream), source.refuse_bad)
                 scan.name_rows(run.count_on)
                 shards = store.open_set(plan.spec)
@@ -158,6 +159,18 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 precision=self.precision,
             )
         )
+
+
+def _warner() -> Callable[[str], None]:
+    """Return what warns as it would have here: while images are decoded, warnings are not shown."""
+    filters = list(warnings.filters)
+
+    def warn(text: str) -> None:
+        with warnings.catch_warnings():
+            warnings.filters[:] = filters  # type: ignore[index]
+            warnings.warn(text, stacklevel=2)
+
+    return warn
 
 
 class _Items:

@@ -55,7 +55,7 @@ def extract(
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
     with scan.begin_run(EXTRACT, store, specs) as run:
-        with FeatureStream(scan, merged, store, options, failed) as stream:
+        with FeatureStream(scan, merged, store, options, failed, observer.say) as stream:
             writer = ShardWriter(store, run, stream)
             n_todo = int(stream.pending.must_read.sum())
             if n_todo:
@@ -113,7 +113,7 @@ class _Finished:
         records = self.run.finish(scan.manifest(), records)[::-1]
         if options.max_bad:
             options.max_bad.check(len(bad), scan.n_samples, quarantine)
-        warnings = (*warnings_of(self.stream), *self.writer.warnings)
+        warnings = warnings_of(self.stream, self.writer)
         return [
             ExtractReport(
                 name=f"{scan.source.name}@{record.fingerprint[:12]}",

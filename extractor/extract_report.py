@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cache import BadImage, RunRecord
-from .engines.choose import AUTO, idle_gpu
-from .engines.model_folder import model_folder
 from .hardware import n_usable_cores
 from .pipeline.rates import StageRates, StageSeconds
-from .pipeline.stage import Stage
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter
 
@@ -48,25 +45,15 @@ class ExtractReport:
     warnings: tuple[str, ...] = ()
 
 
-def warnings_of(stream: FeatureStream) -> tuple[str, ...]:
+def warnings_of(stream: FeatureStream, writer: ShardWriter) -> tuple[str, ...]:
     """Return what a person should not overlook of a run."""
-    names = [stage.engine.name for stage in stream.stages if stage.engine]
-    idle = dict.fromkeys(filter(None, map(idle_gpu, names)))
+    slow = [stage.slow_fallback for stage in stream.stages if stage.slow_fallback]
     smaller = [
         f"memory did not suffice: the batch size went down to {stage.batch_size}"
         for stage in stream.stages
         if stage.n_halved
     ]
-    refused = [_refusal(stage) for stage in stream.stages if stream.options.engine == AUTO]
-    return (*idle, *filter(None, refused), *smaller)
-
-
-def _refusal(stage: Stage) -> str:
-    """Say why Keras runs what OpenVINO was to run; nothing where it does not."""
-    if stage.engine is None or not stage.engine.name.startswith("keras"):
-        return ""
-    reason = model_folder(stage.plan.network).refusal()
-    return f"Keras computes, which is slower: {reason}" if reason else ""
+    return (*dict.fromkeys(slow), *smaller, *writer.warnings)
 
 
 def bottleneck(stream: FeatureStream, writer: ShardWriter) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..engines import Engine, is_out_of_memory, run_rows
 from ..engines.batch_size import DEFAULT_ON_CPU, choose_batch_size
+from ..engines.fallback import slow_fallback
 from ..plan import Plan
 from ..run_options import RunOptions
 
@@ -44,18 +46,25 @@ class Stage:
     options : RunOptions
     n_samples : int
         In the source: small ones are not worth measuring batch sizes for.
+    say : callable
+        Told before the first batch what makes the run slower than it need be.
 
     Attributes
     ----------
     engine : Engine or None
     busy_seconds : float
         Seconds spent inside the engine, summed over parallel calls.
+    slow_fallback : str
+        What makes the run slower than it need be, once the engine is built.
     n_halved : int
         How often the batch size was halved because memory did not suffice.
     """
 
-    def __init__(self, plan: Plan, options: RunOptions, n_samples: int) -> None:
-        self.plan, self._options, self._n_samples = plan, options, n_samples
+    def __init__(
+        self, plan: Plan, options: RunOptions, n_samples: int, say: Callable[[str], object] = str
+    ) -> None:
+        self.plan, self._options, self._n_samples, self._say = plan, options, n_samples, say
+        self.slow_fallback = ""
         self.engine: Engine | None = None
         self.busy_seconds = 0.0
         self.n_halved = 0
@@ -85,6 +94,8 @@ class Stage:
                 self.engine = self.plan.build_engine(self.batch_size, self._options.engine)
             except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
                 self._halve(error)
+                continue
+            self._announce(self.engine.name)
         return self.engine
 
     def submit(self, images: NDArray[np.uint8]) -> Job:
@@ -114,6 +125,12 @@ class Stage:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+    def _announce(self, engine_name: str) -> None:
+        reason = slow_fallback(self.plan.network, engine_name, self._options.engine)
+        if reason and reason != self.slow_fallback:
+            self.slow_fallback = reason
+            self._say(reason)
 
     def _halve(self, error: Exception) -> None:
         if not is_out_of_memory(error) or self.batch_size == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,6 +92,8 @@ class FeatureStream:
     options : RunOptions
     failed : dict of bytes to str, optional
         Digests of images that are known not to decode, with the reason.
+    say : callable, optional
+        Told before anything is computed what makes the run slower than it need be.
 
     Attributes
     ----------
@@ -109,13 +111,14 @@ class FeatureStream:
         store: FeatureStore | None,
         options: RunOptions,
         failed: dict[bytes, str] | None = None,
+        say: Callable[[str], object] = str,
     ) -> None:
         self.scan, self.options = scan, options
         specs = [spec for plan in plans for spec in plan.specs]
         sets = [store.open_set(spec) if store else None for spec in specs]
         self.specs = specs
         self.pending = PendingRows(sets, scan.digests, {} if failed is None else failed)
-        self.stages = [Stage(plan, options, scan.n_samples) for plan in plans]
+        self.stages = [Stage(plan, options, scan.n_samples, say) for plan in plans]
         self.seconds = StageSeconds()
         edges = accumulate((len(plan.specs) for plan in plans), initial=0)
         self._sets_of = tuple(range(first, end) for first, end in pairwise(edges))

@@ -1,0 +1,72 @@
+"""A slow engine is announced before it computes, with what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from featx import FeatureExtractor
+from featx.extractor.engines import fallback
+from featx.extractor.engines.fallback import slow_fallback
+from featx.extractor.engines.model_folder import model_folder
+from featx.extractor.hardware import Hardware
+from tests_engines import network
+from tests_shared import CHEAP, Cli
+
+
+def machine(gpus: tuple[str, ...] = (), is_x86: bool = True) -> Hardware:
+    return Hardware("a processor", is_x86, 2, frozenset(), 1 << 30, gpus)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATX_HOME", str(tmp_path / "home"))
+
+
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    for module in ("fallback", "choose"):
+        monkeypatch.setattr(
+            f"featx.extractor.engines.{module}.find_spec",
+            lambda name: None if name == "openvino" else find(name),
+        )
+
+
+def test_a_missing_library_is_named_with_its_command(
+    home: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert slow_fallback(network(), "keras/tensorflow", "auto", machine()) == ""
+    without_openvino(monkeypatch)
+    said = slow_fallback(network(), "keras/tensorflow", "auto", machine())
+    assert "slower" in said and "pip install openvino" in said
+    for engine, wanted, where in (
+        ("keras/tensorflow", "keras", machine()),
+        ("keras/jax on gpu:0", "auto", machine(gpus=("/dev/nvidia0",))),
+        ("keras/tensorflow", "auto", machine(is_x86=False)),
+        ("openvino/2026.4", "auto", machine()),
+    ):
+        assert slow_fallback(network(), engine, wanted, where) == ""
+
+
+def test_a_network_that_could_not_be_converted_is_announced_with_the_reason(home: None) -> None:
+    model_folder(network()).write_refusal("OpenVINO cannot convert mobilenet (Bitcast)")
+    said = slow_fallback(network(), "keras/tensorflow", "auto", machine())
+    assert "slower" in said and "(Bitcast)" in said
+
+
+def test_an_idle_gpu_is_announced(home: None) -> None:
+    said = slow_fallback(network(), "openvino/2026.4", "auto", machine(gpus=("/dev/nvidia0",)))
+    assert "THE GPU IS IDLE" in said and "pip install" in said
+
+
+def test_every_door_announces_it_before_it_computes(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fallback, "this_machine", lambda: machine(gpus=("/dev/nvidia7",)))
+    shown = cli("extract", photos, *CHEAP, "--cache", "a").stderr
+    assert 0 <= shown.index("/dev/nvidia7 is here") < shown.index("Warning: ")
+    extractor = FeatureExtractor("mobilenet", weights="random:0", image_size=32, cache="c")
+    with pytest.warns(UserWarning, match="/dev/nvidia7 is here"):
+        extractor.transform([photos / "red" / "00.png"])
