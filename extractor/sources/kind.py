@@ -34,6 +34,8 @@ class SourceKind:
         Whether all its files right in a folder make one source.
     unpack : callable or None
         Opens a file as a place that holds other files, which are read as a folder is.
+    reads_columns : bool
+        Whether options that name columns have a meaning here.
     """
 
     name: str
@@ -43,3 +45,4 @@ class SourceKind:
     word: str = ""
     gathers: bool = False
     unpack: Callable[[Files, str], Files] | None = None
+    reads_columns: bool = False

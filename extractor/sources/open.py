@@ -13,7 +13,7 @@ from .files.files import Files, Tree, plural, shown
 from .files.local import LocalFiles
 from .files.locate import is_url, locate
 from .files.names import NOT_IMAGES, ending, is_image_name, is_visible
-from .folders.folder import image_names, open_folder
+from .folders.folder import open_folder
 from .kind import SourceKind
 from .lists.image_file import is_image_file
 from .lists.path_list import open_paths
@@ -22,8 +22,9 @@ from .several import SeveralSources
 from .source import Source
 from .source_options import SourceOptions
 
-Place = str | Path | Source
+Location = str | Path | Source
 N_DIGITS = 12
+NOT_USED = "options for columns are not used: this is no table"
 ADVICE = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the sheet as CSV"),
     **dict.fromkeys((".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "Unpack it first"),
@@ -34,12 +35,14 @@ ADVICE = {
 }
 
 
-def open_source(place: Place | Sequence[Place], options: SourceOptions | None = None) -> Source:
-    """Open the source at ``place``.
+def open_source(
+    location: Location | Sequence[Location], options: SourceOptions | None = None
+) -> Source:
+    """Open the source at ``location``.
 
     Parameters
     ----------
-    place : path, URL, Source, or a sequence of them
+    location : path, URL, Source, or a sequence of them
         A folder of images (flat, by class, or by split and class), a table (``.csv``, ``.tsv``,
         ``.jsonl``, ``.parquet``), arrays (``.npz``, ``.npy``, IDX, a CSV of pixels), WebDataset
         shards (``.tar``, or a folder of them), a ``.zip``, an image, a ``.txt`` of paths, a pattern
@@ -51,33 +54,33 @@ def open_source(place: Place | Sequence[Place], options: SourceOptions | None = 
     Raises
     ------
     SourceNotFoundError
-        There is nothing at ``place``.
+        There is nothing at ``location``.
     SourceFormatError
         There is something, but no source that featx reads.
     """
     options = options or SourceOptions()
-    if isinstance(place, str | Path):
-        return _open_place(place, options)
-    if not isinstance(place, Sequence):
-        return place
-    if not place:
+    if isinstance(location, str | Path):
+        return _open_one(location, options)
+    if not isinstance(location, Sequence):
+        return location
+    if not location:
         raise ConfigError("no source given. Expected one or more of: " + expected())
-    if len(place) == 1:
-        return open_source(place[0], options)
-    return _open_several(list(place), options)
+    if len(location) == 1:
+        return open_source(location[0], options)
+    return _open_several(list(location), options)
 
 
-def _open_place(place: str | Path, options: SourceOptions) -> Source:
-    if not str(place).strip():
+def _open_one(location: str | Path, options: SourceOptions) -> Source:
+    if not str(location).strip():
         raise SourceNotFoundError(f"the source's name is empty. Expected {expected()}")
-    kind = next((kind for kind in KINDS if kind.word == str(place)), None)
-    if kind and not Path(place).exists():
+    kind = next((kind for kind in KINDS if kind.word == str(location)), None)
+    if kind and not Path(location).exists():
         return kind.open(LocalFiles(Path()), [], options)
-    matches = _matches(place)
+    matches = _matches(location)
     if matches:
         return _open_several(matches, options)
     try:
-        files, name = locate(place)
+        files, name = locate(location)
     except SourceNotFoundError as error:
         raise SourceNotFoundError(f"{error}. Expected {expected()}") from None
     if name is None:
@@ -85,7 +88,7 @@ def _open_place(place: str | Path, options: SourceOptions) -> Source:
     return _open_file(files, name, options)
 
 
-def _matches(place: str | Path) -> list[Place]:
+def _matches(location: str | Path) -> list[Location]:
     """Return what a pattern such as ``photos/*.jpg`` stands for; nothing where it is a path.
 
     Raises
@@ -93,8 +96,8 @@ def _matches(place: str | Path) -> list[Place]:
     SourceNotFoundError
         No file or folder fits the pattern.
     """
-    text = str(place)
-    if is_url(text) or not glob.has_magic(text) or Path(place).exists():
+    text = str(location)
+    if is_url(text) or not glob.has_magic(text) or Path(location).exists():
         return []
     paths = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
     kept = [
@@ -107,19 +110,21 @@ def _matches(place: str | Path) -> list[Place]:
     return list(map(str, kept))
 
 
-def _open_several(places: Sequence[Place], options: SourceOptions) -> Source:
-    """Open several places; image files that stand alone make one source together."""
-    standing_alone = list(map(_stands_alone, places))
-    alone = [str(p) for p, stands in zip(places, standing_alone, strict=True) if stands]
-    if len(alone) == len(places):
+def _open_several(locations: Sequence[Location], options: SourceOptions) -> Source:
+    """Open several locations; image files that stand alone make one source together."""
+    standing_alone = list(map(_stands_alone, locations))
+    alone = [str(p) for p, stands in zip(locations, standing_alone, strict=True) if stands]
+    if len(alone) == len(locations):
         return _open_images(alone)
     parts: list[tuple[Source, str]] = []
     if alone:
         parts.append((_open_images(alone), ""))
-    for place, stands in zip(places, standing_alone, strict=True):
+    for location, stands in zip(locations, standing_alone, strict=True):
         if not stands:
-            source = open_source(place, options)
-            parts.append((source, str(place) if isinstance(place, str | Path) else source.name))
+            source = open_source(location, options)
+            parts.append(
+                (source, str(location) if isinstance(location, str | Path) else source.name)
+            )
     repeated = [name for name, n in Counter(name for _, name in parts).items() if n > 1]
     if repeated:
         raise SourceFormatError(f"{shown(repeated)} is given twice. Name each source once")
@@ -132,11 +137,15 @@ def _open_images(paths: Sequence[str]) -> Source:
     return open_paths(LocalFiles(Path()), paths, location, "the files given")
 
 
-def _stands_alone(place: Place) -> bool:
-    """Tell whether a place is an image file of this machine."""
-    if not isinstance(place, str | Path) or is_url(str(place)) or not Path(place).is_file():
+def _stands_alone(location: Location) -> bool:
+    """Tell whether a location is an image file of this machine."""
+    if (
+        not isinstance(location, str | Path)
+        or is_url(str(location))
+        or not Path(location).is_file()
+    ):
         return False
-    return is_image_file(LocalFiles(Path()), str(place))
+    return is_image_file(LocalFiles(Path()), str(location))
 
 
 def _open_file(files: Files, name: str, options: SourceOptions) -> Source:
@@ -144,7 +153,10 @@ def _open_file(files: Files, name: str, options: SourceOptions) -> Source:
         if kind.reads(files, name):
             if kind.unpack:
                 return _open_folder(kind.unpack(files, name), options)
-            return kind.open(files, [name], options)
+            source = kind.open(files, [name], options)
+            if options.names_columns and not kind.reads_columns:
+                source.understood += f"; {NOT_USED}"
+            return source
     advice = ADVICE.get(ending(name))
     raise SourceFormatError(
         f"{files.location}/{name} is a file that featx cannot read as a source. "
@@ -167,7 +179,7 @@ def _open_folder(files: Files, options: SourceOptions) -> Source:
     else:
         gathered = {name for names in together.values() for name in names}
         tree.names = [name for name in tree.names if name not in gathered]
-        if not image_names(tree):
+        if all(ending(name) in NOT_IMAGES for name in tree.names):
             return _open_only_file(files, tree, options)
         source = open_folder(files, tree, options)
         left = sorted(gathered)

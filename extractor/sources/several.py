@@ -17,30 +17,30 @@ N_DIGITS = 12
 
 
 class SeveralSources(ListedSource):
-    """Several sources, one after the other; each sample's id begins with its source's place.
+    """Several sources, one after the other; ids begin with what was typed for their source.
 
     Parameters
     ----------
     sources : sequence of Source
-    places : sequence of str
+    typed : sequence of str
         What was typed for each; empty where its ids say it already.
     """
 
-    def __init__(self, sources: Sequence[Source], places: Sequence[str]) -> None:
+    def __init__(self, sources: Sequence[Source], typed: Sequence[str]) -> None:
         self._sources = sources
         listings = [source.listing() for source in sources]
         self._starts = np.cumsum([0, *map(len, listings)])
         digest = hashlib.sha256("\0".join(s.location for s in sources).encode("utf-8", "replace"))
-        notes = [f"{p or 'files'}: {s.understood}" for p, s in zip(places, sources, strict=True)]
+        notes = [f"{p or 'files'}: {s.understood}" for p, s in zip(typed, sources, strict=True)]
         left_out: dict[str, int] = {}
         for source in sources:
             for suffix, n in source.left_out.items():
                 left_out[suffix] = left_out.get(suffix, 0) + n
         contents = Contents(
-            _joined(listings, places), f"{len(sources)} sources", tuple(notes), left_out
+            _joined(listings, typed), f"{len(sources)} sources", tuple(notes), left_out
         )
         super().__init__(
-            f"{shown(filter(None, places))} ({digest.hexdigest()[:N_DIGITS]})", contents
+            f"{shown(filter(None, typed))} ({digest.hexdigest()[:N_DIGITS]})", contents
         )
         self.name = source_name(f"{len(sources)}-sources", self.location)
 
@@ -54,12 +54,12 @@ class SeveralSources(ListedSource):
         return self._sources[number].read(index - int(self._starts[number]))
 
 
-def _joined(listings: Sequence[Listing], places: Sequence[str]) -> Listing:
+def _joined(listings: Sequence[Listing], typed: Sequence[str]) -> Listing:
     ids: list[str] = []
     labels: list[str | None] = []
     groups: list[str] = []
-    for listing, place in zip(listings, places, strict=True):
-        start = f"{place.rstrip('/')}/" if place else ""
+    for listing, name in zip(listings, typed, strict=True):
+        start = f"{name.rstrip('/')}/" if name else ""
         ids.extend(start + name for name in listing.sample_ids)
         labels.extend(_names(listing))
         groups.extend(listing.groups or [""] * len(listing))

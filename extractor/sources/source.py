@@ -24,7 +24,7 @@ class Source(Protocol):
     Attributes
     ----------
     name : str
-        Short name, safe as a file name, equal for equal places.
+        Short name, safe as a file name, equal for equal locations.
     location : str
         Where the images are, for people.
     left_out : dict of str to int

@@ -115,8 +115,8 @@ def _label_key(key: str, arrays: Mapping[str, Any]) -> str | None:
     """
     if not IMAGES.fullmatch(key):
         return None
-    known = {other.lower(): other for other in arrays}
-    return next((known[n.lower()] for n in _label_names(key) if n.lower() in known), "")
+    by_name = {other.lower(): other for other in arrays}
+    return next((by_name[n.lower()] for n in _label_names(key) if n.lower() in by_name), "")
 
 
 def _label_names(key: str) -> list[str]:

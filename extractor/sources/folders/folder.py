@@ -54,6 +54,8 @@ def open_folder(files: Files, tree: Tree, options: SourceOptions) -> FileSource:
             given = encode_splits(beside.splits, files.location)
             splits = given if (given >= 0).any() else splits
             left_out = _left_out(tree, beside.tables)
+    elif options.names_columns:
+        notes = [*notes, "options for columns are not used: the folders name the classes"]
     labels, class_names = encode_labels(classes)
     class_names, renamed = call_by_name(class_names, files)
     listing = Listing(names, labels, splits, groups, class_names)

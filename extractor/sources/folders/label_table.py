@@ -124,14 +124,14 @@ def _match(files: Files, name: str, paths: Sequence[str], options: SourceOptions
     for number, text in enumerate(columns.texts(roles.path)):
         cell = (text or "").replace("\\", "/")
         exact = posixpath.normpath(posixpath.join(folder, cell))
-        found = [exact] if exact in below else index.find(cell) if cell else []
-        if len(found) > 1:
+        matches = [exact] if exact in below else index.find(cell) if cell else []
+        if len(matches) > 1:
             raise SourceFormatError(
                 f"{columns.location}: row {number + 1}, {text!r}, fits several images: "
-                f"{shown(found)}. Expected paths with the folder and the ending"
+                f"{shown(matches)}. Expected paths with the folder and the ending"
             )
-        if found:
-            rows[below[found[0]]] = number
+        if matches:
+            rows[below[matches[0]]] = number
     return _Match(name, columns, roles, rows) if rows else None
 
 

@@ -180,10 +180,10 @@ def _class_called_split(level: _Level) -> list[str]:
 
 def _split_below_classes(layout: Layout, paths: Sequence[str], start: str) -> list[str]:
     """Take the splits of ``cat/train/1.jpg``, where every image lies in such a folder."""
-    below = [path[len(start) :].split("/", 2) for path in paths]
+    below = (path[len(start) :].split("/", 2) for path in paths)
     if not all(len(parts) == 3 and parts[1].lower() in SPLIT_NAMES for parts in below):
         return []
-    layout.splits = [split_name(parts[1]) for parts in below]
+    layout.splits = [split_name(path[len(start) :].split("/", 2)[1]) for path in paths]
     layout.origin = "its folders (splits in classes)"
     return []
 

@@ -57,17 +57,17 @@ def open_paths(files: Files, paths: Sequence[str], location: str, origin: str) -
     if not paths:
         raise SourceFormatError(f"{location} lists nothing. Expected one path of an image a line")
     distinct = list(dict.fromkeys(paths))
-    found = find_files(files, distinct, location)
+    image_files = find_files(files, distinct, location)
     ids = StringColumn.from_strings(distinct)
-    names = ids if found.names == distinct else StringColumn.from_strings(found.names)
+    names = ids if image_files.names == distinct else StringColumn.from_strings(image_files.names)
     n_samples = len(ids)
     n_repeated = len(paths) - n_samples
     repeated = (f"{plural(n_repeated, 'path')} given again",) if n_repeated else ()
     listing = Listing(
         ids, np.full(n_samples, NO_LABEL), np.full(n_samples, NO_SPLIT, np.int8), None, ()
     )
-    contents = Contents(listing, origin, (*found.notes, *repeated))
-    return FileSource(files, names, location, contents, found.stamps)
+    contents = Contents(listing, origin, (*image_files.notes, *repeated))
+    return FileSource(files, names, location, contents, image_files.stamps)
 
 
 def _lines(content: bytes) -> list[str]:

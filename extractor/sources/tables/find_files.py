@@ -193,7 +193,7 @@ class _Search:
 
 def fold(name: str) -> str:
     """Return a path in a form in which case and the forms of accents do not matter."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _closest(key: str, names: list[str], form: Callable[[str], str]) -> list[str]:

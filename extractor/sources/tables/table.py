@@ -50,12 +50,14 @@ def open_table(files: Files, names: Sequence[str], options: SourceOptions) -> Fi
     roles = choose_roles(columns, options)
     paths = _paths(columns, roles, files)
     listing, notes = read_listing(columns, roles, paths, files, options)
-    found = find_files(files, paths, columns.location)
-    contents = Contents(listing, _origin(columns, roles), (*columns.notes, *found.notes, *notes))
+    image_files = find_files(files, paths, columns.location)
+    contents = Contents(
+        listing, _origin(columns, roles), (*columns.notes, *image_files.notes, *notes)
+    )
     ids = listing.sample_ids
-    same = all(path == file for path, file in zip(paths, found.names, strict=True))
-    file_names = ids if same else StringColumn.from_strings(found.names)
-    return FileSource(files, file_names, columns.location, contents, found.stamps)
+    same = all(path == file for path, file in zip(paths, image_files.names, strict=True))
+    file_names = ids if same else StringColumn.from_strings(image_files.names)
+    return FileSource(files, file_names, columns.location, contents, image_files.stamps)
 
 
 def read_listing(
@@ -75,7 +77,8 @@ def read_listing(
         groups = StringColumn.from_strings(text or "" for text in columns.texts(roles.group))
     unused = roles.unused(columns)
     if unused:
-        notes.append(f"columns not used: {shown(unused)}")
+        hint = "" if roles.labels else " (--label-column names the classes)"
+        notes.append(f"columns not used: {shown(unused)}{hint}")
     _refuse_repeats(paths, columns.location)
     ids = StringColumn.from_strings(paths)
     return Listing(ids, labels, splits, groups, class_names), [*renamed, *notes]
@@ -121,4 +124,5 @@ KIND = SourceKind(
     expected="a table of paths (.csv, .tsv, .jsonl, .parquet)",
     open=open_table,
     reads=is_table,
+    reads_columns=True,
 )

@@ -9,7 +9,7 @@ import pytest
 from images_shared import png, touch, write_shard
 
 from featx.cache.errors import SourceFormatError, SourceNotFoundError
-from featx.extractor.sources import open_source
+from featx.extractor.sources import SourceOptions, open_source
 
 
 @pytest.mark.parametrize("make", ["empty", "missing", "file", "only text"])
@@ -118,3 +118,14 @@ def test_the_order_does_not_depend_on_the_order_of_the_disk(tmp_path: Path) -> N
         touch(tmp_path / name)
     ids = list(open_source(tmp_path).listing().sample_ids)
     assert ids == sorted(names, key=str.encode)
+
+
+def test_options_for_columns_that_have_no_meaning_are_said(tmp_path: Path) -> None:
+    options = SourceOptions(label_column="art")
+    np.savez(tmp_path / "x.npz", X=np.zeros((2, 4, 4), np.uint8))
+    for name in ("cat/1.png", "dog/1.png"):
+        touch(tmp_path / "photos" / name)
+    for name in ("x.npz", "photos", "photos/cat/1.png"):
+        assert (
+            "options for columns are not used" in open_source(tmp_path / name, options).understood
+        )
