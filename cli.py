@@ -13,6 +13,7 @@ from .commands.config import default_map
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.models import fit, sweep
+from .commands.output_encoding import make_safe
 from .commands.use import model, score
 
 INTERRUPTED = 130
@@ -78,6 +79,8 @@ app.add_typer(model.app, name="model", rich_help_panel=USE)
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        make_safe(stream)
     # Modules stay until the end: collecting garbage among them would take a sixth of the time of a
     # short command.
     gc.set_threshold(GARBAGE_THRESHOLD)

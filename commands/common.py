@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .output_encoding import encodable, knows_unicode
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,13 +46,15 @@ MemoryOption = Annotated[
 UNDEFINED = "–"
 COLUMN_GAP = 2
 DEFAULT_CACHE = Path("featx-cache")
-FEATURES_HELP = "Cached features by the start of their name, or a backbone; default: the newest."
+FEATURES_HELP = "Cached features: a source, source@fingerprint, a backbone; default: the newest."
 
 
 def answer(as_json: bool, data: Any, render: Callable[[Console], None]) -> None:
     """Write ``data`` as one JSON document, or let ``render`` draw it for a person."""
     if as_json:
-        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+        is_ascii = not knows_unicode(sys.stdout)
+        text = json.dumps(data, indent=2, ensure_ascii=is_ascii, default=str)
+        sys.stdout.write(text + "\n")
         return
     render(output())
 
@@ -95,7 +99,7 @@ def draw_table(
         justify = "right" if numeric else "left"
         table.add_column(headers[column], justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*(Text(row[column]) for column in shown))
+        table.add_row(*(Text(encodable(row[column], console.encoding)) for column in shown))
     console.print(table, soft_wrap=False)
 
 
