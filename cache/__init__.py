@@ -9,10 +9,11 @@ from .records.journal import sample_keys
 from .records.quarantine import BadImage
 from .records.run_record import RunRecord
 from .records.scores import Scores
+from .records.stored import StoredFeatures
 from .run import Run
 from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
-from .store import DEFAULT_ROOT, FeatureStore, StoredFeatures
+from .store import DEFAULT_ROOT, FeatureStore
 
 __all__ = [
     "COMPRESSIONS",

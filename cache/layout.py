@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import CacheError
 from .format.atomic import PARTIAL
 
 SHARD_SUFFIX = ".h5"
@@ -13,6 +15,7 @@ PROGRESS_SUFFIX = ".progress"  # of runs before there were journals
 JOURNAL_SUFFIX = ".journal"
 QUARANTINE_SUFFIX = ".jsonl"
 RUN_SUFFIX = ".json"
+RESULT_SUFFIX = ".json"
 SPEC_NAME = "spec.json"
 
 
@@ -49,7 +52,16 @@ class Layout:
 
     def journal(self, run: str) -> Path:
         """Return the file in which a run names its rows."""
-        return self.root / "runs" / f"{run}{JOURNAL_SUFFIX}"
+        return self.journals / f"{run}{JOURNAL_SUFFIX}"
+
+    @property
+    def journals(self) -> Path:
+        """The folder of the journals."""
+        return self.root / "runs"
+
+    def sweeps(self, features: str) -> Path:
+        """Return the folder of what sweeps over some features have measured."""
+        return self.root / "sweeps" / features
 
     def quarantine(self, name: str) -> Path:
         """Return the file of a source's unreadable images."""
@@ -60,9 +72,30 @@ class Layout:
         """The folder that ``repair`` moves files to."""
         return self.root / "damaged"
 
+    def _in(self, folder: str, suffix: str = "") -> list[Path]:
+        """Return what lies in a folder of the cache, in order; an absent folder is empty.
+
+        Raises
+        ------
+        CacheError
+            The folder is there and cannot be read.
+        """
+        path = self.root / folder
+        try:
+            names = os.listdir(path)  # noqa: PTH208 (pathlib passes over what it may not read)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            reason = error.strerror or error
+            raise CacheError(
+                f"the cache folder {path} cannot be read ({reason}). Expected a folder that featx "
+                "made; name another with --cache, or ask its owner for the permission to read"
+            ) from error
+        return sorted(path / name for name in names if name.endswith(suffix))
+
     def set_folders(self) -> list[Path]:
         """Return the folders of all sets, in order, also those that a killed run left empty."""
-        return sorted(path for path in (self.root / "sets").glob("*") if path.is_dir())
+        return [path for path in self._in("sets") if path.is_dir()]
 
     def fingerprints(self) -> list[str]:
         """Return the fingerprints of all sets that hold something, in order."""
@@ -71,27 +104,32 @@ class Layout:
 
     def shard_paths(self, fingerprint: str) -> list[Path]:
         """Return the shards of a set, in order."""
-        return sorted(self.shards(fingerprint).glob(f"*{SHARD_SUFFIX}"))
+        return self._in(f"sets/{fingerprint}/shards", SHARD_SUFFIX)
 
     def run_paths(self, fingerprint: str | None = None) -> list[Path]:
         """Return the run records of one set, or of all."""
-        return sorted(self.root.glob(f"sets/{fingerprint or '*'}/runs/*{RUN_SUFFIX}"))
+        fingerprints = [fingerprint] if fingerprint else [f.name for f in self.set_folders()]
+        return [p for f in fingerprints for p in self._in(f"sets/{f}/runs", RUN_SUFFIX)]
 
     def manifest_paths(self) -> list[Path]:
         """Return all snapshots of sources."""
-        return sorted((self.root / "manifests").glob(f"*{MANIFEST_SUFFIX}"))
+        return self._in("manifests", MANIFEST_SUFFIX)
 
     def progress_paths(self) -> list[Path]:
         """Return the snapshots of unfinished runs of earlier versions."""
-        return sorted((self.root / "manifests").glob(f"*{PROGRESS_SUFFIX}"))
+        return self._in("manifests", PROGRESS_SUFFIX)
 
     def journal_paths(self) -> list[Path]:
         """Return the journals of unfinished runs."""
-        return sorted((self.root / "runs").glob(f"*{JOURNAL_SUFFIX}"))
+        return self._in("runs", JOURNAL_SUFFIX)
+
+    def sweep_folders(self) -> list[Path]:
+        """Return the folders of all sweeps' results."""
+        return [path for path in self._in("sweeps") if path.is_dir()]
 
     def files(self) -> list[Path]:
         """Return every file in the folders that belong to the cache, leftovers included."""
-        folders = ("sets", "manifests", "runs", "quarantine")
+        folders = ("sets", "manifests", "runs", "quarantine", "sweeps")
         return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
 
     def partials(self) -> list[Path]:

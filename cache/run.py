@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .errors import CacheFormatError, CacheWriteError, ConfigError
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, Listing, Manifest, has_digest
-from .records.journal import JournalHeader, JournalWriter, read_journal
+from .records.journal import JournalHeader, JournalWriter, is_in_use, read_journal
 from .records.run_record import EXTRACT, SCORE, TRANSFORM, RunRecord
 from .shards.shard import unique_name
 from .spec import FeatureSpec
@@ -76,7 +76,7 @@ class Run:
         A scoring has a name of its own, so that it changes neither the snapshot nor the age of the
         features that were extracted from the same source.
         """
-        return self.header.name + (SCORED if self.header.kind == SCORE else "")
+        return snapshot_name(self.header)
 
     def name_rows(
         self, digests: NDArray[np.uint8], sample_keys: NDArray[np.uint8] | None = None
@@ -211,8 +211,13 @@ class Run:
         for journal in self._store.read_journals():
             header = journal.header
             same = (header.kind, header.name) == (self.header.kind, self.header.name)
-            if same and not journal.is_in_use:
+            if same and not is_in_use(journal.path):
                 journal.path.unlink(missing_ok=True)
+
+
+def snapshot_name(header: JournalHeader) -> str:
+    """Return the name under which ``featx cache ls`` lists a run."""
+    return header.name + (SCORED if header.kind == SCORE else "")
 
 
 def new_header(

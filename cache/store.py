@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +14,20 @@ from .errors import CacheError, CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
 from .format.atomic import write_text
 from .format.compression import check_compression
-from .layout import Layout, size_of
+from .layout import Layout
 from .manifest import DIGEST_BYTES, Listing, Manifest, prove_unchanged
 from .records.journal import Journal, read_journal, sample_keys
-from .records.manifest_file import read_location, read_manifest, write_manifest
+from .records.manifest_file import read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
-from .records.run_record import EXTRACT, RunRecord, read_run, write_run
-from .run import Run, new_header
+from .records.run_record import EXTRACT, UNFINISHED, RunRecord, read_run, write_run
+from .records.stored import StoredFeatures, choose
+from .run import Run, new_header, snapshot_name
 from .shards.join import join_small_shards
 from .shards.shard import write_shard
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
 
 DEFAULT_ROOT = Path("featx-cache")
-
-
-@dataclass(frozen=True)
-class StoredFeatures:
-    """One line of ``featx cache ls``: a source under a spec."""
-
-    record: RunRecord
-    spec: FeatureSpec
-    n_bytes: int
-    location: str
-
-    @property
-    def name(self) -> str:
-        """``manifest@fingerprint``, which names the features on the command line."""
-        return f"{self.record.manifest}@{self.record.fingerprint[:12]}"
 
 
 class FeatureStore:
@@ -123,8 +108,10 @@ class FeatureStore:
 
     def read_manifest(self, name: str) -> Manifest | None:
         """Read the snapshot of a source, or None where there is none."""
-        path = self.layout.manifest(name)
-        return read_manifest(path) if path.exists() else None
+        try:
+            return read_manifest(self.layout.manifest(name))
+        except FileNotFoundError:
+            return None
 
     def begin_run(
         self,
@@ -203,8 +190,10 @@ class FeatureStore:
 
     def read_run(self, fingerprint: str, manifest: str) -> RunRecord | None:
         """Read the record of a source's last extraction under one spec, or None."""
-        path = self.layout.run(fingerprint, manifest)
-        return read_run(path) if path.exists() else None
+        try:
+            return read_run(self.layout.run(fingerprint, manifest))
+        except FileNotFoundError:
+            return None
 
     def list_features(
         self, unreadable: list[CacheFormatError] | None = None
@@ -216,40 +205,47 @@ class FeatureStore:
         unreadable : list, optional
             Takes an error for each record that cannot be read and so is not listed.
         """
-        found: list[StoredFeatures] = []
+        stored: list[StoredFeatures] = []
         for path in self.layout.run_paths():
             try:
                 record = read_run(path)
                 spec = self.read_spec(record.fingerprint)
+                stored.append(StoredFeatures(record, spec, self.layout))
             except CacheFormatError as error:
                 if unreadable is not None:
                     unreadable.append(error)
-                continue
-            n_bytes = sum(map(size_of, self.layout.shard_paths(record.fingerprint)))
-            found.append(StoredFeatures(record, spec, n_bytes, self._location(record.manifest)))
-        return sorted(found, key=lambda stored: stored.record.finished_ns, reverse=True)
+        stored += self._unfinished({(s.record.manifest, s.record.fingerprint) for s in stored})
+        return sorted(stored, key=lambda s: s.record.finished_ns, reverse=True)
 
-    def _location(self, name: str) -> str:
-        try:
-            return read_location(self.layout.manifest(name))
-        except FileNotFoundError:
-            return "(snapshot missing)"
-        except CacheFormatError:
-            return "(snapshot damaged)"
+    def _unfinished(self, finished: set[tuple[str, str]]) -> Iterator[StoredFeatures]:
+        """Yield what only runs that did not finish know of."""
+        digests: dict[tuple[str, str], list[NDArray[np.uint8]]] = {}
+        for journal in self._sound_journals():
+            name = snapshot_name(journal.header)
+            for fingerprint in journal.header.fingerprints:
+                if (name, fingerprint) not in finished:
+                    digests.setdefault((name, fingerprint), []).append(journal.digests)
+        for (name, fingerprint), columns in digests.items():
+            n_rows = len(np.unique(np.concatenate(columns), axis=0))
+            record = RunRecord(name, fingerprint, 0, n_rows, 0, 0, 0, 0.0, "", kind=UNFINISHED)
+            with suppress(CacheFormatError):  # killed before its first row
+                yield StoredFeatures(record, self.read_spec(fingerprint), self.layout)
 
-    def find(self, name: str | None = None) -> StoredFeatures:
-        """Return the features that ``name`` names, by default the newest.
+    def find(self, name: str | None = None, only_one: bool = False) -> StoredFeatures:
+        """Return the features that ``name`` names, by default the newest that were extracted.
 
         Parameters
         ----------
         name : str, optional
-            The start of ``manifest@fingerprint`` or of a fingerprint, or a backbone's name; of
-            several matches the newest is meant.
+            A source, ``source@fingerprint``, a fingerprint, or a backbone; the beginning of a name
+            or fingerprint where it is unambiguous. Of several features of one source the newest.
+        only_one : bool
+            Refuse a name that several features of one source answer to.
 
         Raises
         ------
         FeaturesNotFoundError
-            The cache is empty, or nothing in it answers to ``name``.
+            The cache is empty, nothing in it answers to ``name``, or several sources do.
         """
         unreadable: list[CacheFormatError] = []
         stored = self.list_features(unreadable)
@@ -260,18 +256,16 @@ class FeatureStore:
                 f"the cache {self.root} holds no features: run `featx extract` first, or name "
                 "another cache with --cache"
             )
-        matches = [s for s in stored if (_answers(s, name) if name else s.record.kind == EXTRACT)]
-        if not matches:
-            known = ", ".join(s.name for s in stored)
-            if name is None:
-                raise FeaturesNotFoundError(
-                    f"the cache {self.root} holds no extracted features: run `featx extract` "
-                    f"first, or name those of a scoring or a transformer: {known}"
-                )
+        if name is not None:
+            return choose(stored, name, only_one)
+        extracted = [s for s in stored if s.record.kind == EXTRACT]
+        if not extracted:
+            names = ", ".join(s.name for s in stored)
             raise FeaturesNotFoundError(
-                f"no cached features answer to {name!r}. The cache {self.root} holds: {known}"
+                f"the cache {self.root} holds no features of a finished extraction: run `featx "
+                f"extract`, or name one of these: {names}"
             )
-        return matches[0]
+        return extracted[0]
 
     def open_features(self, name: str | None = None) -> FeatureSet:
         """Open the features that ``name`` names (see ``find``), lazily.
@@ -283,14 +277,13 @@ class FeatureStore:
         """
         stored = self.find(name)
         manifest = self.read_manifest(stored.record.manifest)
+        if stored.record.kind == UNFINISHED:
+            raise FeaturesNotFoundError(
+                f"{stored.name} is of a run that has not finished: the command that began it goes "
+                "on from there"
+            )
         if manifest is None:
             raise FeaturesNotFoundError(
                 f"the snapshot of the source {stored.record.manifest!r} is gone: extract it again"
             )
         return FeatureSet(manifest, self.open_set(stored.spec))
-
-
-def _answers(stored: StoredFeatures, name: str) -> bool:
-    record = stored.record
-    prefixes = (stored.name, record.fingerprint, f"{record.manifest}@{record.fingerprint}")
-    return stored.spec.backbone == name or any(p.startswith(name) for p in prefixes)

@@ -7,14 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import CacheFormatError
-from ..layout import size_of
+from ..layout import RESULT_SUFFIX, size_of
 from ..shards.shard import Shard
 from ..store import FeatureStore
-from .reachability import ReachableDigests, is_old, is_stale, reachable_digests
-from .repair import copy_rows
+from .reachability import is_old, is_stale, reachability, trim
 
 PARTIAL_AGE_SECONDS = 3600.0
 
@@ -42,6 +39,8 @@ class Garbage:
         written in seconds, so no living run has one that old), and journals untouched for a week.
     sets : list of Path
         Folders of sets that have neither runs nor rows in use.
+    sweeps : list of Path
+        Results of sweeps over features that are gone.
     n_bytes : int
         About what becomes free.
     unreadable : list of str
@@ -51,6 +50,7 @@ class Garbage:
     rows: list[DeadRows] = field(default_factory=list)
     partials: list[Path] = field(default_factory=list)
     sets: list[Path] = field(default_factory=list)
+    sweeps: list[Path] = field(default_factory=list)
     n_bytes: int = 0
     unreadable: list[str] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_S
     CacheFormatError, FeaturesNotFoundError
         A snapshot is damaged or missing: nobody can tell which rows are in use.
     """
-    reachable = reachable_digests(store)
+    reachable = reachability(store)
     rows: list[DeadRows] = []
     unreadable: list[str] = []
     for fingerprint in store.layout.fingerprints():
@@ -83,8 +83,10 @@ def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_S
                 n_bytes = size_of(path) * n_dead // max(1, len(shard))
                 rows.append(DeadRows(path, n_dead, len(shard), n_bytes))
     partials = _leftovers(store, partial_age_seconds)
-    n_bytes = sum(dead.n_bytes for dead in rows) + sum(map(size_of, partials))
-    return Garbage(rows, partials, _idle_sets(store, rows), n_bytes, unreadable)
+    sweeps = [folder for folder in store.layout.sweep_folders() if _is_orphaned(store, folder)]
+    results = [path for folder in sweeps for path in results_in(folder)]
+    n_bytes = sum(dead.n_bytes for dead in rows) + sum(map(size_of, [*partials, *results]))
+    return Garbage(rows, partials, _idle_sets(store, rows), sweeps, n_bytes, unreadable)
 
 
 def collect_garbage(
@@ -103,14 +105,37 @@ def collect_garbage(
         The disk refused; all rows in use are still there.
     """
     garbage = find_garbage(store, partial_age_seconds)
-    reachable = reachable_digests(store)
+    reachable = reachability(store)
     for dead in garbage.rows:
-        _rewrite(dead.shard, reachable)
+        trim(store, dead.shard, reachable)
     for path in garbage.partials:
         path.unlink(missing_ok=True)
     for folder in garbage.sets:
         remove_set_if_empty(store, folder.name)
+    for folder in garbage.sweeps:
+        remove_sweeps(folder)
     return garbage
+
+
+def results_in(folder: Path) -> list[Path]:
+    """Return what sweeps have left in a folder of theirs."""
+    return sorted(folder.glob(f"*{RESULT_SUFFIX}"))
+
+
+def remove_sweeps(folder: Path) -> None:
+    """Remove the results of sweeps, and their folder where nothing else lies in it."""
+    for path in results_in(folder):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _is_orphaned(store: FeatureStore, folder: Path) -> bool:
+    """Tell whether the features that a folder of sweeps is named after are gone."""
+    manifest, _, fingerprint = folder.name.rpartition("@")
+    return not store.layout.manifest(manifest).exists() or not any(
+        path.name.startswith(fingerprint) for path in store.layout.set_folders()
+    )
 
 
 def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
@@ -125,22 +150,9 @@ def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
             empty.rmdir()
 
 
-def _rewrite(path: Path, reachable: ReachableDigests) -> None:
-    try:
-        shard = Shard(path, path.parent.parent.name)
-    except FileNotFoundError:
-        return
-    mask = reachable.mask(shard.digests)
-    if mask.all() and len(shard):
-        return
-    if mask.any():
-        copy_rows(shard, np.flatnonzero(mask), shard.compression)
-    path.unlink(missing_ok=True)
-
-
 def _leftovers(store: FeatureStore, age_seconds: float) -> list[Path]:
     oldest = time.time() - age_seconds
-    stale = [journal.path for journal in store.read_journals() if is_stale(journal)]
+    stale = [path for path in store.layout.journal_paths() if is_stale(path)]
     stale += [path for path in store.layout.progress_paths() if is_old(path)]
     for path in store.layout.partials():
         try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import CacheFormatError
 from ..layout import SPEC_NAME
-from ..shards.shard import Shard, write_rows
+from ..shards.shard import Shard, copy_rows
 from ..store import FeatureStore
 from .verify import FOREIGN, NEWER, Finding, verify
 
@@ -68,23 +68,15 @@ def _save_rows(store: FeatureStore, finding: Finding, report: RepairReport) -> N
     report.n_rows_lost += len(finding.bad_rows)
     report.n_rows_saved += len(good)
     if len(good):
-        copy_rows(shard, good, shard.compression)
-
-
-def copy_rows(shard: Shard, rows: np.ndarray[tuple[int], np.dtype[np.int64]], how: str) -> Path:
-    """Write ``rows`` of ``shard``, checked, as a new shard beside it with compression ``how``."""
-    X = np.empty((len(rows), shard.n_features), shard.dtype)
-    shard.gather(rows, X, np.arange(len(rows)))
-    columns = (shard.digests[rows], shard.views[rows], X)
-    return write_rows(shard.path.parent, shard.spec, columns, how)
+        copy_rows(shard, good)
 
 
 def _set_aside(store: FeatureStore, path: Path) -> Path:
-    place = store.layout.damaged / path.relative_to(store.root)
-    if place.exists():
-        place = place.with_name(f"{place.name}.{time.time_ns()}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return path.replace(place)
+    target = store.layout.damaged / path.relative_to(store.root)
+    if target.exists():
+        target = target.with_name(f"{target.name}.{time.time_ns()}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return path.replace(target)
 
 
 def _restore_spec(store: FeatureStore, finding: Finding, report: RepairReport) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
 from ..layout import size_of
+from ..records.journal import is_in_use
+from ..records.stored import StoredFeatures
+from ..run import snapshot_name
 from ..shards.shard import Shard
-from ..store import FeatureStore, StoredFeatures
-from .gc import remove_set_if_empty
-from .reachability import ReachableDigests
+from ..store import FeatureStore
+from .gc import remove_set_if_empty, remove_sweeps, results_in
+from .reachability import Reachability, trim
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,17 @@ class Removal:
     features : StoredFeatures
     shards : list of Path
         Shards that no other source of the set uses a row of.
-    n_shared : int
-        Shards that stay because another source uses some of their rows; ``gc`` trims them.
+    shared : list of Path
+        Shards that keep the rows that other sources use, and lose the others.
     records : list of Path
-        The run record, and the source's snapshot and quarantine where no other set needs them.
+        The run record and unfinished journals of the source, and its snapshot, quarantine and
+        results of sweeps where no other set needs them.
     n_bytes : int
     """
 
     features: StoredFeatures
     shards: list[Path] = field(default_factory=list)
-    n_shared: int = 0
+    shared: list[Path] = field(default_factory=list)
     records: list[Path] = field(default_factory=list)
     n_bytes: int = 0
 
@@ -42,52 +47,75 @@ def find_removal(store: FeatureStore, name: str) -> Removal:
     Raises
     ------
     FeaturesNotFoundError
-        Nothing answers to ``name``.
+        Nothing answers to ``name``, or more than one does.
     CacheFormatError
         The snapshot of another source of the set is damaged.
     """
-    features = store.find(name)
-    record, layout = features.record, store.layout
-    run = layout.run(record.fingerprint, record.manifest)
-    others = [p for p in layout.run_paths(record.fingerprint) if p.stem != record.manifest]
-    snapshots = [layout.manifest(p.stem) for p in others]
-    journals = [j for j in store.read_journals() if record.fingerprint in j.header.fingerprints]
-    unfinished = [j for j in journals if j.header.name != record.manifest or j.is_in_use]
-    paths = layout.shard_paths(record.fingerprint)
-    if others or unfinished:
-        reachable = ReachableDigests([p for p in snapshots if p.exists()], unfinished)
-        shards = [p for p in paths if not _is_used(p, reachable)]
-    else:
-        shards = paths
-    records = [run, *_source_records(store, record.manifest, run)]
-    records += [journal.path for journal in journals if journal not in unfinished]
+    features = store.find(name, only_one=True)
+    used = Reachability(lambda: _files_of_others(store, features))
+    paths = store.layout.shard_paths(features.record.fingerprint)
+    shared = [path for path in paths if _is_used(path, used)]
+    shards = [path for path in paths if path not in shared]
+    records = _records(store, features)
     n_bytes = sum(map(size_of, [*shards, *records]))
-    return Removal(features, shards, len(paths) - len(shards), records, n_bytes)
+    return Removal(features, shards, shared, records, n_bytes)
 
 
 def remove(store: FeatureStore, name: str) -> Removal:
-    """Delete the features that ``name`` names; rows that other sources use stay.
+    """Delete the features that ``name`` names; rows that other sources or runs use stay.
 
     The run record goes first: cut short, the features are gone and ``gc`` removes the rest.
     """
     removal = find_removal(store, name)
-    for path in (*removal.records[:1], *removal.shards, *removal.records[1:]):
+    features = removal.features
+    for path in removal.records:
         path.unlink(missing_ok=True)
-    remove_set_if_empty(store, removal.features.record.fingerprint)
+    used = Reachability(lambda: _files_of_others(store, features))
+    for path in (*removal.shards, *removal.shared):
+        with suppress(CacheFormatError):  # a damaged shard is for `repair`
+            trim(store, path, used)
+    remove_set_if_empty(store, features.record.fingerprint)
+    remove_sweeps(store.layout.sweeps(features.name))
     return removal
 
 
-def _is_used(path: Path, reachable: ReachableDigests) -> bool:
+def _files_of_others(store: FeatureStore, features: StoredFeatures) -> list[Path]:
+    """Return the snapshots and journals of other sources of the set, and of runs that are alive."""
+    record, layout = features.record, store.layout
+    own = _own_journals(store, features)
+    journals = [
+        journal.path
+        for journal in store.read_journals()
+        if record.fingerprint in journal.header.fingerprints and journal.path not in own
+    ]
+    runs = [path for path in layout.run_paths(record.fingerprint) if path.stem != record.manifest]
+    return [*journals, *(p for p in (layout.manifest(run.stem) for run in runs) if p.exists())]
+
+
+def _own_journals(store: FeatureStore, features: StoredFeatures) -> list[Path]:
+    """Return the journals that dead runs over the source have left."""
+    record = features.record
+    return [
+        journal.path
+        for journal in store.read_journals()
+        if snapshot_name(journal.header) == record.manifest
+        and record.fingerprint in journal.header.fingerprints
+        and not is_in_use(journal.path)
+    ]
+
+
+def _is_used(path: Path, used: Reachability) -> bool:
     try:
         shard = Shard(path, path.parent.parent.name, keep_open=False)
     except CacheFormatError:
         return True
-    return bool(reachable.mask(shard.digests).any())
+    return bool(used.mask(shard.digests).any())
 
 
-def _source_records(store: FeatureStore, name: str, run: Path) -> list[Path]:
-    layout = store.layout
-    if any(path.stem == name and path != run for path in layout.run_paths()):
-        return []
-    places = (layout.manifest(name), layout.quarantine(name))
-    return [path for path in places if path.exists()]
+def _records(store: FeatureStore, features: StoredFeatures) -> list[Path]:
+    layout, name = store.layout, features.record.manifest
+    run = layout.run(features.record.fingerprint, name)
+    records = [run, *_own_journals(store, features), *results_in(layout.sweeps(features.name))]
+    if not any(path.stem == name and path != run for path in layout.run_paths()):
+        records += [layout.manifest(name), layout.quarantine(name)]
+    return [path for path in records if path.exists()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..layout import (
     MANIFEST_SUFFIX,
     PROGRESS_SUFFIX,
     QUARANTINE_SUFFIX,
+    RESULT_SUFFIX,
     RUN_SUFFIX,
     SHARD_SUFFIX,
     SPEC_NAME,
@@ -108,14 +110,16 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
     """Return what checks a file in this place, or None where no file belongs."""
     parts = path.relative_to(store.root).parts
     suffix, folder = path.suffix, parts[0]
-    places = {
+    checks = {
         ("manifests", 2, MANIFEST_SUFFIX): _whole(read_manifest),
         ("manifests", 2, PROGRESS_SUFFIX): _whole(read_manifest),
         ("runs", 2, JOURNAL_SUFFIX): _whole(read_journal),
         ("quarantine", 2, QUARANTINE_SUFFIX): _whole(read_quarantine),
     }
+    if folder == "sweeps" and len(parts) == 3 and suffix == RESULT_SUFFIX:
+        return _whole(_read_json)
     if folder != "sets":
-        return places.get((folder, len(parts), suffix))
+        return checks.get((folder, len(parts), suffix))
     if len(parts) == 3 and parts[2] == SPEC_NAME:
         return _whole(lambda _: store.read_spec(parts[1]))
     if len(parts) == 4 and parts[2] == "shards" and suffix == SHARD_SUFFIX:
@@ -131,6 +135,13 @@ def _whole(read: Callable[[Path], object]) -> Callable[[Path], tuple[int, ...]]:
         return ()
 
     return check
+
+
+def _read_json(path: Path) -> None:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CacheFormatError(f"{path}: not JSON ({error})") from error
 
 
 def _missing_specs(store: FeatureStore) -> list[Finding]:

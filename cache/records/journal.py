@@ -6,7 +6,8 @@ for none) and the digest of its image (32 bytes). A block that a crash cut short
 file does no harm: rows appear only after their block is on the disk.
 
 The process that writes a journal holds a shared lock of the system on it (``flock``), which ends
-with the process: so others see whether a run is alive. Nobody waits for that lock.
+with the process: so others see whether a run is alive. A run that names rows shares a lock on the
+folder; ``gc`` and ``rm`` take it alone for the moment in which they look a last time and delete.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import struct
 import weakref
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,18 +79,6 @@ class Journal:
     sample_keys: NDArray[np.uint8]
     digests: NDArray[np.uint8]
 
-    @property
-    def is_in_use(self) -> bool:
-        """Whether the run that writes it is alive, as far as the file system can tell."""
-        try:
-            with self.path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False  # gone, or a file system without locks: then only the age counts
-        return False
-
 
 class JournalWriter:
     """A new journal that is open for appending.
@@ -132,9 +121,10 @@ class JournalWriter:
         block = BLOCK.pack(len(entries), xxhash.xxh3_64_intdigest(data)) + data
         end = os.lseek(self._file, 0, os.SEEK_END)
         try:
-            if os.write(self._file, block) != len(block):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._file)
+            with _locked(self.path.parent, fcntl.LOCK_SH):
+                if os.write(self._file, block) != len(block):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self._file)
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, end)
@@ -142,6 +132,37 @@ class JournalWriter:
                 f"cannot write {self.path}: {error.strerror or error}. All earlier rows are safe; "
                 "free some space and run the same command again."
             ) from error
+
+
+def is_in_use(path: Path) -> bool:
+    """Tell whether the run that writes a journal is alive, as far as the file system can tell."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # gone, or a file system without locks: then only the age counts
+    return False
+
+
+@contextmanager
+def naming_paused(folder: Path) -> Iterator[None]:
+    """Let no run name rows in ``folder`` for the moment of a last look and a deletion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_journal(path: Path) -> Journal:

@@ -11,7 +11,7 @@ from ..errors import CacheFormatError
 from ..format.atomic import write_text
 from ..format.version import stamped, without_version
 
-EXTRACT, SCORE, TRANSFORM = "extract", "score", "transform"
+EXTRACT, SCORE, TRANSFORM, UNFINISHED = "extract", "score", "transform", "unfinished"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RunRecord:
     notes : mapping
         Further measurements of the run.
     kind : str
-        ``extract`` (also an import), ``score`` or ``transform``.
+        ``extract`` (also an import), ``score`` or ``transform``; ``unfinished`` is never written.
     """
 
     manifest: str

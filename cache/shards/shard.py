@@ -70,6 +70,14 @@ def write_rows(
     return path
 
 
+def copy_rows(shard: Shard, rows: NDArray[np.int64]) -> Path:
+    """Write ``rows`` of ``shard``, checked, as a new shard beside it."""
+    X = np.empty((len(rows), shard.n_features), shard.dtype)
+    shard.gather(rows, X, np.arange(len(rows)))
+    columns = (shard.digests[rows], shard.views[rows], X)
+    return write_rows(shard.path.parent, shard.spec, columns, shard.compression)
+
+
 class Shard:
     """A shard opened for reading; its rows are checked against their checksums as they are read.
 

@@ -149,4 +149,4 @@ class ResultStore:
         if (revision := find_head(head).revision) > 1:
             key["revision"] = revision
         digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-        return self.store.root / "sweeps" / self.features.name / f"{head}-{digest[:24]}.json"
+        return self.store.layout.sweeps(self.features.name) / f"{head}-{digest[:24]}.json"

@@ -15,12 +15,11 @@ from ..common import (
     JsonOption,
     OverwriteOption,
     answer,
-    draw_table,
     human_bytes,
     human_count,
     notes,
 )
-from .cache_text import cell, draw_info, garbage_lines, removal_lines, timestamp
+from .cache_text import draw_info, draw_listing, garbage_lines, listed, removal_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +30,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NameArgument = Annotated[
     str | None,
     typer.Argument(
-        help="The start of manifest@fingerprint or of a fingerprint, or a backbone.",
+        help="A source, source@fingerprint, a fingerprint or their start, or a backbone.",
         show_default="the newest",
     ),
 ]
@@ -45,7 +44,10 @@ app = typer.Typer(
 
 @app.command("ls")
 def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
-    """List the cached features, newest first; `featx cache info NAME` says all of one.
+    """List the cached features, newest first, two lines each.
+
+    `featx cache info NAME` says all of one. Names that end in `.scored` are of `featx score
+    --write-cache`, `transformer-…` of a FeatureExtractor.
 
     Example: featx cache ls
     """
@@ -53,28 +55,13 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
 
     unreadable: list[CacheFormatError] = []
     stored = _store(cache).list_features(unreadable)
-    data = [
-        {
-            "name": s.name,
-            "location": s.location,
-            "backbone": s.spec.backbone,
-            "fingerprint": s.record.fingerprint,
-            "n_samples": s.record.n_samples,
-            "n_bad": s.record.n_bad,
-            "n_bytes": s.n_bytes,
-            "storage": s.spec.storage,
-            "finished": timestamp(s.record.finished_ns),
-        }
-        for s in stored
-    ]
+    data = [listed(s) for s in stored]
 
     def draw(console: Console) -> None:
-        if not stored:
+        if stored:
+            draw_listing(console, data)
+        else:
             console.print(f"No features in {cache}. Next: featx extract")
-            return
-        keys = ("name", "backbone", "n_samples", "n_bad", "n_bytes")
-        heads = ("name", "backbone", "images", "bad", "size")
-        draw_table(console, heads, [tuple(cell(key, row[key]) for key in keys) for row in data])
 
     answer(as_json, data, draw)
     for error in unreadable:
@@ -158,9 +145,10 @@ def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
 def gc(
     yes: YesOption = False, cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False
 ) -> None:
-    """Delete the features of images that no source has any more, and leftovers of dead runs.
+    """Delete features that no source or run refers to, and leftovers of dead runs.
 
-    Leftovers are files under a temporary name that nobody has touched for an hour.
+    Leftovers are files under a temporary name that nobody has touched for an hour, and what
+    interrupted runs have named, after a week: until then the same command goes on from there.
 
     Example: featx cache gc --yes
     """
@@ -168,7 +156,7 @@ def gc(
 
     store = _store(cache)
     garbage = find_garbage(store)
-    if garbage.rows or garbage.partials or garbage.sets:
+    if garbage.rows or garbage.partials or garbage.sets or garbage.sweeps:
         _confirm(yes, garbage_lines(garbage))
         garbage = collect_garbage(store)
 
@@ -203,7 +191,7 @@ def rm(
     data = {
         "name": removal.features.name,
         "shards": removal.shards,
-        "n_shared": removal.n_shared,
+        "n_shared": len(removal.shared),
         "records": removal.records,
         "n_bytes": removal.n_bytes,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from ..common import human_bytes, human_count
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...cache import StoredFeatures
     from ...cache.maintenance.describe import Description
     from ...cache.maintenance.gc import Garbage
     from ...cache.maintenance.rm import Removal
@@ -19,12 +20,66 @@ SHOWN_CLASSES = 12
 NS = 1e9
 
 
+def listed(stored: StoredFeatures) -> dict[str, Any]:
+    """Return what `ls` says of one feature set, as plain JSON types."""
+    record, spec = stored.record, stored.spec
+    return {
+        "name": stored.name,
+        "location": stored.location,
+        "kind": record.kind,
+        "backbone": spec.backbone,
+        "layer": spec.layer,
+        "pool": spec.pool,
+        "image_size": list(spec.image_size),
+        "precision": spec.precision,
+        "fingerprint": record.fingerprint,
+        "n_samples": record.n_samples,
+        "n_bad": record.n_bad,
+        "n_bytes": stored.n_bytes,
+        "storage": spec.storage,
+        "finished": timestamp(record.finished_ns) if record.finished_ns else None,
+    }
+
+
+def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw feature sets in two lines each: what they are of, and how they were made."""
+    first = [("name", "images", "bad", "bytes", "")]
+    second = [("  backbone", "layer", "pool", "size", "precision")]
+    for row in rows:
+        height, width = row["image_size"]
+        counts = (human_count(row["n_samples"]), human_count(row["n_bad"]))
+        note = "unfinished" if row["finished"] is None else ""
+        first.append((row["name"], *counts, human_bytes(row["n_bytes"]), note))
+        size = str(height) if height == width else f"{height}x{width}"
+        made = (f"  {row['backbone']}", row["layer"], row["pool"], size, row["precision"])
+        second.append(made)
+    for upper, lower in zip(_aligned(first, "lrrrl"), _aligned(second, "lllll"), strict=True):
+        console.print(upper)
+        console.print(lower)
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Return rows of cells as lines whose columns are aligned left or right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    columns = [
+        (width, str.rjust if side == "r" else str.ljust)
+        for width, side in zip(widths, sides, strict=True)
+    ]
+    return [
+        "  ".join(
+            pad(cell, width) for cell, (width, pad) in zip(row, columns, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def garbage_lines(garbage: Garbage) -> list[str]:
     """Say what `gc` would delete and how much."""
     return [
         f"To delete: {human_count(garbage.n_rows)} rows that no source refers to, in "
         f"{len(garbage.rows)} shards; {len(garbage.partials)} leftovers of dead runs; "
-        f"{len(garbage.sets)} sets without runs. About {human_bytes(garbage.n_bytes)}."
+        f"{len(garbage.sets)} sets without runs; {len(garbage.sweeps)} sweeps of features that are "
+        f"gone. About {human_bytes(garbage.n_bytes)}."
     ]
 
 
@@ -37,8 +92,8 @@ def removal_lines(removal: Removal) -> list[str]:
         f"{len(removal.shards)} shards and {len(removal.records)} records, "
         f"{human_bytes(removal.n_bytes)}."
     ]
-    if removal.n_shared:
-        lines.append(f"{removal.n_shared} shards stay: other sources use rows of them.")
+    if removal.shared:
+        lines.append(f"{len(removal.shared)} shards keep the rows that other sources use.")
     return lines
 
 
@@ -77,13 +132,6 @@ def _run(run: Mapping[str, Any]) -> str:
 
 def _compressions(d: Description) -> str:
     return ", ".join(f"{n} × {name}" for name, n in d.compressions.items()) or "no shard"
-
-
-def cell(key: str, value: Any) -> str:
-    """Return a value as a table shows it."""
-    if key == "n_bytes":
-        return human_bytes(value)
-    return human_count(value) if isinstance(value, int) else str(value)
 
 
 def timestamp(nanoseconds: int) -> str:

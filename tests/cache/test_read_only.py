@@ -7,8 +7,15 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from cache_shared import digests_of, fill, make_spec, manifest_of, record_of
+
+from featx.cache import FeatureStore
+from featx.cache.errors import CacheError, CacheWriteError, FeatxError
 from tests_shared import CHEAP, Cli
 
 SCORE = ("--weights", "random:0", "--out", "predictions.csv")
@@ -92,3 +99,65 @@ def test_the_watch_sees_writes(cli: Cli, photos: Path, tmp_path: Path) -> None:
     line = [sys.executable, "-c", WATCHED, str(tmp_path / "featx-cache"), str(log), *words]
     assert subprocess.run(line, check=False, cwd=tmp_path).returncode == 0
     assert any("shards" in touched for touched in json.loads(log.read_text()))
+
+
+@contextmanager
+def unprivileged(folder: Path) -> Iterator[None]:
+    """Be a user who may write nowhere and read what all may read, also where root runs this."""
+    for parent in [folder, *folder.parents][:4]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    if os.getuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("part", ["sets", "manifests", ""])
+def test_a_cache_that_cannot_be_read_is_an_error(tmp_path: Path, part: str) -> None:
+    store = FeatureStore(tmp_path / "cache")
+    fill(store)
+    store.open_features()  # Python loads what this takes while it may read its own files
+    folder = store.root / part
+    folder.chmod(0)
+    try:
+        with unprivileged(tmp_path), pytest.raises(FeatxError, match=r"cannot be (read|opened)"):
+            store.open_features()
+        if part != "manifests":
+            with unprivileged(tmp_path), pytest.raises(CacheError, match="Permission denied"):
+                store.list_features()
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_cache_that_is_no_folder_is_an_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for words in (("ls",), ("verify",), ("gc",), ("compact",)):
+        result = cli("cache", *words, "--cache", "file")
+        assert result.exit_code == 1
+        assert "file/sets cannot be read (Not a directory)" in result.output
+        assert "No features" not in result.output
+
+
+def test_a_run_with_nothing_to_do_needs_no_permission_to_write(tmp_path: Path) -> None:
+    store, spec = FeatureStore(tmp_path / "cache"), make_spec()
+    fill(store)
+    manifest, record = manifest_of("photos", range(20)), record_of("photos", spec, 20)
+    store.open_features()
+    with unprivileged(tmp_path):
+        with store.begin_run("extract", "photos", "/photos", [spec]) as run:
+            run.count_on(manifest.digests)
+            store.write_quarantine("photos", [])
+            run.finish(manifest, [record])
+        with store.begin_run("transform", "transformer", "", [spec]) as run:
+            run.count_on(manifest.digests)
+            run.finish()
+        with store.begin_run("extract", "photos", "/photos", [spec]) as run:
+            with pytest.raises(CacheWriteError):
+                run.name_rows(digests_of([50]))
+            with pytest.raises(CacheWriteError):
+                run.finish(manifest_of("photos", range(21)), [record])
+    assert len(store.open_features()) == 20

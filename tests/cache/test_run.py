@@ -28,6 +28,7 @@ from featx.cache.maintenance.reachability import STALE_DAYS
 from featx.cache.maintenance.repair import repair
 from featx.cache.maintenance.rm import remove
 from featx.cache.maintenance.verify import verify
+from featx.cache.records.journal import is_in_use
 
 
 @pytest.fixture
@@ -99,7 +100,9 @@ def test_what_only_scores_is_not_the_newest(store: FeatureStore) -> None:
         run.name_rows(digests_of(range(5)))
         store.write_rows(make_spec(), [batch_of(range(5))])
         run.finish(manifest_of("photos", range(5)), [record_of("photos", make_spec(), 5)])
-    with pytest.raises(FeaturesNotFoundError, match=r"no extracted features.*photos\.scored@"):
+    with pytest.raises(
+        FeaturesNotFoundError, match=r"no features of a finished extraction.*photos\.scored@"
+    ):
         store.find()
     assert len(store.open_features("photos.scored")) == 5
     fill(store, names=range(3))
@@ -279,8 +282,8 @@ def test_the_run_of_a_killed_process_counts_as_ended_and_keeps_its_rows(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"named\n"
-        assert [journal.is_in_use for journal in store.read_journals()] == [True]
+        assert [is_in_use(path) for path in journals(store)] == [True]
         process.kill()
-    assert [journal.is_in_use for journal in store.read_journals()] == [False]
+    assert [is_in_use(path) for path in journals(store)] == [False]
     assert collect_garbage(store).n_rows == 0
     assert len(store.open_set(make_spec())) == 9

@@ -89,7 +89,7 @@ def test_write_cache_keeps_what_extract_would_have_kept(
     kept = FeatureStore("second").open_features(stored.name)
     assert (len(kept), kept.n_missing) == (23, 1)
     result = cli("fit", *cache)
-    assert result.exit_code == 1 and "no extracted features" in result.output
+    assert result.exit_code == 1 and "no features of a finished extraction" in result.output
     assert stored.name in result.output
     assert cli("fit", stored.name, "-o", "named.featx", *cache).exit_code == 0
     extracted = report_of(cli("extract", photos, *CHEAP, *cache, "--json"))

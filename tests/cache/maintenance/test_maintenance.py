@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from cache_shared import (
     batch_of,
+    digests_of,
     fill,
     flip,
     make_spec,
@@ -23,6 +25,7 @@ from cache_shared import (
 )
 
 import featx.cache.exchange.merge as merge_module
+import featx.cache.maintenance.reachability as reachability
 from featx.cache import BadImage, FeatureStore
 from featx.cache.errors import CacheFormatError, FeaturesNotFoundError
 from featx.cache.exchange.merge import merge
@@ -193,7 +196,7 @@ def test_rm_deletes_what_no_other_source_uses(store: FeatureStore) -> None:
     name = next(s.name for s in store.list_features() if s.name.startswith("photos"))
     found = find_removal(store, name)
     assert len(found.shards) == 2
-    assert found.n_shared == len(shards_in(store.root)) - 2
+    assert len(found.shared) == len(shards_in(store.root)) - 2
     removed = remove(store, name)
     assert removed.n_bytes == found.n_bytes > 0
     assert shared.exists()
@@ -337,3 +340,62 @@ def test_killed_between_new_and_old_shards_no_row_is_lost(
     compact(store)
     assert (np.asarray(store.open_features().X) == expected).all()
     assert len(store.open_set(make_spec())) == 12
+
+
+def test_rm_trims_shards_that_other_sources_use(store: FeatureStore) -> None:
+    fill(store, "others", names=range(16, 30))
+    compact(store)
+    X = store.open_features("others").X
+    remove(store, "photos")
+    assert len(store.open_set(make_spec())) == 14
+    assert (np.asarray(X) == rows_of(range(16, 30))).all(), "an open reader keeps its rows"
+    assert verify(store).findings == []
+
+
+def write_sweep(store: FeatureStore, features: str) -> Path:
+    path = store.layout.sweeps(features) / "ridge-0123.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}", encoding="utf-8")
+    return path
+
+
+def test_sweeps_are_verified_and_go_with_their_features(store: FeatureStore) -> None:
+    fill(store, "others", names=range(5))
+    names = {s.record.manifest: s.name for s in store.list_features()}
+    swept = {source: write_sweep(store, name) for source, name in names.items()}
+    gone = write_sweep(store, "gone@0123456789ab")
+    assert verify(store).findings == []
+    foreign = gone.with_name("notes.txt")
+    foreign.write_text("mine", encoding="utf-8")
+    (swept["others"].parent / "broken.json").write_text("{", encoding="utf-8")
+    assert {f.path.name: f.kind for f in verify(store).findings} == {
+        "notes.txt": "foreign",
+        "broken.json": "damaged",
+    }
+    assert collect_garbage(store).sweeps == [gone.parent]
+    assert not gone.exists()
+    assert foreign.exists(), "not ours"
+    assert swept["photos"].exists()
+    remove(store, "photos")
+    assert not swept["photos"].parent.exists()
+    assert swept["others"].exists()
+
+
+def test_gc_spares_rows_that_are_named_while_it_looks(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run names rows after gc has decided to delete them, and counts on them."""
+    store.write_manifest(manifest_of("photos", range(10)))
+    real = reachability.naming_paused
+    with store.begin_run("extract", "others", "/o", [make_spec()]) as run:
+
+        def late(folder: Path) -> Any:
+            monkeypatch.setattr(reachability, "naming_paused", real)
+            run.count_on(digests_of([12, 18]))
+            return real(folder)
+
+        monkeypatch.setattr(reachability, "naming_paused", late)
+        collect_garbage(store)
+        index = store.open_set(make_spec()).index
+        assert (index.find(digests_of([*range(10), 12, 18])) >= 0).all()
+        assert len(index) == 12
