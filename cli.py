@@ -65,9 +65,9 @@ def root(context: typer.Context) -> None:
     context.default_map = default_map(context.command)
 
 
-app.command(rich_help_panel=FEATURES)(extract.extract)
+app.command(cls=RegistryHelp, rich_help_panel=FEATURES)(extract.extract)
 app.command(rich_help_panel=FEATURES)(listing.backbones)
-app.command(rich_help_panel=FEATURES)(doctor.doctor)
+app.command(cls=RegistryHelp, rich_help_panel=FEATURES)(doctor.doctor)
 app.command(rich_help_panel=FEATURES)(listing.sample)
 app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)

@@ -45,9 +45,11 @@ def _lists() -> dict[str, str]:
     from ..classifiers.models.export import FORMATS as GRAPH_FORMATS
     from ..classifiers.scoring.formats import BY_ENDING, FORMATS
     from ..classifiers.selection.metrics import METRICS
+    from ..extractor.engines import ENGINE_NAMES
 
     return {
         "endings": _joined(list(BY_ENDING)),
+        "engines": _joined(list(ENGINE_NAMES)),
         "formats": _joined(list(FORMATS)),
         "graph_formats": _joined(list(GRAPH_FORMATS)),
         "heads": _joined(list(HEADS)),

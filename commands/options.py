@@ -25,9 +25,7 @@ MaxBadOption = Annotated[
     str | None,
     typer.Option("--max-bad", help="Exit with 3 if more images fail: a count, or a share as 1%."),
 ]
-EngineOption = Annotated[
-    str, typer.Option("--engine", help="auto, keras or openvino; auto takes the fastest.")
-]
+EngineOption = Annotated[str, typer.Option("--engine", help="{engines}; auto takes the fastest.")]
 PrecisionOption = Annotated[
     str,
     typer.Option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from ..cache import FeatureBatch, FeatureStore
 from ..cache.errors import SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
-from .engines import choose_engine, run_rows
+from .engines import Engine, choose_engine, run_rows
 from .engines.batch_size import images_per_second
-from .engines.choose import idle_gpu
 from .engines.model_folder import model_folder
 from .engines.precision import resolve_precision
+from .engines.registry import ENGINES
 from .hardware import Hardware, this_machine
 from .pipeline.rates import StageRates
 from .pipeline.sample_images import spread_indices
@@ -77,7 +76,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         The network cannot be built.
     """
     machine = this_machine()
-    choice = choose_engine(options.engine, machine)
+    record, why = choose_engine(options.engine, machine)
     scan = scan_source(source)
     (plan,) = resolve_precision([plan], scan, store, options, Silence().say)
     with FeatureStream(scan, [plan], None, options) as stream:
@@ -99,20 +98,20 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         n_workers=options.n_workers,
         n_cores=machine.n_cores,
     )
-    warning = idle_gpu(engine.name, machine)
-    is_converted = engine.name.startswith("openvino")
+    slower = stage.slow_fallback
+    is_converted = ENGINES[engine.kind].converts
     return Diagnosis(
         hardware=machine,
         engine=engine.name,
-        engine_why=choice.why,
+        engine_why=why if engine.kind == record.name else slower,
         precision=engine.precision,
         precision_why=plan.notes[0]["precision"].partition(": ")[2],
         batch_size=stage.batch_size,
         model_folder=str(model_folder(plan.network).path) if is_converted else "",
         n_images=len(images),
         rates=rates,
-        bottleneck=rates.sentence(_advice(engine.name, engine.precision)),
-        warnings=(warning,) if warning else (),
+        bottleneck=rates.sentence(_advice(engine)),
+        warnings=(slower,) if slower else (),
     )
 
 
@@ -121,10 +120,11 @@ def _rate(n: int, seconds: float, options: RunOptions) -> float:
     return n * options.n_workers / max(seconds, 1e-9)
 
 
-def _advice(engine_name: str, precision: str) -> str:
-    if engine_name.startswith("keras") and " on " not in engine_name and find_spec("openvino"):
-        return "--engine openvino would help"
-    if precision == "float32":
+def _advice(engine: Engine) -> str:
+    fastest, _ = choose_engine()
+    if engine.kind != fastest.name and not engine.on_accelerator:
+        return f"--engine {fastest.name} would help"
+    if engine.precision == "float32":
         return "a smaller --size, a lighter --backbone or a GPU would help"
     return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..cache import POOLS, FeatureSpec
+from ..cache import POOLS, PRECISIONS, FeatureSpec
 from ..cache.errors import ConfigError
 from ..cache.suggest import did_you_mean
 from .backbones import (
@@ -19,7 +19,7 @@ from .backbones import (
     find_weights,
     recall_backbone,
 )
-from .engines import PRECISIONS, Engine, FeatureOutput, Network, build_engine
+from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
 from .engines.drift import Drift
 from .images.geometry import Geometry, canonical_colour
@@ -159,8 +159,8 @@ def make_plan(options: FeatureOptions) -> Plan:
     pool = options.pool or "avg"
     if pool not in POOLS:
         raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
-    if options.precision not in PRECISIONS:
-        close = did_you_mean(options.precision, PRECISIONS)
+    if options.precision not in (AUTO, *PRECISIONS):
+        close = did_you_mean(options.precision, (AUTO, *PRECISIONS))
         raise ConfigError(f"unknown precision {options.precision!r}. {close}")
     is_open = options.precision == AUTO
     weights = find_weights(record, options.weights, layer in record.top_layers)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..cache.errors import ConfigError, TooManyBadImagesError
-from ..cache.suggest import did_you_mean
-from .engines.choose import AUTO, ENGINES
+from .engines.choose import AUTO, check_engine_name
 from .engines.drift import MAX_DRIFT
 from .hardware import n_usable_cores
 
@@ -60,7 +59,7 @@ class RunOptions:
     batch_size : int
         Images the backbone sees at once; 0 stands for ``auto``: found by measuring.
     engine : str
-        ``auto``, ``keras`` or ``openvino``: what computes; it does not belong to the features.
+        ``auto`` or a name in the registry: what computes; it does not belong to the features.
     max_drift : float
         How far, as 1 - cosine, the median row of a fast precision may be from float32 when the
         precision is ``auto``; the worst row may be ten times as far, and never over 0.01.
@@ -85,10 +84,7 @@ class RunOptions:
             raise ConfigError(f"workers counts from 1 (0: one per core), got {self.workers}")
         if self.batch_size < 0:
             raise ConfigError(f"batch_size counts from 1 (0: auto), got {self.batch_size}")
-        if self.engine not in ENGINES:
-            raise ConfigError(
-                f"unknown engine {self.engine!r}. {did_you_mean(self.engine, ENGINES)}"
-            )
+        check_engine_name(self.engine)
         if not 0 <= self.max_drift <= MAX_DRIFT:
             raise ConfigError(
                 f"max_drift lies from 0 to {MAX_DRIFT} (the contract; it can only be set tighter), "

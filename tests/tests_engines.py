@@ -14,7 +14,8 @@ from featx.extractor.engines import FeatureOutput, Network
 class SumEngine:
     """Gives the sum of each image; runs out of memory above ``fits`` images."""
 
-    name = "fake"
+    name = kind = "fake"
+    on_accelerator = False
     precision = "float32"
 
     def __init__(self, batch_size, n_parallel=1, fits=10**9, error=MemoryError):

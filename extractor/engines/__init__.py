@@ -1,13 +1,12 @@
 """Engines: what runs a frozen backbone over uint8 pixels."""
 
-from .base import Engine, FeatureOutput, Network, is_out_of_memory, run_rows
-from .choose import ENGINES, PRECISIONS, EngineChoice, build_engine, choose_engine
+from .base import Engine, EngineRecord, FeatureOutput, Network, is_out_of_memory, run_rows
+from .choose import ENGINE_NAMES, build_engine, choose_engine
 
 __all__ = [
-    "ENGINES",
-    "PRECISIONS",
+    "ENGINE_NAMES",
     "Engine",
-    "EngineChoice",
+    "EngineRecord",
     "FeatureOutput",
     "Network",
     "build_engine",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones import BackboneRecord, Weights
+from ..hardware import Hardware
 
 MEMORY_WORDS = ("out of memory", "resource_exhausted", "resource exhausted", "bad_alloc", "oom")
 MEMORY_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
@@ -61,6 +63,9 @@ class Engine(Protocol):
     ----------
     name : str
         For people and records, as in ``keras/tensorflow``.
+    kind : str
+        Its name in the registry.
+    on_accelerator : bool
     precision : str
         Number format that it computes in.
     batch_size : int
@@ -70,6 +75,8 @@ class Engine(Protocol):
     """
 
     name: str
+    kind: str
+    on_accelerator: bool
     precision: str
     batch_size: int
     n_parallel: int
@@ -82,6 +89,57 @@ class Engine(Protocol):
         images : ndarray of uint8, shape (batch_size, height, width, 3)
         """
         ...
+
+
+class BatchSizes(NamedTuple):
+    """The batch size of short runs, and those that a long run measures."""
+
+    default: int
+    candidates: tuple[int, ...]
+
+
+CPU_BATCHES = BatchSizes(8, (8, 16, 32))
+GPU_BATCHES = BatchSizes(128, (32, 64, 128, 256))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRecord:
+    """What featx knows of one kind of engine before it loads any.
+
+    Attributes
+    ----------
+    name : str
+    requirement : str
+        The module that must be installed, which ``pip install`` knows by the same name.
+    why : str
+        Why it is chosen where nobody asked for it, in one clause.
+    build : callable
+        Builds the engine of a network for a precision and a batch size.
+    runs_on : callable
+        Tells whether it is worth running on a machine.
+    precisions : callable
+        Returns the number formats that it computes in on a machine.
+    fast_precisions : callable
+        Returns those that are faster than float32 there, fastest first.
+    batch_sizes : callable
+        Returns the batch sizes for a machine.
+    accelerators : callable or None
+        Loads the engine's library and returns the accelerators that it can use; None where it only
+        uses processors.
+    converts : bool
+        Whether it keeps a converted network on this machine.
+    """
+
+    name: str
+    requirement: str
+    why: str
+    build: Callable[[Network, str, int], Engine]
+    runs_on: Callable[[Hardware], bool]
+    precisions: Callable[[Hardware], tuple[str, ...]]
+    fast_precisions: Callable[[Hardware], tuple[str, ...]]
+    batch_sizes: Callable[[Hardware], BatchSizes]
+    accelerators: Callable[[], list[str]] | None = None
+    converts: bool = False
 
 
 def run_rows(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:

@@ -10,11 +10,10 @@ import numpy as np
 from ..hardware import this_machine
 from ..plan import Plan
 from . import Engine, choose_engine, is_out_of_memory
+from .base import CPU_BATCHES
 from .model_folder import model_folder
 
-ON_CPU = (8, 16, 32)
-ON_GPU = (32, 64, 128, 256)
-DEFAULT_ON_CPU, DEFAULT_ON_GPU = 8, 128
+DEFAULT_ON_CPU = CPU_BATCHES.default
 WORTH_MEASURING = 4000
 """Images below which the measurement would cost more than it gains."""
 
@@ -33,18 +32,18 @@ def choose_batch_size(plan: Plan, engine: str, n_images: int) -> int:
     memory; small runs take a default.
     """
     machine = this_machine()
-    choice = choose_engine(engine, machine)
-    on_gpu = choice.engine == "keras" and bool(machine.gpus)
+    record, _ = choose_engine(engine, machine)
+    sizes = record.batch_sizes(machine)
     fitting = max(1, machine.memory_bytes // 8 // (plan.network.image_bytes * COPIES))
-    default = min(DEFAULT_ON_GPU if on_gpu else DEFAULT_ON_CPU, _power_below(fitting))
+    default = min(sizes.default, _power_below(fitting))
     folder = model_folder(plan.network)
-    note = f"batch-{choice.engine}-{plan.spec.precision}-{machine.n_cores}"
-    known = (folder.read_note(note) or {}).get("batch_size")
-    if isinstance(known, int) and 1 <= known <= fitting:
-        return known
+    note = f"batch-{record.name}-{plan.spec.precision}-{machine.n_cores}"
+    noted = (folder.read_note(note) or {}).get("batch_size")
+    if isinstance(noted, int) and 1 <= noted <= fitting:
+        return noted
     if n_images < WORTH_MEASURING:
         return default
-    rates = _measure(plan, engine, [n for n in (ON_GPU if on_gpu else ON_CPU) if n <= fitting])
+    rates = _measure(plan, engine, [n for n in sizes.candidates if n <= fitting])
     best = best_batch(rates) or default
     folder.write_note(note, {"batch_size": best, "images_per_second": rates})
     return best

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 from ...cache.errors import ConfigError, ConversionError
 from ...cache.suggest import did_you_mean
 from ..hardware import Hardware, this_machine
-from .base import Engine, Network
+from .base import Engine, EngineRecord, Network
+from .registry import ENGINES
 
 AUTO = "auto"
-ENGINES = (AUTO, "keras", "openvino")
-PRECISIONS = (AUTO, "float32", "bfloat16", "float16")
-NEEDS = {"float32": "", "bfloat16": "avx512bw", "float16": "avx512_fp16"}
-"""What OpenVINO needs of the CPU for a number format."""
+ENGINE_NAMES = (AUTO, *ENGINES)
 
 
-@dataclass(frozen=True)
-class EngineChoice:
-    """An engine, the fast number formats that are worth a try on it, and the reason.
-
-    Attributes
-    ----------
-    engine : str
-        ``keras`` or ``openvino``.
-    fast_formats : tuple of str
-        Fastest first; empty where float32 is the fastest.
-    why : str
-        One clause for people.
-    """
-
-    engine: str
-    fast_formats: tuple[str, ...]
-    why: str
-
-
-def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> EngineChoice:
-    """Choose the engine for this machine; loads none.
+def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> tuple[EngineRecord, str]:
+    """Return the engine for this machine, and why it is that one, in one clause; loads none.
 
     Parameters
     ----------
     wanted : str
-        One of ``ENGINES``.
+        One of ``ENGINE_NAMES``.
     hardware : Hardware, optional
         By default this machine.
 
@@ -51,65 +29,71 @@ def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> Engin
     ConfigError
         There is no such engine, or it is not installed.
     """
-    if wanted not in ENGINES:
-        raise ConfigError(f"unknown engine {wanted!r}. {did_you_mean(wanted, ENGINES)}")
+    check_engine_name(wanted)
     machine = hardware or this_machine()
-    if wanted == "openvino" and not find_spec("openvino"):
-        raise ConfigError("--engine openvino: OpenVINO is not installed (pip install openvino)")
-    if wanted == AUTO and machine.gpus:
-        return EngineChoice("keras", ("bfloat16",), f"{len(machine.gpus)} GPU(s) are here")
-    if wanted == "openvino" or (wanted == AUTO and machine.is_x86 and find_spec("openvino")):
-        why = "asked for" if wanted != AUTO else "the fastest on x86 processors"
-        return EngineChoice("openvino", machine.fast_formats, why)
-    why = "asked for" if wanted != AUTO else "OpenVINO is not installed or not for this processor"
-    return EngineChoice("keras", ("bfloat16",) if machine.gpus else (), why)
+    if wanted == AUTO:
+        record = _candidates(machine)[0]
+        accelerated = machine.gpus and record.accelerators
+        return record, f"{len(machine.gpus)} GPU(s) are here" if accelerated else record.why
+    record = ENGINES[wanted]
+    if not find_spec(record.requirement):
+        raise ConfigError(
+            f"--engine {wanted}: {record.requirement} is not installed "
+            f"(pip install {record.requirement})"
+        )
+    return record, "asked for"
+
+
+def check_engine_name(name: str) -> None:
+    """Raise ConfigError, with close matches, where there is no engine of that name."""
+    if name not in ENGINE_NAMES:
+        raise ConfigError(f"unknown engine {name!r}. {did_you_mean(name, ENGINE_NAMES)}")
 
 
 def build_engine(network: Network, precision: str, wanted: str, batch_size: int) -> Engine:
     """Build the engine that ``wanted`` means for exactly this precision.
 
-    Under ``auto``, a network that OpenVINO cannot convert runs in Keras.
+    Under ``auto``, a slower engine runs what the fastest one cannot (see ``slow_fallback``).
 
     Raises
     ------
     ConfigError, BackboneError
-        There is no such engine, or the network cannot be built.
+        There is no such engine, it cannot compute in that precision on this processor, or the
+        network cannot be built.
     """
-    from .keras import KerasEngine
-
-    if _prefers_openvino(precision, wanted):
-        from .openvino.engine import OpenVinoEngine
-
-        try:
-            return OpenVinoEngine(network, precision, batch_size)
-        except ConversionError:
-            if wanted != AUTO:
-                raise
-    return KerasEngine(network, precision, batch_size)
-
-
-def _prefers_openvino(precision: str, wanted: str) -> bool:
     machine = this_machine()
-    choice = choose_engine(wanted, machine)
-    need = NEEDS[precision]
-    able = not need or need in machine.flags or not machine.flags
-    if choice.engine == "openvino" and (able or wanted == "openvino"):
-        return True
-    if wanted != AUTO or not machine.is_x86 or not find_spec("openvino"):
-        return False
-    from .keras import accelerators
+    if wanted != AUTO:
+        record, _ = choose_engine(wanted, machine)
+        _check_precision(record, precision, machine)
+        return record.build(network, precision, batch_size)
+    able = _able(precision, machine)
+    if machine.gpus:  # which the library of an engine may not be able to use
+        able.sort(key=lambda record: bool(record.accelerators and not record.accelerators()))
+    *others, last = able
+    for record in others:
+        try:
+            return record.build(network, precision, batch_size)
+        except ConversionError:
+            continue
+    return last.build(network, precision, batch_size)
 
-    # A GPU that Keras cannot use: the processor with OpenVINO beats the processor with Keras.
-    return not accelerators()
+
+def _candidates(machine: Hardware) -> list[EngineRecord]:
+    """Return the installed engines for a machine, those that use its GPUs first."""
+    records = [r for r in ENGINES.values() if r.runs_on(machine) and find_spec(r.requirement)]
+    return sorted(records, key=lambda record: bool(machine.gpus and not record.accelerators))
 
 
-def idle_gpu(engine_name: str, hardware: Hardware | None = None) -> str:
-    """Return a loud sentence where a GPU is here and the engine does not use it; else nothing."""
-    machine = hardware or this_machine()
-    if not machine.gpus or " on gpu" in engine_name.lower():
-        return ""
-    return (
-        f"THE GPU IS IDLE: {', '.join(machine.gpus)} is here, but {engine_name} computes on the "
-        "CPU. Install what it needs: pip install 'featx[gpu]' (TensorFlow with CUDA), featx[jax] "
-        "or featx[torch] with KERAS_BACKEND set, and do not pass --engine openvino"
-    )
+def _able(precision: str, machine: Hardware) -> list[EngineRecord]:
+    return [r for r in _candidates(machine) if precision in r.precisions(machine)]
+
+
+def _check_precision(record: EngineRecord, precision: str, machine: Hardware) -> None:
+    able = record.precisions(machine)
+    if precision not in able:
+        others = [r.name for r in _able(precision, machine)]
+        raise ConfigError(
+            f"--engine {record.name} computes in {' or '.join(able)} on this processor, not in "
+            f"{precision}. Use --precision {able[0]}, or --engine {' or '.join(others)}, which is "
+            "slower"
+        )

@@ -5,35 +5,59 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ..hardware import Hardware, this_machine
-from .base import Network
-from .choose import AUTO, idle_gpu
+from .base import Engine, EngineRecord, Network
+from .choose import AUTO
 from .model_folder import model_folder
-
-SLOWER = "computes on the processor, several times slower than OpenVINO"
+from .registry import ENGINES
 
 
 def slow_fallback(
-    network: Network, engine_name: str, wanted: str, hardware: Hardware | None = None
+    network: Network, engine: Engine, wanted: str, hardware: Hardware | None = None
 ) -> str:
     """Return why a slow engine runs a network, and what to do; empty where none does.
 
     Parameters
     ----------
     network : Network
-    engine_name : str
-        Of the engine that was built.
+    engine : Engine
+        The one that was built.
     wanted : str
         As in ``RunOptions``: what a person asked for is not commented on.
     hardware : Hardware, optional
         By default this machine.
     """
     machine = hardware or this_machine()
-    idle = idle_gpu(engine_name, machine)
-    if idle or wanted != AUTO or not engine_name.startswith("keras") or " on " in engine_name:
+    idle = _idle_gpu(engine, machine)
+    if idle or wanted != AUTO or engine.on_accelerator:
         return idle
-    if not machine.is_x86:
+    fastest = next(record for record in ENGINES.values() if record.runs_on(machine))
+    if engine.kind == fastest.name:
         return ""
-    if not find_spec("openvino"):
-        return f"{engine_name} {SLOWER}, which is not installed: pip install openvino"
-    reason = model_folder(network).refusal()
-    return f"{engine_name} {SLOWER}, which cannot run this network. {reason}" if reason else ""
+    reason = _reason(fastest, network, engine.precision, machine)
+    if not reason:
+        return ""
+    return (
+        f"{engine.name} computes on the processor, several times slower than {fastest.name}, which "
+        f"{reason}"
+    )
+
+
+def _reason(record: EngineRecord, network: Network, precision: str, machine: Hardware) -> str:
+    """Return why an engine does not run a network, as far as it is known."""
+    if not find_spec(record.requirement):
+        return f"is not installed: pip install {record.requirement}"
+    if precision not in record.precisions(machine):
+        return f"cannot compute {precision} on this processor: --precision float32 is faster here"
+    refusal = model_folder(network).refusal() if record.converts else ""
+    return f"cannot run this network. {refusal}" if refusal else ""
+
+
+def _idle_gpu(engine: Engine, machine: Hardware) -> str:
+    """Return a loud sentence where a GPU is here and the engine does not use it; else nothing."""
+    if not machine.gpus or engine.on_accelerator:
+        return ""
+    return (
+        f"THE GPU IS IDLE: {', '.join(machine.gpus)} is here, but {engine.name} computes on the "
+        "CPU. Install what it needs: pip install 'featx[gpu]' (TensorFlow with CUDA), featx[jax] "
+        "or featx[torch] with KERAS_BACKEND set, and do not pass --engine openvino"
+    )

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache import PRECISIONS
 from ...cache.errors import UnknownBackboneError
 from ..backbones import PREPROCESS, build_backbone, find_layer
-from .base import FeatureOutput, Network
+from ..hardware import Hardware
+from .base import (
+    CPU_BATCHES,
+    GPU_BATCHES,
+    BatchSizes,
+    EngineRecord,
+    FeatureOutput,
+    Network,
+)
 from .keras_import import import_keras
 
 IN_FLIGHT = 2
@@ -40,6 +49,8 @@ class KerasEngine:
         self.name = f"keras/{keras.backend.backend()}"
         if devices:
             self.name += f" on {devices[0]}"
+        self.kind = KERAS.name
+        self.on_accelerator = bool(devices)
         self.precision = precision
         self.batch_size = batch_size
         self.n_parallel = IN_FLIGHT if devices else 1
@@ -144,3 +155,24 @@ def _quarters(output: Any) -> Any:
     columns = (slice(0, -(-width // 2)), slice(width // 2, width))
     quarters = [ops.mean(output[:, r, c, :], axis=(1, 2)) for r in rows for c in columns]
     return ops.concatenate(quarters, axis=-1)
+
+
+def _fast_precisions(machine: Hardware) -> tuple[str, ...]:
+    return ("bfloat16",) if machine.gpus else ()
+
+
+def _batch_sizes(machine: Hardware) -> BatchSizes:
+    return GPU_BATCHES if machine.gpus else CPU_BATCHES
+
+
+KERAS = EngineRecord(
+    name="keras",
+    requirement="keras",
+    why="the engine for accelerators, and for processors without a faster one",
+    build=KerasEngine,
+    runs_on=lambda machine: True,
+    precisions=lambda machine: PRECISIONS,
+    fast_precisions=_fast_precisions,
+    batch_sizes=_batch_sizes,
+    accelerators=accelerators,
+)

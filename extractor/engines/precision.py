@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ...cache import FeatureSpec, FeatureStore, RunRecord
+from ...cache import PRECISIONS, FeatureSpec, FeatureStore, RunRecord
 from ...cache.errors import CacheFormatError
 from ...cache.records.run_record import read_run
+from ..hardware import this_machine
 from ..pipeline.sample_images import sample_images
 from ..pipeline.scan import Scan
 from ..plan import Plan, merge_plans
@@ -26,7 +27,6 @@ from .drift import Drift, measure
 from .model_folder import model_folder
 
 N_IMAGES = 16
-FORMATS = ("float32", "bfloat16", "float16")
 Decision = tuple[str, str, Drift | None]
 """A precision, the reason, and what was measured of it."""
 
@@ -51,7 +51,7 @@ def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: fl
     if not plan.is_open:
         return plan
     found: list[tuple[RunRecord, str]] = []
-    for precision in FORMATS:
+    for precision in PRECISIONS:
         spec = replace(plan.spec, precision=precision)
         path = store.root / "sets" / spec.fingerprint / "runs" / f"{source_name}.json"
         try:
@@ -69,15 +69,16 @@ def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: fl
 
 
 def _decide(plan: Plan, scan: Scan, options: RunOptions, say: Callable[[str], None]) -> Decision:
-    choice = choose_engine(options.engine)
-    if not choice.fast_formats:
-        return "float32", f"{choice.engine} computes no format faster here", None
+    record, _ = choose_engine(options.engine)
+    fast_precisions = record.fast_precisions(this_machine())
+    if not fast_precisions:
+        return "float32", f"{record.name} computes no format faster here", None
     folder = model_folder(plan.network)
-    note = f"drift-{choice.engine}-{scan.source.name}"
+    note = f"drift-{record.name}-{scan.source.name}"
     noted = (folder.read_note(note) or {}).get("drifts")
     drifts = [d for d in map(Drift.from_dict, noted) if d] if isinstance(noted, list) else []
     if not any(drift.within(options.max_drift) for drift in drifts):
-        drifts = _measure_all(plan, scan, options, choice.fast_formats)
+        drifts = _measure_all(plan, scan, options, fast_precisions)
         folder.write_note(note, {"drifts": [drift.to_dict() for drift in drifts]})
     return _verdict(plan, drifts, options.max_drift, say)
 

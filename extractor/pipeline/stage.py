@@ -95,7 +95,7 @@ class Stage:
             except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
                 self._halve(error)
                 continue
-            self._announce(self.engine.name)
+            self._announce(self.engine)
         return self.engine
 
     def submit(self, images: NDArray[np.uint8]) -> Job:
@@ -126,8 +126,8 @@ class Stage:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
 
-    def _announce(self, engine_name: str) -> None:
-        reason = slow_fallback(self.plan.network, engine_name, self._options.engine)
+    def _announce(self, engine: Engine) -> None:
+        reason = slow_fallback(self.plan.network, engine, self._options.engine)
         if reason and reason != self.slow_fallback:
             self.slow_fallback = reason
             self._say(reason)

@@ -11,8 +11,9 @@ from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.cache import RunRecord
 from featx.cache.errors import ConfigError
 from featx.extractor import extract_features, open_source
-from featx.extractor.engines import EngineChoice, precision
+from featx.extractor.engines import precision
 from featx.extractor.engines.drift import Drift
+from featx.extractor.engines.openvino.engine import OPENVINO
 from featx.extractor.engines.precision import resolve_precision
 from featx.extractor.pipeline import rates
 from featx.extractor.pipeline.scan import scan_source
@@ -45,9 +46,9 @@ def asked(tmp_path, monkeypatch):
         built.append(name)
         return Shifted({"float32": 0.0, "bfloat16": 0.1, "float16": 0.001}[name])
 
-    choice = EngineChoice("openvino", ("bfloat16", "float16"), "a test")
+    record = replace(OPENVINO, fast_precisions=lambda machine: ("bfloat16", "float16"))
     monkeypatch.setattr(precision, "_engine", engine)
-    monkeypatch.setattr(precision, "choose_engine", lambda wanted: choice)
+    monkeypatch.setattr(precision, "choose_engine", lambda wanted: (record, "a test"))
     monkeypatch.setenv("FEATX_HOME", str(tmp_path / "home"))
     return built
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Network
+from ....cache import PRECISIONS
+from ....cache.errors import ConversionError
+from ...hardware import Hardware
+from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_front
 from .compiled import compiled_path, load_compiled, save_compiled
@@ -21,6 +24,9 @@ from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+NEEDED_FLAGS = {"bfloat16": "avx512bw", "float16": "avx512_fp16"}
+"""The instruction set without which OpenVINO computes in float32 whatever it is asked for."""
+
 FIRST_USE = threading.Lock()
 logger = logging.getLogger(__name__)
 
@@ -46,9 +52,12 @@ class OpenVinoEngine:
 
     def __init__(self, network: Network, precision: str, batch_size: int) -> None:
         self.name = f"openvino/{version('openvino')}"
+        self.kind = OPENVINO.name
+        self.on_accelerator = False
         self.precision = precision
         self.batch_size = batch_size
         compiled = _compile(network, precision, batch_size)
+        _check_precision(compiled, precision)
         self.n_parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._n_outputs = len(network.outputs)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -88,6 +97,16 @@ def _compile(network: Network, precision: str, batch_size: int) -> Any:
     return compiled
 
 
+def _check_precision(compiled: Any, precision: str) -> None:
+    """Refuse an engine that would compute in another format than it says."""
+    actual = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if actual != HINTS[precision]:
+        raise ConversionError(
+            f"OpenVINO computes in {actual} on this processor, not in {precision}: use --precision "
+            "float32, or --engine keras, which is slower"
+        )
+
+
 def _ensure_converted(network: Network, folder: ModelFolder) -> None:
     if folder.is_there and not folder.is_whole():
         logger.warning("the converted network in %s is damaged: it is converted again", folder.path)
@@ -124,3 +143,22 @@ def _round_depthwise(model: Any) -> None:
             rounded = diffuse_to_bfloat16(rows).reshape(kernels.shape)
             constant = opset13.constant(rounded, name=weights.get_friendly_name())
             node.input(1).replace_source_output(constant.output(0))
+
+
+def _precisions(machine: Hardware) -> tuple[str, ...]:
+    if not machine.flags:  # unknown: OpenVINO itself is asked once a network is compiled
+        return PRECISIONS
+    return tuple(p for p in PRECISIONS if NEEDED_FLAGS.get(p) in (None, *machine.flags))
+
+
+OPENVINO = EngineRecord(
+    name="openvino",
+    requirement="openvino",
+    why="the fastest on x86 processors",
+    build=OpenVinoEngine,
+    runs_on=lambda machine: machine.is_x86,
+    precisions=_precisions,
+    fast_precisions=lambda machine: machine.fast_formats,
+    batch_sizes=lambda machine: CPU_BATCHES,
+    converts=True,
+)

@@ -1,19 +1,29 @@
-"""Which engine is chosen on which machine."""
+"""Which engine is chosen on which machine, and in which precision."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from featx.cache.errors import ConfigError
-from featx.extractor.engines import choose_engine
-from featx.extractor.engines.choose import idle_gpu
+from featx.cache.errors import ConfigError, ConversionError
+from featx.extractor.engines import ENGINE_NAMES, build_engine, choose, choose_engine
+from featx.extractor.engines.registry import ENGINES
 from featx.extractor.hardware import Hardware, this_machine
+from tests_engines import SumEngine, network
 
 pytest.importorskip("openvino")
+
+AVX2 = {"avx2"}
+AVX512 = {"avx2", "avx512bw"}
+AMX = {*AVX512, "amx_bf16"}
 
 
 def machine(flags=(), gpus=(), is_x86=True):
     return Hardware("a processor", is_x86, 2, frozenset(flags), 1 << 30, gpus)
+
+
+GPU = machine(AMX, gpus=("/dev/nvidia0",))
 
 
 @pytest.mark.parametrize(
@@ -29,8 +39,8 @@ def machine(flags=(), gpus=(), is_x86=True):
     ],
 )
 def test_choose_engine(wanted, where, engine, formats):
-    choice = choose_engine(wanted, where)
-    assert (choice.engine, choice.fast_formats) == (engine, formats) and choice.why
+    record, why = choose_engine(wanted, where)
+    assert (record.name, record.fast_precisions(where)) == (engine, formats) and why
 
 
 def test_an_unknown_engine_lists_close_ones():
@@ -38,12 +48,77 @@ def test_an_unknown_engine_lists_close_ones():
         choose_engine("openvin", machine())
 
 
-def test_a_gpu_that_does_nothing_is_reported_loudly():
-    with_gpu = machine(gpus=("/dev/nvidia0",))
-    assert "THE GPU IS IDLE" in idle_gpu("keras/tensorflow", with_gpu)
-    assert "THE GPU IS IDLE" in idle_gpu("openvino/2026", with_gpu)
-    assert not idle_gpu("keras/jax on gpu:0", with_gpu)
-    assert not idle_gpu("openvino/2026", machine())
+@pytest.fixture
+def built(monkeypatch):
+    """Build engines that only have a name, on a machine that a test gives."""
+
+    def build_on(where, precision, wanted="auto", accelerators=(), fails=()):
+        monkeypatch.setattr(choose, "this_machine", lambda: where)
+        records = {
+            name: replace(
+                record,
+                build=lambda *_, name=name: _named(name, fails),
+                accelerators=record.accelerators and (lambda: list(accelerators)),
+            )
+            for name, record in ENGINES.items()
+        }
+        monkeypatch.setattr(choose, "ENGINES", records)
+        return build_engine(network(), precision, wanted, 8).kind
+
+    return build_on
+
+
+def _named(name, fails):
+    if name in fails:
+        raise ConversionError(f"{name} cannot")
+    engine = SumEngine(8)
+    engine.kind = name
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("where", "precision", "engine"),
+    [
+        (machine(AVX2), "float32", "openvino"),
+        (machine(AVX2), "bfloat16", "keras"),
+        (machine(AVX2), "float16", "keras"),
+        (machine(AVX512), "bfloat16", "openvino"),
+        (machine(AVX512), "float16", "keras"),
+        (machine({*AMX, "avx512_fp16"}), "float16", "openvino"),
+        (machine(is_x86=False), "bfloat16", "keras"),
+    ],
+)
+def test_a_precision_runs_where_the_processor_has_it(where, precision, engine, built):
+    assert built(where, precision) == engine
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_an_engine_that_was_asked_for_refuses_what_it_cannot_compute(precision, built):
+    with pytest.raises(ConfigError) as error:
+        built(machine(AVX2), precision, "openvino")
+    message = str(error.value)
+    assert f"computes in float32 on this processor, not in {precision}" in message
+    assert "--precision float32" in message and "--engine keras" in message
+    assert built(machine(AVX2), precision, "keras") == "keras"
+
+
+@pytest.mark.parametrize(
+    ("accelerators", "precision", "fails", "engine"),
+    [
+        (["gpu:0"], "bfloat16", (), "keras"),
+        ([], "bfloat16", (), "openvino"),
+        ([], "bfloat16", ("openvino",), "keras"),
+        ([], "float16", (), "keras"),
+    ],
+)
+def test_a_gpu_that_keras_cannot_use(accelerators, precision, fails, engine, built):
+    assert built(GPU, precision, accelerators=accelerators, fails=fails) == engine
+
+
+def test_the_help_lists_the_engines_of_the_registry(cli):
+    names = ", ".join(ENGINE_NAMES[:-1])
+    for command in ("extract", "doctor", "score"):
+        assert f"{names} or {ENGINE_NAMES[-1]}" in cli(command, "--help").stdout
 
 
 def test_this_machine_can_be_looked_at():

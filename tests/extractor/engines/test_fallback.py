@@ -12,12 +12,23 @@ from featx.extractor.engines import fallback
 from featx.extractor.engines.fallback import slow_fallback
 from featx.extractor.engines.model_folder import model_folder
 from featx.extractor.hardware import Hardware
-from tests_engines import network
+from tests_engines import SumEngine, network
 from tests_shared import CHEAP, Cli
 
 
 def machine(gpus: tuple[str, ...] = (), is_x86: bool = True) -> Hardware:
     return Hardware("a processor", is_x86, 2, frozenset(), 1 << 30, gpus)
+
+
+def engine(kind: str, on_accelerator: bool = False, precision: str = "float32") -> SumEngine:
+    made = SumEngine(8)
+    made.kind, made.name, made.on_accelerator, made.precision = (
+        kind,
+        f"{kind}/1.0",
+        on_accelerator,
+        precision,
+    )
+    return made
 
 
 @pytest.fixture
@@ -37,27 +48,35 @@ def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_library_is_named_with_its_command(
     home: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert slow_fallback(network(), "keras/tensorflow", "auto", machine()) == ""
+    assert slow_fallback(network(), engine("keras"), "auto", machine()) == ""
     without_openvino(monkeypatch)
-    said = slow_fallback(network(), "keras/tensorflow", "auto", machine())
+    said = slow_fallback(network(), engine("keras"), "auto", machine())
     assert "slower" in said and "pip install openvino" in said
-    for engine, wanted, where in (
-        ("keras/tensorflow", "keras", machine()),
-        ("keras/jax on gpu:0", "auto", machine(gpus=("/dev/nvidia0",))),
-        ("keras/tensorflow", "auto", machine(is_x86=False)),
-        ("openvino/2026.4", "auto", machine()),
+    for built, wanted, where in (
+        (engine("keras"), "keras", machine()),
+        (engine("keras", True), "auto", machine(gpus=("/dev/nvidia0",))),
+        (engine("keras"), "auto", machine(is_x86=False)),
+        (engine("openvino"), "auto", machine()),
     ):
-        assert slow_fallback(network(), engine, wanted, where) == ""
+        assert slow_fallback(network(), built, wanted, where) == ""
+
+
+def test_a_precision_that_the_processor_lacks_is_announced(home: None) -> None:
+    avx2 = Hardware("a processor", True, 2, frozenset({"avx2"}), 1 << 30, ())
+    said = slow_fallback(network(), engine("keras", precision="bfloat16"), "auto", avx2)
+    assert "openvino, which cannot compute bfloat16 on this processor" in said
+    assert "--precision float32" in said
+    assert slow_fallback(network(), engine("keras"), "auto", avx2) == ""
 
 
 def test_a_network_that_could_not_be_converted_is_announced_with_the_reason(home: None) -> None:
     model_folder(network()).write_refusal("OpenVINO cannot convert mobilenet (Bitcast)")
-    said = slow_fallback(network(), "keras/tensorflow", "auto", machine())
+    said = slow_fallback(network(), engine("keras"), "auto", machine())
     assert "slower" in said and "(Bitcast)" in said
 
 
 def test_an_idle_gpu_is_announced(home: None) -> None:
-    said = slow_fallback(network(), "openvino/2026.4", "auto", machine(gpus=("/dev/nvidia0",)))
+    said = slow_fallback(network(), engine("openvino"), "auto", machine(gpus=("/dev/nvidia0",)))
     assert "THE GPU IS IDLE" in said and "pip install" in said
 
 

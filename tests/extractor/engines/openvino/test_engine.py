@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featx.cache.errors import UnknownBackboneError, WeightsMismatchError
+from featx.cache import PRECISIONS
+from featx.cache.errors import ConversionError, UnknownBackboneError, WeightsMismatchError
 from featx.extractor.backbones.weights import EMBEDDED_FILE
 from featx.extractor.engines import FeatureOutput, Network
 from featx.extractor.engines.model_folder import ModelFolder, model_folder
+from featx.extractor.hardware import this_machine
 from tests_engines import network, pixels
 
 pytest.importorskip("openvino")
 
-from featx.extractor.engines.keras import KerasEngine
+from featx.extractor.engines.keras import KERAS, KerasEngine
 from featx.extractor.engines.openvino.compiled import COMPILED
-from featx.extractor.engines.openvino.engine import OpenVinoEngine
+from featx.extractor.engines.openvino.engine import OPENVINO, OpenVinoEngine
 
 STARTS = 8
 TAPS = (
@@ -44,19 +46,24 @@ def test_every_tap_equals_keras_in_float32(exact):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("record", [KERAS, OPENVINO], ids=lambda record: record.name)
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_fast_precisions_of_both_engines_stay_near_float32(exact, precision):
-    import platform
+def test_fast_precisions_of_both_engines_stay_near_float32(exact, precision, record):
+    if precision not in record.precisions(this_machine()):
+        pytest.skip(f"{record.name} does not compute {precision} on this processor")
+    engine = record.build(network(TAPS[0]), precision, 20)
+    assert engine.precision == precision
+    (ours,) = engine.run(pixels(20))
+    assert ours.dtype == np.float32
+    cosine = (ours * exact[0]).sum(1) / np.linalg.norm(ours, axis=1)
+    assert (cosine / np.linalg.norm(exact[0], axis=1)).min() > 0.99
 
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("OpenVINO computes these formats on x86")
-    for kind in (OpenVinoEngine, KerasEngine):
-        engine = kind(network(TAPS[0]), precision, 20)
-        assert engine.precision == precision
-        (ours,) = engine.run(pixels(20))
-        assert ours.dtype == np.float32
-        cosine = (ours * exact[0]).sum(1) / np.linalg.norm(ours, axis=1)
-        assert (cosine / np.linalg.norm(exact[0], axis=1)).min() > 0.99
+
+def test_an_engine_never_computes_in_another_precision_than_it_says():
+    missing = [p for p in PRECISIONS if p not in OPENVINO.precisions(this_machine())]
+    for precision in missing:
+        with pytest.raises(ConversionError, match=f"not in {precision}"):
+            OpenVinoEngine(network(TAPS[0]), precision, 20)
 
 
 def test_bfloat16_rows_do_not_hang_on_their_neighbours():
