@@ -8,7 +8,7 @@ import pytest
 from featx.extractor.engines import is_out_of_memory, run_rows
 from featx.extractor.pipeline.stage import Stage
 from featx.extractor.run_options import RunOptions
-from tests_engines import SumEngine, pixels
+from tests_engines import SumEngine, network, pixels
 
 
 class ResourceExhaustedError(Exception):
@@ -19,7 +19,7 @@ class FakePlan:
     """A plan whose engines a function builds."""
 
     def __init__(self, build):
-        self.build = build
+        self.build, self.network = build, network()
 
     def build_engine(self, batch_size, engine):
         return self.build(batch_size)
