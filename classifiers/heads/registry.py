@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import ModelFileError, UnknownHeadError
 from ...cache.suggest import did_you_mean
+from ...extractor.compiled import CompiledPart
 
 if TYPE_CHECKING:
     from .base import Head
@@ -46,6 +47,8 @@ class HeadRecord:
         It trains without holding all features in memory.
     revision : int
         Counts up when the same parameters give another result: sweeps measure anew.
+    compiled : CompiledPart, optional
+        C code that it trains with.
     """
 
     name: str
@@ -57,6 +60,7 @@ class HeadRecord:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     trains_from_disk: bool = False
     revision: int = 1
+    compiled: CompiledPart | None = None
 
     def load_class(self) -> type[Head]:
         """Import the estimator's class."""
@@ -78,11 +82,8 @@ class HeadRecord:
         """Return every parameter with its default."""
         from inspect import signature
 
-        own = {
-            name: parameter.default
-            for name, parameter in signature(self.load_class()).parameters.items()
-        }
-        return {**own, **self.defaults}
+        parameters = signature(self.load_class()).parameters
+        return {**{name: p.default for name, p in parameters.items()}, **self.defaults}
 
 
 def _load(target: str) -> Any:
@@ -112,6 +113,11 @@ RECORDS = (
     HeadRecord(
         name="svm",
         target=".svm.rbf_svm:RBFSVMHead",
+        compiled=CompiledPart(
+            name="smo",
+            module="featx.classifiers.heads.svm._smo",
+            slower="libsvm trains the head svm, which takes about five times as long",
+        ),
         description="SVM with an RBF kernel",
         graph="..models.export.kernel_graph:kernel_svm",
         cost=80,
@@ -155,6 +161,11 @@ RECORDS = (
     HeadRecord(
         name="dense",
         target=".dense.dense_head:DenseHead",
+        compiled=CompiledPart(
+            name="dense",
+            module="featx.classifiers.heads.dense._dense",
+            slower="Keras trains the head dense, which takes several times as long",
+        ),
         description="a small network: softmax, dropout or mlp",
         graph="..models.export.head_graph:network",
         cost=70,
@@ -164,6 +175,11 @@ RECORDS = (
     ),
 )
 HEADS: Mapping[str, HeadRecord] = MappingProxyType({record.name: record for record in RECORDS})
+
+
+def compiled_parts() -> tuple[CompiledPart, ...]:
+    """Return the C code that heads train with."""
+    return tuple(record.compiled for record in RECORDS if record.compiled)
 
 
 def find_head(name: str) -> HeadRecord:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSet, Scores
 from ...extractor.run_options import Observer, Silence
-from ..heads.registry import make_head
+from ..heads.registry import compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from .memory import training_rows
@@ -193,6 +193,7 @@ def origin(command: str, features: str) -> dict[str, Any]:
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
         "versions": dict(_versions()),
+        "compiled": {part.name: part.is_in_use for part in compiled_parts()},
     }
 
 

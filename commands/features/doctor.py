@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from .extract import choose_source
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...extractor.compiled import CompiledPart
     from ...extractor.doctor import Diagnosis
 
 SHOWN_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
@@ -58,7 +60,9 @@ def doctor(
     Example: featx doctor photos/ --backbone resnet50
     """
     from ...cache import FeatureStore
+    from ...classifiers.heads.registry import compiled_parts
     from ...extractor import FeatureOptions, open_source
+    from ...extractor.compiled import RESIZE
     from ...extractor.doctor import examine
     from ...extractor.plan import make_plan
 
@@ -68,16 +72,18 @@ def doctor(
         backbone=backbone, weights=weights, image_size=size, precision=precision
     )
     found = examine(opened, make_plan(options), FeatureStore(cache), run)
-    answer(as_json, _data(found), lambda console: _draw(console, found))
+    parts = (RESIZE, *compiled_parts())
+    answer(as_json, _data(found, parts), lambda console: _draw(console, found, parts))
 
 
-def _data(found: Diagnosis) -> dict[str, Any]:
+def _data(found: Diagnosis, parts: Sequence[CompiledPart]) -> dict[str, Any]:
     data = asdict(found)
     data["hardware"]["flags"] = sorted(found.hardware.flags)
+    data["compiled"] = [{**asdict(part), "is_in_use": part.is_in_use} for part in parts]
     return data
 
 
-def _draw(console: Console, found: Diagnosis) -> None:
+def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> None:
     machine = found.hardware
     flags = " ".join(flag for flag in SHOWN_FLAGS if flag in machine.flags)
     console.print(
@@ -90,6 +96,13 @@ def _draw(console: Console, found: Diagnosis) -> None:
     console.print(f"batch size  {found.batch_size}")
     if found.model_folder:
         console.print(f"model       {found.model_folder}")
+    in_use = [part.name for part in parts if part.is_in_use]
+    console.print(f"compiled    {', '.join(in_use) or 'nothing'} in use")
+    for part in parts:
+        if not part.is_in_use:
+            console.print(f"            {part.name} is missing: {part.slower}")
+    if len(in_use) < len(parts):
+        console.print("            install a C compiler, then install featx again")
     rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
     draw_table(console, ("stage", "images/s alone"), rows)
     for warning in found.warnings:

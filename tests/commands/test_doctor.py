@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,20 @@ def test_doctor_answers_in_json(cli: Cli, photos: Path) -> None:
     data = json.loads(result.stdout)
     assert data["engine"].startswith("keras/") and data["precision"] == "float32"
     assert data["rates"]["decode"] > 0 and data["n_images"] == 24
+
+
+def test_doctor_names_each_compiled_part_and_what_is_slower_without_it(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = "featx.classifiers.heads.svm._smo"
+    monkeypatch.setitem(sys.modules, part, None)
+    result = cli("doctor", photos, *CHEAP, "--engine", "keras")
+    assert "resize" in result.stdout and "dense in use" in result.stdout
+    assert "smo is missing: libsvm trains the head svm" in result.stdout
+    assert "C compiler" in result.stdout
+    data = json.loads(cli("doctor", photos, *CHEAP, "--engine", "keras", "--json").stdout)
+    in_use = {entry["name"]: entry["is_in_use"] for entry in data["compiled"]}
+    assert in_use == {"resize": True, "smo": False, "dense": True}
 
 
 def test_several_backbones_and_layers_on_the_command_line(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....extractor.bfloat16 import to_bfloat16
 from ..row_blocks import Floats, row_slices
 from .threads import Spares
 
@@ -63,7 +64,7 @@ class Bf16Product:
             width = 3 * right.shape[1]
             parts = np.empty((len(right), width), np.float32)
             high, high_again, low = np.split(parts, 3, axis=1)
-            high_again[:] = nearest_bfloat16(right, high)
+            high_again[:] = to_bfloat16(right, high)
             np.subtract(right, high, out=low)
             right = parts
         infer = compile_product(np.ascontiguousarray(right), is_transposed=True)
@@ -87,7 +88,7 @@ class Bf16Product:
             return np.ascontiguousarray(rows)
         parts = space[: len(rows)]
         high, low, high_again = np.split(parts, 3, axis=1)
-        high_again[:] = nearest_bfloat16(rows, high)
+        high_again[:] = to_bfloat16(rows, high)
         np.subtract(rows, high, out=low)
         return parts
 
@@ -117,15 +118,3 @@ def compile_product(right: F32, is_transposed: bool) -> Callable[[], Any]:
     compiled = _core().compile_model(model, "CPU", hints)
     make_request: Callable[[], Any] = compiled.create_infer_request
     return make_request
-
-
-def nearest_bfloat16(X: F32, out: F32 | None = None) -> F32:
-    """Return the nearest numbers that bfloat16 can hold; ties go to the even one."""
-    result = np.empty(X.shape, np.float32) if out is None else out
-    bits, rounded = np.ascontiguousarray(X).view(np.uint32), result.view(np.uint32)
-    np.right_shift(bits, 16, out=rounded)
-    rounded &= 1
-    rounded += bits
-    rounded += 0x7FFF
-    rounded &= 0xFFFF0000
-    return result

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling, nearest_bfloat16
+from ....extractor.bfloat16 import to_bfloat16
+from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
 from ..row_blocks import Floats, block_rows, row_slices
 
@@ -113,7 +114,7 @@ def _parts(X: Floats) -> list[slice]:
 
 def _lost(X: Floats) -> Floats:
     """Return the length of what bfloat16 takes off each row, ``(n,)``."""
-    length: Floats = np.sqrt(squared_norms(X - nearest_bfloat16(X)))
+    length: Floats = np.sqrt(squared_norms(X - to_bfloat16(X)))
     return length
 
 

@@ -12,14 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-
-def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the nearest bfloat16 of finite ``values``, ties to even, as float32."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    odd = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded = (bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)
-    result: NDArray[np.float32] = rounded.view(np.float32)
-    return result
+from ...bfloat16 import to_bfloat16
 
 
 def diffuse_to_bfloat16(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
