@@ -13,6 +13,7 @@ import featx
 from export_shared import SPEC, needs
 from featx.classifiers.heads.registry import HEADS, make_head
 from featx.classifiers.models.export import FORMATS
+from featx.classifiers.models.export.agreement import TOLERANCE
 from featx.classifiers.models.export.head_graph import probabilities_of
 from featx.extractor.engines.keras_import import import_keras, silenced
 
@@ -48,7 +49,7 @@ def check(name: str, to: str, n_classes: int, n_samples: int, path: Path) -> Non
         warnings.simplefilter("ignore")  # TensorFlow announces where its Lite interpreter moves to
         FORMATS[to].write(graph, path, METADATA)
         result = FORMATS[to].run(path, queries.reshape(-1, HEIGHT, WIDTH, 3))
-    np.testing.assert_allclose(result, expected, atol=2e-5)
+    np.testing.assert_allclose(result, expected, atol=TOLERANCE)
     assert FORMATS[to].is_own(path)
 
 
