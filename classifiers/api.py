@@ -219,6 +219,8 @@ def export_model(
     out: str | Path | None = None,
     *,
     weights: str = IMAGENET,
+    refit: str | Path | None = None,
+    cache: str | Path = DEFAULT_ROOT,
     overwrite: bool = False,
 ) -> GraphReport:
     """Write a model as one graph from uint8 RGB images to class probabilities, for use elsewhere.
@@ -232,8 +234,12 @@ def export_model(
         Default: ``model`` with the format's ending.
     weights : str
         Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
+    refit : path, optional
+        First fit the head again on float32 features of the same images, which ``cache`` holds, and
+        write that model here: the graph computes in float32.
+    cache : path
     overwrite : bool
-        Replace any file at ``out``; otherwise only an export of featx.
+        Replace any file at ``out`` and ``refit``; otherwise only what featx wrote.
 
     Raises
     ------
@@ -241,6 +247,12 @@ def export_model(
         See ``export``; nothing is written.
     """
     from .models.export import export
+    from .models.export.refit import refit as refit_model
 
     loaded = model if isinstance(model, Model) else load_model(model)
+    if refit is not None:
+        model_output(Path(refit), loaded.class_names, overwrite=overwrite)
+        store = FeatureStore(cache)
+        loaded = _with_engine(refit_model(loaded, store), store)
+        save_model(loaded, Path(refit), overwrite=overwrite)
     return export(loaded, to, Path(out) if out else None, weights, overwrite=overwrite)

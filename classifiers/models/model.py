@@ -31,7 +31,7 @@ class Model:
     data_digest : str
         Of the manifest that it learned from.
     split : mapping
-        Rows of train, val and test, and a digest of which they are.
+        Rows of train, val and test, a digest of which they are, and the seed that drew them.
     origin : mapping
         Command, time and library versions.
     """

@@ -121,7 +121,7 @@ def fit(
         head_name=options.name,
         head=head,
         data_digest=features.manifest.data_digest,
-        split=split.to_dict(),
+        split={**split.to_dict(), "seed": options.random_state},
         origin=origin(command, features.name),
     )
     parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]

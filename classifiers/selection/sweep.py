@@ -363,7 +363,8 @@ class _Part:
             test = score_split(model, features, split.test, "test", scores.fit_seconds)
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         made = origin(command, features.name)
-        return replace(model, scores=kept, split=split.to_dict(), origin=made), test
+        drawn = {**split.to_dict(), "seed": self.options.random_state}
+        return replace(model, scores=kept, split=drawn, origin=made), test
 
     def baseline(self) -> Scores:
         """Measure always saying the most frequent class, on the rows that judge."""

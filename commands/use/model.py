@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..common import (
+    DEFAULT_CACHE,
     UNDEFINED,
+    CacheOption,
     JsonOption,
     OverwriteOption,
     answer,
@@ -63,8 +65,16 @@ def export(
             "--out", "-o", help="Default: `model` with the format's ending.", show_default=False
         ),
     ] = None,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Fit the head again on cached float32 features, and write that model here.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     weights: WeightsOption = "imagenet",
+    cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as one graph from uint8 RGB images to class probabilities.
@@ -76,7 +86,9 @@ def export(
     """
     from ...classifiers import export_model
 
-    report = export_model(model, to, out, weights=weights, overwrite=overwrite)
+    report = export_model(
+        model, to, out, weights=weights, refit=refit, cache=cache, overwrite=overwrite
+    )
 
     def draw(console: Console) -> None:
         console.print(
@@ -91,6 +103,12 @@ def export(
                 f"The graph computes in float32, featx score in {report.precision} as the model "
                 f"was trained: with that, the probabilities differ by up to {report.drift:.1e}"
             )
+            console.print(
+                "For a head trained on what the graph computes: featx extract SOURCE --precision "
+                "float32, then this command with --refit float32.featx"
+            )
+        if refit is not None:
+            console.print(f"Head fitted again on float32 features: {refit}")
 
     answer(as_json, asdict(report), draw)
 

@@ -16,7 +16,7 @@ from conftest import make_photos
 
 import featx
 from export_shared import needs
-from featx.cache.errors import ModelError
+from featx.cache.errors import ConfigError, ModelError
 from featx.classifiers.heads.registry import make_head
 from featx.classifiers.models.export import FORMATS, agreement
 from featx.extractor.plan import make_plan
@@ -56,7 +56,7 @@ def test_each_format_is_checked_and_its_example_runs(
     out = made / "out" / f"model{FORMATS[to].ending}"
     report = featx.export(made / "model.featx", to, out, weights="random:0")
     assert report.difference <= 1e-4 and report.n_bytes > 1e6
-    assert not list(out.parent.glob(".*"))
+    assert FORMATS[to].is_own(out) and not list(out.parent.glob(".*"))
     assert capfd.readouterr() == ("", "")
     photos = [str(made / "photos" / name) for name in ("blue/00.png", "red/01.jpg")]
     monkeypatch.setattr(sys, "argv", ["run", str(out), *photos])
@@ -100,6 +100,43 @@ def test_a_model_of_fast_features_says_how_far_its_graph_is(made: Path) -> None:
     report = featx.export(fast, "keras", made / "f.keras", weights="random:0")
     assert report.difference <= 1e-4 and report.precision == "bfloat16"
     assert report.drift is not None and report.drift >= 0
+
+
+def test_a_head_is_fitted_again_on_float32_features(made: Path, tmp_path: Path) -> None:
+    # The same images under a spec of another precision, as a processor with bfloat16 has them.
+    exact = featx.load_model(made / "model.featx")
+    fast = replace(exact, spec=replace(exact.spec, precision="bfloat16"))
+    new = tmp_path / "float32.featx"
+    words = {"weights": "random:0", "refit": new, "cache": made / "cache"}
+    report = featx.export(fast, "keras", tmp_path / "r.keras", **words)
+    assert report.difference <= 1e-4 and report.drift is None and report.precision == "float32"
+    refitted = featx.load_model(new)
+    assert refitted.spec == exact.spec and refitted.split == exact.split
+    assert refitted.head.get_json_params() == fast.head.get_json_params()
+    with pytest.raises(ConfigError, match="nothing to refit"):
+        featx.export(exact, "keras", tmp_path / "s.keras", **words)
+    with pytest.raises(ConfigError, match="--precision float32"):
+        featx.export(fast, "keras", tmp_path / "s.keras", **{**words, "cache": tmp_path})
+    with pytest.raises(ConfigError, match="rows that the model learned from"):
+        other = replace(fast, split={**fast.split, "digest": "0"})
+        featx.export(other, "keras", tmp_path / "s.keras", **words)
+
+
+def test_files_of_the_user_are_not_replaced(made: Path, tmp_path: Path) -> None:
+    model = featx.load_model(made / "model.featx")
+    for to, form in FORMATS.items():
+        out = tmp_path / f"m{form.ending}"
+        if form.ending:
+            out.write_bytes(b"mine")
+        else:
+            out.mkdir()
+            (out / "saved_model.pb").write_bytes(b"mine")
+        needs(to)
+        with pytest.raises(ConfigError, match=r"not replaced|does not replace"):
+            featx.export(model, to, out, weights="random:0")
+    (tmp_path / "w.bin").write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"w\.bin exists"):
+        featx.export(model, "openvino", tmp_path / "w.xml", weights="random:0")
 
 
 def test_wrong_requests_are_explained(cli: Cli, made: Path) -> None:

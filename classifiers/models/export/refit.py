@@ -1,0 +1,59 @@
+"""A head trained on what exported graphs compute: float32 features of the same images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ....cache import FeatureSet, FeatureStore
+from ....cache.errors import ConfigError
+from ...selection.fit import HeadOptions, fit
+from ..model import Model
+
+EXACT = "float32"
+
+
+def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
+    """Fit the head of ``model`` again, with its parameters and split, on float32 features.
+
+    Parameters
+    ----------
+    model : Model
+        Trained on features of another precision.
+    store : FeatureStore
+        Holds float32 features of the images that the model learned from.
+    command : str
+        Kept in the new model as its origin.
+
+    Raises
+    ------
+    ConfigError
+        The model has float32 features, the cache lacks them, or the split is another.
+    """
+    if model.spec.precision == EXACT:
+        raise ConfigError("the model was trained on float32 features: there is nothing to refit")
+    features = _find_features(model, store)
+    seed = int(model.split.get("seed", 0))
+    options = HeadOptions(model.head_name, model.head.get_json_params(), seed)
+    refitted = fit(features, options, command).model
+    if refitted.split["digest"] != model.split.get("digest", ""):
+        raise ConfigError(
+            "the rows that the model learned from are not known: fit a head on the float32 "
+            f"features with `featx fit {features.name}`, and export that"
+        )
+    return refitted
+
+
+def _find_features(model: Model, store: FeatureStore) -> FeatureSet:
+    """Return cached features that differ from those of ``model`` in their precision only."""
+    spec = replace(model.spec, precision=EXACT)
+    for stored in store.list_features():
+        if set(spec.difference(stored.spec)) <= {"storage"}:
+            features = store.open_features(stored.name)
+            if features.manifest.data_digest == model.data_digest:
+                return features
+    source = str(model.origin.get("features", "SOURCE")).partition("@")[0]
+    raise ConfigError(
+        f"the cache {store.root} holds no float32 features of the model's images. Make them with "
+        f"the options of the first extraction, and --precision float32: featx extract {source} "
+        f"--backbone {spec.backbone} --precision float32"
+    )
