@@ -87,19 +87,19 @@ def _split_notes(features: FeatureSet, split: Split) -> Iterator[str]:
         yield "no test rows: there are too few images or groups to set a fifth of them apart"
     for name, rows in (("val", split.val), ("test", split.test)):
         if 0 < len(rows) < FEW_ROWS:
-            yield f"only {len(rows)} {WORDS[name]} rows: what is measured on them is a rough guess"
+            rows_text = "row" if len(rows) == 1 else "rows"
+            yield f"only {len(rows)} {WORDS[name]} {rows_text}: what is measured there is a guess"
 
 
 def _crossing_note(crossing: Crossing) -> str:
     n_equal, n_group, other = crossing.n_equal, crossing.n_group, WORDS[crossing.other]
-    n_rows = n_equal + n_group
     reasons = [
         f"{n_equal:,} with the bytes of {other} images" if n_equal else "",
-        f"{n_group:,} of groups that stand in {crossing.other}" if n_group else "",
+        f"{n_group:,} of groups that have {other} images" if n_group else "",
     ]
     return (
-        f"the given splits cross: {n_rows:,} {WORDS[crossing.split]} rows are left out, "
-        f"{' and '.join(filter(None, reasons))}"
+        f"the given splits cross. Left out of the {WORDS[crossing.split]} rows: "
+        f"{', '.join(filter(None, reasons))}"
     )
 
 

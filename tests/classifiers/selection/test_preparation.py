@@ -33,11 +33,11 @@ def test_given_splits_that_cross_are_said_with_counts(tmp_path: Path) -> None:
     same = [*range(290), *range(10)]
     said = notes(tmp_path, BALANCED, GIVEN, same=same)
     assert said == (
-        "The given splits cross: 10 training rows are left out, 10 with the bytes of test images."
+        "The given splits cross. Left out of the training rows: 10 with the bytes of test images."
     )
     groups = [f"g{i // 8}" for i in range(300)]
     said = notes(tmp_path / "2", BALANCED, GIVEN, groups=groups)
-    assert "4 training rows are left out, 4 of groups that stand in val" in said
+    assert "training rows: 4 of groups that have validation images" in said
 
 
 def test_classes_without_training_images_and_of_one_image_are_named(tmp_path: Path) -> None:
