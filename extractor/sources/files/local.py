@@ -11,6 +11,8 @@ from .files import Stamp, Tree
 from .names import is_visible
 
 Identity = tuple[int, int]
+MAX_LINK_BYTES = 1024
+MAX_LINKS = 100
 
 
 class LocalFiles:
@@ -19,6 +21,7 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.location = str(root.resolve())
+        self._written_links: dict[str, str] = {}
 
     def list_folder(self, folder: str = "") -> list[str]:
         """Return the names of the visible files right in a folder; empty where it is none."""
@@ -29,10 +32,14 @@ class LocalFiles:
             return []
 
     def walk(self) -> Tree:
-        """Return all that lies below the folder; links are followed, save those to an ancestor."""
+        """Return all that lies below the folder; links are followed, save those to an ancestor.
+
+        A link that git wrote as a text file, as it does on Windows, is followed, too.
+        """
         tree = Tree()
         root = self.root.resolve()
-        _walk(str(self.root), "", tuple(_identity(str(p)) for p in (root, *root.parents)), tree)
+        ancestors = tuple(_identity(str(path)) for path in (root, *root.parents))
+        self._walk(str(self.root), "", ancestors, tree)
         return tree
 
     def stamp(self, name: str) -> Stamp | None:
@@ -64,32 +71,57 @@ class LocalFiles:
             raise OSError(str(error)) from error
 
     def _path(self, name: str) -> str:
+        for link, target in self._written_links.items():
+            if name.startswith(link):
+                return os.path.join(target, name[len(link) :])  # noqa: PTH118
         return os.path.join(self.root, name)  # noqa: PTH118
 
-
-def _walk(folder: str, prefix: str, ancestors: tuple[Identity, ...], tree: Tree) -> None:
-    try:
-        with os.scandir(folder) as scanned:
-            entries = list(scanned)
-    except OSError as error:
-        if not prefix:
-            raise
-        tree.unlisted.append(f"{prefix} ({error.strerror})")
-        return
-    for entry in entries:
-        is_folder = _is_folder(entry)
-        if not is_visible(entry.name):
-            tree.pass_over(entry.name, is_folder)
-        elif not is_folder:
-            if _is_file(entry):
-                tree.names.append(prefix + entry.name)
-        else:
-            identity = _identity(entry.path)
-            if entry.is_symlink() and identity in ancestors:
-                tree.unlisted.append(f"{prefix}{entry.name} (a link to a folder above it)")
+    def _walk(self, folder: str, prefix: str, ancestors: tuple[Identity, ...], tree: Tree) -> None:
+        try:
+            with os.scandir(folder) as scanned:
+                entries = list(scanned)
+        except OSError as error:
+            if not prefix:
+                raise
+            tree.unlisted.append(f"{prefix} ({error.strerror})")
+            return
+        without_ending = [entry for entry in entries if "." not in entry.name]
+        may_be_links = without_ending if len(without_ending) <= MAX_LINKS else []
+        for entry in entries:
+            is_folder = _is_folder(entry)
+            if not is_visible(entry.name):
+                tree.pass_over(entry.name, is_folder)
                 continue
-            tree.folders.append(prefix + entry.name)
-            _walk(entry.path, f"{prefix}{entry.name}/", (*ancestors, identity), tree)
+            name = prefix + entry.name
+            target = entry.path if is_folder else ""
+            if entry in may_be_links and not is_folder:
+                target = _written_link(entry, folder)
+            if not target:
+                tree.names += [name] if _is_file(entry) else []
+                continue
+            identity = _identity(target)
+            if identity in ancestors and (entry.is_symlink() or not is_folder):
+                tree.unlisted.append(f"{name} (a link to a folder above it)")
+                continue
+            if not is_folder:
+                self._written_links[f"{name}/"] = f"{target}/"
+            tree.folders.append(name)
+            self._walk(target, f"{name}/", (*ancestors, identity), tree)
+
+
+def _written_link(entry: os.DirEntry[str], folder: str) -> str:
+    """Return the folder that a link leads to which git wrote as text; empty where it is none."""
+    try:
+        if not entry.is_file():
+            return ""
+        with open(entry.path, "rb") as file:  # noqa: PTH123
+            content = file.read(MAX_LINK_BYTES + 1)
+    except OSError:
+        return ""
+    if not content or len(content) > MAX_LINK_BYTES or b"\0" in content or b"\n" in content:
+        return ""
+    target = os.path.join(folder, os.fsdecode(content))  # noqa: PTH118
+    return target if os.path.isdir(target) else ""  # noqa: PTH112
 
 
 def _identity(path: str) -> Identity:

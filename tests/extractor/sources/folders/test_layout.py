@@ -154,13 +154,19 @@ def test_class_folders_of_numbers_take_their_names_from_a_file(tmp_path: Path) -
     assert "classes called as in classes.txt" in line
 
 
-def test_two_links_to_one_folder_are_both_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_text", [False, True])
+def test_two_links_to_one_folder_are_both_followed(tmp_path: Path, as_text: bool) -> None:
     for name in ("valid/cat/1.png", "valid/dog/2.png"):
         touch(tmp_path / name)
     for name in ("train", "test", "val"):
         touch(tmp_path / "photos/train/cat/0.png")
-        if name != "train":
+        if name != "train" and as_text:  # as git writes them where there are no links
+            (tmp_path / "photos" / name).write_text("../valid")
+        elif name != "train":
             (tmp_path / "photos" / name).symlink_to("../valid", target_is_directory=True)
+    source = open_source(tmp_path / "photos")
+    assert source.read(0) == (tmp_path / "valid/cat/1.png").read_bytes()
+    assert source.stamps().all()
     images, _ = understood(tmp_path / "photos")
     assert [name for name in images if not name.startswith("train")] == [
         "test/cat/1.png", "test/dog/2.png", "val/cat/1.png", "val/dog/2.png",
