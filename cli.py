@@ -18,6 +18,10 @@ from .commands.use import model, score
 
 INTERRUPTED = 130
 GARBAGE_THRESHOLD = 50_000
+OUT_OF_MEMORY = (
+    "out of memory. What was finished is saved, and the same command goes on. Fewer --workers, a "
+    "smaller --batch-size and smaller images need less"
+)
 
 
 class FeatxGroup(GroupedHelp):
@@ -34,6 +38,9 @@ class FeatxGroup(GroupedHelp):
             if isinstance(error, FeatxError):
                 typer.echo(f"featx: {error}", err=True)
                 raise typer.Exit(error.exit_code) from error
+            if isinstance(error, MemoryError):
+                typer.echo(f"featx: {OUT_OF_MEMORY}{f' ({error})' if str(error) else ''}", err=True)
+                raise typer.Exit(1) from error
             # Without a name it is no file that failed but, say, a pipe that was closed.
             if isinstance(error, OSError) and error.filename:
                 typer.echo(f"featx: {error.filename}: {error.strerror}", err=True)

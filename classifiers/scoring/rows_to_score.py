@@ -124,7 +124,8 @@ class ImageRows:
         if not ranges:
             return
         self.observer.begin(sum(map(len, ranges)), f"{self.plan.record.name}: scoring")
-        with FeatureStream(self.scan, [self.plan], self.store, self.options) as stream:
+        say = self.observer.say
+        with FeatureStream(self.scan, [self.plan], self.store, self.options, say=say) as stream:
             blocks = stream.every_row(ranges)
             if self.run is None:
                 for block in blocks:

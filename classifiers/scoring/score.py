@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...cache.errors import SourceFormatError
 from ...extractor.run_options import BadLimit
 from ..models.model import Model
 from ..models.model_file import model_digest
@@ -99,6 +100,8 @@ def score(job: ScoreJob) -> ScoreReport:
         The file system refused; finished rows are safe.
     TooManyBadImagesError
         More images failed than ``max_bad`` allows; the result is written.
+    SourceFormatError
+        Not one image can be read; the result is written.
     """
     start = time.perf_counter()
     source = job.source
@@ -112,6 +115,12 @@ def score(job: ScoreJob) -> ScoreReport:
         if summary.digests:
             source.commit(np.concatenate(summary.digests), summary.bad)
     n_errors = summary.by_status["error"]
+    if n_errors == summary.n_samples:
+        name, reason = summary.first_errors()[0]
+        raise SourceFormatError(
+            f"not one of the {n_errors} images in {source.location} can be read. The first is "
+            f"{name}: {reason}. All reasons: {job.target.path}"
+        )
     if job.max_bad:
         job.max_bad.check(n_errors, summary.n_samples, str(job.target.path))
     return ScoreReport(

@@ -39,6 +39,39 @@ def test_no_image_can_be_read(cli: Cli, tmp_path: Path) -> None:
     assert "not one of the 1 files" in failing(cli("extract", "bad", *CHEAP))
 
 
+def test_no_image_can_be_scored(cli: Cli, photos: Path) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("fit", "--head", "centroid").exit_code == 0
+    for path in photos.rglob("*.*"):
+        path.write_bytes(b"no image")
+    result = cli("score", "model.featx", photos, "--weights", "random:0", "-o", "p.csv")
+    assert result.exit_code == 1 and "not one of the 24 images" in result.stderr
+    assert Path("p.csv").read_text(encoding="utf-8").count("error") == 24
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("2 GiB"), "out of memory"),
+        (OSError(errno.EMFILE, "Too many open files", "00.png"), "Too many open files"),
+    ],
+)
+def test_what_fails_in_us_is_no_bad_image(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    is_in_reading = isinstance(error, OSError)
+    place = "sources.files.local.LocalFiles.read" if is_in_reading else "pipeline.reader.decode"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"featx.extractor.{place}", fail)
+        result = cli("extract", photos, *CHEAP)
+    assert result.exit_code == 1 and said in result.stderr, result.output
+    assert not list(Path("featx-cache").glob("quarantine/*"))
+    assert "24 extracted" in cli("extract", photos, *CHEAP).stdout
+
+
 def test_too_small_size_names_the_minimum(cli: Cli, photos: Path) -> None:
     assert "32 pixels or more" in failing(cli("extract", photos, "--size", "20"))
 

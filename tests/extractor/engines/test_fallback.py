@@ -83,9 +83,13 @@ def test_an_idle_gpu_is_announced(home: None) -> None:
 def test_every_door_announces_it_before_it_computes(
     cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("fit", "--head", "centroid").exit_code == 0
     monkeypatch.setattr(fallback, "this_machine", lambda: machine(gpus=("/dev/nvidia7",)))
     shown = cli("extract", photos, *CHEAP, "--cache", "a").stderr
     assert 0 <= shown.index("/dev/nvidia7 is here") < shown.index("Warning: ")
+    words = ("score", "model.featx", photos, "--weights", "random:0", "-o", "p.csv", "--cache", "b")
+    assert "/dev/nvidia7 is here" in cli(*words).stderr
     extractor = FeatureExtractor("mobilenet", weights="random:0", image_size=32, cache="c")
     with pytest.warns(UserWarning, match="/dev/nvidia7 is here"):
         extractor.transform([photos / "red" / "00.png"])
