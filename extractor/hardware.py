@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import os
 import platform
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-CPUINFO = Path("/proc/cpuinfo")
-MEMINFO = Path("/proc/meminfo")
-DEVICES = Path("/dev")
-CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
-CGROUP_V1 = tuple(Path(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
+from . import cgroups
+
+ROOT = Path("/")
+NEARLY = 0.02
+"""Cores by which a quota may exceed a whole number and still count as that number."""
+
 X86 = ("x86_64", "AMD64")
+AVAILABLE = "MemAvailable"
 UNKNOWN_MEMORY = 4 << 30
 
 
@@ -46,79 +50,92 @@ class Hardware:
     @property
     def fast_formats(self) -> tuple[str, ...]:
         """Number formats that the processor computes faster than float32, fastest first."""
-        found = []
-        if "amx_bf16" in self.flags:
-            found.append("bfloat16")
-        if "avx512_fp16" in self.flags:
-            found.append("float16")
-        return tuple(found)
+        by_flag = {"amx_bf16": "bfloat16", "avx512_fp16": "float16"}
+        return tuple(name for flag, name in by_flag.items() if flag in self.flags)
 
 
-def this_machine() -> Hardware:
-    """Look at this machine; takes a millisecond and loads nothing."""
-    cpu, flags = _processor()
+def this_machine(root: Path = ROOT) -> Hardware:
+    """Look at this machine; takes a millisecond and loads nothing.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds ``proc``, ``sys`` and ``dev``.
+    """
+    cpu, flags = _processor(root)
     return Hardware(
         cpu=cpu,
         is_x86=platform.machine() in X86,
-        n_cores=n_usable_cores(),
+        n_cores=n_usable_cores(root),
         flags=flags,
-        memory_bytes=_free_memory(),
-        gpus=_gpus(),
+        memory_bytes=free_memory_bytes(root),
+        gpus=_gpus(root),
     )
 
 
-def n_usable_cores() -> int:
-    """Return how many cores this process may use, a container's quota counted in."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, math.ceil(min(n_cores or 1, _quota())))
+def n_usable_cores(root: Path = ROOT) -> int:
+    """Return how many cores this process may use: its affinity, and quotas of its containers.
+
+    A part of a core counts as a core.
+    """
+    return max(1, min(n_cores_by_affinity(), _whole(cgroups.cpu_quota(root))))
 
 
-def _quota() -> float:
-    """Return how many cores' time the container may take; infinite where nothing limits it."""
-    older = [word for name in CGROUP_V1 for word in _words(name)]
-    for words in (_words(CGROUP_V2), older):
-        try:
-            quota, period = map(float, words)
-        except ValueError:  # no such file, or `max`
-            continue
-        if quota > 0 and period > 0:
-            return quota / period
-    return math.inf
+def n_cores_by_affinity() -> int:
+    """Return how many cores this process may run on, whatever share of their time it gets."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _words(path: Path) -> list[str]:
-    return " ".join(_lines(path)).split()
+def thread_limit() -> int | None:
+    """Return how many threads libraries may start, which do not see quotas; None: as they like."""
+    n_cores = n_usable_cores()
+    return n_cores if n_cores < n_cores_by_affinity() else None
 
 
-def _processor() -> tuple[str, frozenset[str]]:
-    name = ""
-    for line in _lines(CPUINFO):
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            name = value.strip()
-        elif key.strip() == "flags":
-            return name or platform.machine(), frozenset(value.split())
+def free_memory_bytes(root: Path = ROOT) -> int:
+    """Return the memory that this process may still take: what is free, and limits of containers.
+
+    Where the system does not say, 4 GiB count as free.
+    """
+    available = next(
+        (int(value) << 10 for key, value in _entries(root / "proc/meminfo") if key == AVAILABLE),
+        UNKNOWN_MEMORY,
+    )
+    return int(min(available, cgroups.free_memory(root)))
+
+
+def _whole(n_cores: float) -> int:
+    return math.ceil(n_cores - NEARLY) if math.isfinite(n_cores) else sys.maxsize
+
+
+def _processor(root: Path) -> tuple[str, frozenset[str]]:
+    name, flags = "", frozenset[str]()
+    for key, value in _entries(root / "proc/cpuinfo"):
+        if key == "model name":
+            name = value
+        elif key == "flags":
+            flags = frozenset(value.split())
+            break
     # Python starts a program to find this out, so it comes last.
-    return name or platform.processor() or platform.machine(), frozenset()
+    return name or platform.processor() or platform.machine(), flags
 
 
-def _free_memory() -> int:
-    for line in _lines(MEMINFO):
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) << 10
-    return UNKNOWN_MEMORY
-
-
-def _gpus() -> tuple[str, ...]:
+def _gpus(root: Path) -> tuple[str, ...]:
     try:
-        names = sorted(os.listdir(DEVICES))  # noqa: PTH208 (names, not paths)
+        names = sorted(os.listdir(root / "dev"))  # noqa: PTH208 (names, not paths)
     except OSError:
         return ()
     return tuple(f"/dev/{n}" for n in names if n.startswith("nvidia") and n[6:].isdigit())
 
 
-def _lines(path: Path) -> list[str]:
+def _entries(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the keys and values of a file of ``key: value`` lines; a unit is left out."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return []
+        return
+    for line in lines:
+        key, _, value = line.partition(":")
+        yield key.strip(), value.strip().removesuffix(" kB")

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..hardware import thread_limit
 from .telemetry import switch_off_telemetry
 
 STDERR = 2
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+"""What TensorFlow and PyTorch read when they are imported."""
 
 
 def import_keras() -> Any:
@@ -29,6 +32,9 @@ def import_keras() -> Any:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if limit := thread_limit():
+        for variable in THREADS:
+            os.environ.setdefault(variable, str(limit))
     with silenced():
         import keras
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....extractor.bfloat16 import to_bfloat16
+from ....extractor.hardware import n_usable_cores
 from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
 from ..row_blocks import Floats, block_rows, row_slices
@@ -63,7 +63,7 @@ class Search:
         if product is None or n_neighbors + MORE > len(self._samples):
             found = [self._exactly(part, n_neighbors) for part in parts]
         else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(n_usable_cores()) as pool:
                 found = list(pool.map(lambda part: self._fast(part, n_neighbors, product), parts))
         return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
 

@@ -7,13 +7,13 @@ does the same work where the compiled code is missing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....extractor.hardware import n_usable_cores
 from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import squared_distances, squared_norms
 from ..matmul.threads import Spares, StopFlag, run_in_threads
@@ -59,7 +59,7 @@ class SmoTrainer:
         self._gammas = sorted({task.gamma for task in tasks})
         self._buffers = Spares(_Buffers)
         self._products = self._compiled_products()
-        n_threads = (os.cpu_count() or 1) if self._products[0] else 1
+        n_threads = n_usable_cores() if self._products[0] else 1
         self._within = list(run_in_threads(self._kernel_within, range(len(stops)), n_threads))
 
     def train(self, pair: tuple[int, ...]) -> list[tuple[int, GroupDual]]:
@@ -81,7 +81,7 @@ class SmoTrainer:
         parts = [self._samples.X[rows] for rows in self._rows]
         if not is_worth_compiling(len(self._samples.X) // len(parts), max(parts, key=len)):
             return [None] * len(parts)
-        n_threads = os.cpu_count() or 1
+        n_threads = n_usable_cores()
         return list(run_in_threads(lambda part: Bf16Product(part, is_split=True), parts, n_threads))
 
     def _kernel_within(self, label: int) -> Floats:

@@ -8,12 +8,12 @@ compiled code takes libsvm's steps. Without it, libsvm solves the pairs.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
+from ....extractor.hardware import n_usable_cores
 from ..matmul.distances import squared_norms
 from ..matmul.threads import StopFlag, run_in_threads
 from ..row_blocks import Ints
@@ -73,4 +73,4 @@ def _n_threads(groups: Sequence[tuple[int, ...]], counts: Ints) -> int:
     """Return how many groups' matrices are in memory at once: one for each core, if they fit."""
     largest = max(int(counts[list(labels)].sum()) for labels in groups[: 1 << 16])
     affordable = WORKING_BYTES // (8 * largest**2 + 1)
-    return max(1, min(os.cpu_count() or 1, len(groups), affordable))
+    return max(1, min(n_usable_cores(), len(groups), affordable))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ....cache import PRECISIONS
 from ....cache.errors import ConversionError
-from ...hardware import Hardware
+from ...hardware import Hardware, thread_limit
 from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_front
@@ -81,6 +81,8 @@ def _compile(network: Network, precision: str, batch_size: int) -> Any:
         core = import_openvino().Core()
         _use_once(core)
     options = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
+    if limit := thread_limit():
+        options["INFERENCE_NUM_THREADS"] = str(limit)
     path = compiled_path(folder.path, precision, batch_size)
     compiled = load_compiled(core, path, options) if folder.is_there else None
     if compiled is not None:
