@@ -122,9 +122,8 @@ def _open_several(locations: Sequence[Location], options: SourceOptions) -> Sour
     for location, stands in zip(locations, standing_alone, strict=True):
         if not stands:
             source = open_source(location, options)
-            parts.append(
-                (source, str(location) if isinstance(location, str | Path) else source.name)
-            )
+            typed = str(location) if isinstance(location, str | Path) else source.name
+            parts.append((source, typed))
     repeated = [name for name, n in Counter(name for _, name in parts).items() if n > 1]
     if repeated:
         raise SourceFormatError(f"{shown(repeated)} is given twice. Name each source once")
@@ -133,19 +132,17 @@ def _open_several(locations: Sequence[Location], options: SourceOptions) -> Sour
 
 def _open_images(paths: Sequence[str]) -> Source:
     digest = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape")).hexdigest()
-    location = f"{len(paths)} files, the first {Path(paths[0]).absolute()} ({digest[:N_DIGITS]})"
+    location = (
+        f"{plural(len(paths), 'file')}, the first {Path(paths[0]).absolute()} ({digest[:N_DIGITS]})"
+    )
     return open_paths(LocalFiles(Path()), paths, location, "the files given")
 
 
 def _stands_alone(location: Location) -> bool:
     """Tell whether a location is an image file of this machine."""
-    if (
-        not isinstance(location, str | Path)
-        or is_url(str(location))
-        or not Path(location).is_file()
-    ):
+    if not isinstance(location, str | Path) or is_url(str(location)):
         return False
-    return is_image_file(LocalFiles(Path()), str(location))
+    return Path(location).is_file() and is_image_file(LocalFiles(Path()), str(location))
 
 
 def _open_file(files: Files, name: str, options: SourceOptions) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -47,12 +48,12 @@ class LabelsBeside:
 
 @dataclass(frozen=True)
 class _Match:
-    """A table and the images, by number, that its rows name."""
+    """A table and the rows that name an image, by the image's number."""
 
     name: str
     columns: Columns
     roles: Roles
-    rows: dict[int, int]
+    rows: dict[int, list[int]]
 
 
 def labels_beside(
@@ -70,18 +71,22 @@ def labels_beside(
     result = LabelsBeside([None] * len(paths), [None] * len(paths))
     groups: list[str] = [""] * len(paths)
     for match in _choose(_matches(files, tree, paths, options), files.location):
+        if not match.roles.labels:
+            columns = shown(match.roles.unused(match.columns)) or "none"
+            result.notes.append(
+                f"{match.name} gives no labels (--label-column NAME takes one of: {columns})"
+            )
+            continue
         texts, notes = read_labels(match.columns, match.roles, options.label_column is not None)
+        _refuse_differing(match, texts, paths)
         _spread(texts, match.rows, result.labels)
         if match.roles.split is not None:
             _spread(match.columns.texts(match.roles.split), match.rows, result.splits)
         if match.roles.group is not None:
             cells = match.columns.texts(match.roles.group)
-            for image, number in match.rows.items():
-                groups[image] = cells[number] or ""
-        if not match.roles.labels:
-            notes.append(f"{match.name} has no column of labels: --label-column NAME")
-        if any(texts):
-            result.tables.append(match.name)
+            for image, (row, *_) in match.rows.items():
+                groups[image] = cells[row] or ""
+        result.tables.append(match.name)
         result.notes += [*notes, *_unnamed(match)]
     if any(groups):
         result.groups = StringColumn.from_strings(groups)
@@ -120,7 +125,7 @@ def _match(files: Files, name: str, paths: Sequence[str], options: SourceOptions
     start = f"{folder}/" if folder else ""
     below = {path: row for row, path in enumerate(paths) if path.startswith(start)}
     index = FileIndex(below)
-    rows: dict[int, int] = {}
+    rows: dict[int, list[int]] = defaultdict(list)
     for number, text in enumerate(columns.texts(roles.path)):
         cell = (text or "").replace("\\", "/")
         exact = posixpath.normpath(posixpath.join(folder, cell))
@@ -131,7 +136,7 @@ def _match(files: Files, name: str, paths: Sequence[str], options: SourceOptions
                 f"{shown(matches)}. Expected paths with the folder and the ending"
             )
         if matches:
-            rows[below[matches[0]]] = number
+            rows[below[matches[0]]].append(number)
     return _Match(name, columns, roles, rows) if rows else None
 
 
@@ -158,13 +163,26 @@ def _choose(matches: list[_Match], where: str) -> list[_Match]:
     return chosen
 
 
-def _spread(texts: Sequence[str | None], rows: dict[int, int], column: list[str | None]) -> None:
+def _refuse_differing(match: _Match, texts: Sequence[str | None], paths: Sequence[str]) -> None:
+    """Refuse rows that give one image different labels."""
+    for image, rows in match.rows.items():
+        labels = sorted({text for row in rows if (text := texts[row])})
+        if len(labels) > 1:
+            raise SourceFormatError(
+                f"{match.columns.location} gives {paths[image]} several labels: {shown(labels)}. "
+                "featx trains one class for each image. To go without labels: --label-column none"
+            )
+
+
+def _spread(
+    texts: Sequence[str | None], rows: dict[int, list[int]], column: list[str | None]
+) -> None:
     """Write the table's cells to the images that they belong to."""
-    for image, number in rows.items():
-        column[image] = texts[number]
+    for image, (row, *_) in rows.items():
+        column[image] = texts[row]
 
 
 def _unnamed(match: _Match) -> list[str]:
     """Count the rows of a table that name no image."""
-    n_left = match.columns.n_rows - len(set(match.rows.values()))
+    n_left = match.columns.n_rows - sum(map(len, match.rows.values()))
     return [f"{n_left} rows of {match.name} name no image here"] if n_left else []

@@ -45,13 +45,15 @@ def read_labels(columns: Columns, roles: Roles, asked: bool) -> tuple[list[str |
     if not roles.labels:
         return [None] * columns.n_rows, []
     name = columns.names[roles.labels[0]]
-    labels = [text and decoded(text) for text in columns.texts(roles.labels[0])]
+    texts = columns.texts(roles.labels[0])
+    labels = [text and decoded(text) for text in texts]
     classes = Counter(label for label in labels if label)
     where = f"{columns.location}: the column {name!r}"
     _refuse_lists(classes, where)
     if not asked:
         _refuse_measurements(classes, where, name)
-    return labels, _notes(classes)
+    encoding = [] if labels == texts else ["labels that are no UTF-8 are read as Windows-1252"]
+    return labels, [*encoding, *_notes(classes)]
 
 
 def _notes(classes: Counter[str]) -> list[str]:

@@ -80,10 +80,29 @@ def test_two_tables_that_label_the_same_images_are_refused(tmp_path: Path) -> No
     assert labels_of(tmp_path) == {"1.png": "fish"}
 
 
+def test_rows_that_give_one_image_several_labels_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "1.png")
+    (tmp_path / "boxes.csv").write_text("image,class,x\n1.png,cat,1\n1.png,cat,2\n")
+    assert labels_of(tmp_path) == {"1.png": "cat"}
+    (tmp_path / "boxes.csv").write_text("image,class,x\n1.png,cat,1\n1.png,dog,2\n")
+    with pytest.raises(SourceFormatError, match=r"gives 1\.png several labels: cat, dog"):
+        open_source(tmp_path)
+    assert labels_of(tmp_path, SourceOptions(label_column="none")) == {"1.png": ""}
+
+
+def test_predictions_beside_images_give_no_labels(tmp_path: Path) -> None:
+    touch(tmp_path / "1.png")
+    write(tmp_path / "predictions.csv", {"1.png": "cat,1.0,0.0"}, "id,predicted,p_cat,p_dog")
+    assert labels_of(tmp_path) == {"1.png": ""}
+
+
 def test_columns_called_otherwise(tmp_path: Path) -> None:
     touch(tmp_path / "1.png")
     write(tmp_path / "metadata.csv", {"1.png": "cat"}, "file_name,art")
-    assert "metadata.csv has no column of labels" in open_source(tmp_path).understood
+    assert (
+        "metadata.csv gives no labels (--label-column NAME takes one of: art)"
+        in open_source(tmp_path).understood
+    )
     assert labels_of(tmp_path, SourceOptions(label_column="art")) == {"1.png": "cat"}
 
 
