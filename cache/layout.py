@@ -14,6 +14,8 @@ MANIFEST_SUFFIX = ".h5"
 PROGRESS_SUFFIX = ".progress"  # of runs before there were journals
 JOURNAL_SUFFIX = ".journal"
 QUARANTINE_SUFFIX = ".jsonl"
+REMARKS = ".remarks"
+"""Ends the name of a source's list of images that were read with a remark."""
 RUN_SUFFIX = ".json"
 RESULT_SUFFIX = ".json"
 SPEC_NAME = "spec.json"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
 from ..extractor.backbones import IMAGENET
+from ..extractor.images.decode import strict_images
+from ..extractor.images.pixel_range import contradiction
 from ..extractor.plan import plan_for
 from ..extractor.run_options import Observer, RunOptions, Silence
 from ..extractor.sources import Source, open_source
@@ -210,7 +212,12 @@ def _rows_to_score(
     plan = plan_for(model.spec, options.weights)
     model.check_plan(plan)
     width = int(model.head.n_features_in_)
-    return ImageRows(opened, plan, store, width, options.run, observer, options.write_cache)
+    rows = ImageRows(opened, plan, store, width, options.run, observer, options.write_cache)
+    with strict_images(options.run.max_pixels):
+        told = contradiction(opened.read, rows.scan.n_samples, plan.spec.pixel_range)
+    if told:
+        observer.say(f"Warning: {told}")
+    return rows
 
 
 def export_model(

@@ -22,9 +22,10 @@ from ..cache import (
     Listing,
     StringColumn,
 )
-from ..cache.errors import CacheWriteError, ImageError, SourceFormatError
+from ..cache.errors import CacheWriteError, ConfigError, ImageError, SourceFormatError
 from ..cache.records.run_record import TRANSFORM
 from ..extractor import FeatureOptions, RunOptions
+from ..extractor.images.pixel_range import AUTO
 from ..extractor.pipeline.scan import scan_source
 from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
 from ..extractor.pipeline.writer import ShardWriter, write_new_rows
@@ -46,8 +47,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     backbone : str
     weights : str
         ``imagenet``, ``random:SEED``, or the path of a weights file.
-    layer, pool, image_size, resize, precision
-        As in ``FeatureOptions``.
+    layer, pool, image_size, resize, precision, pixel_range
+        As in ``FeatureOptions``. The pixel range is ``full`` or ``LOW:HIGH``: a transformer sees
+        its images in pieces, so it cannot look at all of them first.
     cache : path
         Folder of the cache.
     batch_size, workers : int
@@ -69,6 +71,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         image_size: int | None = None,
         resize: str = "squash",
         precision: str = "float32",
+        pixel_range: str = "full",
         cache: str | Path = str(DEFAULT_ROOT),
         batch_size: int = 0,
         workers: int = 0,
@@ -80,6 +83,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.image_size = image_size
         self.resize = resize
         self.precision = precision
+        self.pixel_range = pixel_range
         self.cache = cache
         self.batch_size = batch_size
         self.workers = workers
@@ -148,6 +152,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
     def _plan(self) -> Plan:
+        if self.pixel_range == AUTO:
+            raise ConfigError("a transformer takes the pixel range full or LOW:HIGH, not auto")
         return make_plan(
             FeatureOptions(
                 backbone=self.backbone,
@@ -157,6 +163,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 image_size=self.image_size,
                 resize=self.resize,
                 precision=self.precision,
+                pixel_range=self.pixel_range,
             )
         )
 

@@ -25,6 +25,15 @@ MaxBadOption = Annotated[
     str | None,
     typer.Option("--max-bad", help="Exit with 3 if more images fail: a count, or a share as 1%."),
 ]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        help="Pixels that one image may have; a large JPEG counts after its scaled decoding.",
+        show_default="89478485",
+    ),
+]
 EngineOption = Annotated[str, typer.Option("--engine", help="{engines}; auto takes the fastest.")]
 PrecisionOption = Annotated[
     str,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..cache import BadImage, FeatureSpec, FeatureStore, Run, RunRecord
 from ..cache.errors import CacheFormatError, SourceFormatError
+from ..cache.layout import REMARKS
 from ..cache.records.run_record import EXTRACT
 from .engines.precision import resolve_precision
 from .extract_report import ExtractReport, bottleneck, warnings_of
+from .images.decode import strict_images
+from .images.pixel_range import OPTION, choose_pixel_range
 from .pipeline.scan import Scan, scan_source
 from .pipeline.stage import Stage
 from .pipeline.stream import FeatureStream
@@ -50,6 +54,7 @@ def extract(
     options, observer = options or RunOptions(), observer or Silence()
     started = time.perf_counter()
     scan = scan_source(source, store)
+    plans, guessed = _resolve_pixel_range(plans, scan, options, observer)
     resolved = resolve_precision(plans, scan, store, options, observer.say)
     failed = {} if options.retry_failed else _earlier_failures(store, source.name)
     merged = merge_plans(resolved)
@@ -63,7 +68,22 @@ def extract(
                 observer.begin(n_todo, f"{names}: extracting")
             write_new_rows(stream, writer, lambda block: observer.advance(len(block.indices)))
         seconds = time.perf_counter() - started
-        return _Finished(stream, writer, store, run, seconds).reports(specs)
+        return _Finished(stream, writer, store, run, seconds, guessed).reports(specs)
+
+
+def _resolve_pixel_range(
+    plans: Sequence[Plan], scan: Scan, options: RunOptions, observer: Observer
+) -> tuple[list[Plan], tuple[str, ...]]:
+    """Choose the pixel range of the plans that leave it open; say so, and warn of a guess."""
+    if not any(plan.is_range_open for plan in plans):
+        return list(plans), ()
+    with strict_images(options.max_pixels):
+        choice = choose_pixel_range(scan.source.read, scan.n_samples)
+    if choice.note:
+        observer.say(f"pixel range {choice.pixel_range}: {choice.note}")
+    guess = f"the pixel range {choice.pixel_range} is a guess: {OPTION} states it"
+    chosen = [plan.with_pixel_range(choice) for plan in plans]
+    return chosen, () if choice.is_sure else (guess,)
 
 
 def _earlier_failures(store: FeatureStore, name: str) -> dict[bytes, str]:
@@ -94,6 +114,7 @@ class _Finished:
     store: FeatureStore
     run: Run
     seconds: float
+    warnings: tuple[str, ...]
 
     def reports(self, specs: Sequence[FeatureSpec]) -> list[ExtractReport]:
         """Write the snapshot, the quarantine and the records; check the limit on bad images."""
@@ -101,6 +122,7 @@ class _Finished:
         bad = bad_images(self.stream)
         quarantine = str(store.layout.quarantine(scan.source.name))
         store.write_quarantine(scan.source.name, bad)
+        self._keep_remarks()
         if len(bad) == scan.n_samples:
             raise SourceFormatError(
                 f"not one of the {len(bad)} files in {scan.source.location} can be read as an "
@@ -113,7 +135,8 @@ class _Finished:
         records = self.run.finish(scan.manifest(), records)[::-1]
         if options.max_bad:
             options.max_bad.check(len(bad), scan.n_samples, quarantine)
-        warnings = warnings_of(self.stream, self.writer)
+        warnings = (*self.warnings, *warnings_of(self.stream, self.writer))
+        remarks = dict(Counter(self.stream.pending.remarks.values()).most_common())
         return [
             ExtractReport(
                 name=f"{scan.source.name}@{record.fingerprint[:12]}",
@@ -124,9 +147,25 @@ class _Finished:
                 stages=self.stream.seconds,
                 bottleneck=self._bottleneck,
                 warnings=warnings,
+                remarks=remarks,
             )
             for record in records
         ]
+
+    def _keep_remarks(self) -> None:
+        """Write down which images of the source were read with a remark, now or earlier."""
+        scan, store, new = self._scan, self.store, self.stream.pending.remarks
+        name = scan.source.name + REMARKS
+        earlier = {image.digest: image.reason for image in store.read_quarantine(name)}
+        if not (earlier or new):
+            return
+        ids = scan.listing.sample_ids
+        remarked = []
+        for index in range(scan.n_samples):
+            digest = scan.digests[index].tobytes().hex()
+            if remark := new.get(index) or earlier.get(digest):
+                remarked.append(BadImage(ids[index], digest, remark))
+        store.write_quarantine(name, remarked)
 
     @property
     def _scan(self) -> Scan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..cache import BadImage, RunRecord
 from .hardware import n_usable_cores
@@ -22,6 +22,9 @@ class ExtractReport:
     record : RunRecord
     bad : list of BadImage
         Every image of the source that could not be read, in order.
+    remarks : dict of str to int
+        What a person should know of images that were read now, such as further pages of a TIFF, and
+        of how many.
     left_out : dict of str to int
         Files that are no images, by ending.
     quarantine : str
@@ -43,6 +46,7 @@ class ExtractReport:
     stages: StageSeconds
     bottleneck: str = ""
     warnings: tuple[str, ...] = ()
+    remarks: dict[str, int] = field(default_factory=dict)
 
 
 def warnings_of(stream: FeatureStream, writer: ShardWriter) -> tuple[str, ...]:

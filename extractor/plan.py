@@ -23,6 +23,7 @@ from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
 from .engines.drift import Drift
 from .images.geometry import Geometry, canonical_colour
+from .images.pixel_range import FULL, RangeChoice, check_pixel_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,9 @@ class FeatureOptions:
         How a model file wants its pixels; a known backbone has its own.
     background : str
         The colour that shows through transparent pixels and fills padding.
+    pixel_range : str
+        Which values become black and white in images of more than 8 bits: ``full`` (all that the
+        format can hold), ``LOW:HIGH``, or ``auto``, which asks the files and a sample of them.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -63,6 +67,7 @@ class FeatureOptions:
     storage: str = "float32"
     preprocess: str | None = None
     background: str = "#ffffff"
+    pixel_range: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,19 @@ class Plan:
         They differ in nothing but the layer, the pooling and the storage.
     is_open : bool
         Whether the precision is still to be chosen by measuring; float32 stands for it till then.
+    is_range_open : bool
+        Whether the pixel range is still to be chosen by the source; ``full`` stands for it till
+        then.
     notes : tuple of dict
-        One for each spec, for its run record: ``precision`` says why it is what it is, ``drift``
-        how far it is from float32.
+        One for each spec, for its run record: ``precision`` and ``pixel_range`` say why they are
+        what they are, ``drift`` how far the numbers are from float32.
     """
 
     record: BackboneRecord
     weights: Weights
     specs: tuple[FeatureSpec, ...]
     is_open: bool = False
+    is_range_open: bool = False
     notes: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -97,7 +106,8 @@ class Plan:
     def geometry(self) -> Geometry:
         """How images get the size that the backbone sees."""
         height, width = self.spec.image_size
-        return Geometry(height, width, self.spec.resize, self.spec.background)
+        spec = self.spec
+        return Geometry(height, width, spec.resize, spec.background, spec.pixel_limits)
 
     @property
     def network(self) -> Network:
@@ -116,7 +126,18 @@ class Plan:
         if drift:
             note["drift"] = drift.to_dict()
         specs = tuple(replace(spec, precision=precision) for spec in self.specs)
-        return replace(self, specs=specs, is_open=False, notes=(note,) * len(specs))
+        return replace(self, specs=specs, is_open=False, notes=self._noting(note))
+
+    def with_pixel_range(self, choice: RangeChoice) -> Plan:
+        """Return this plan with its pixel range chosen where it is open, and the reason noted."""
+        if not self.is_range_open:
+            return self
+        specs = tuple(replace(spec, pixel_range=choice.pixel_range) for spec in self.specs)
+        notes = self._noting({"pixel_range": choice.note} if choice.note else {})
+        return replace(self, specs=specs, is_range_open=False, notes=notes)
+
+    def _noting(self, note: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        return tuple({**earlier, **note} for _, earlier in self.noted_specs)
 
     def build_engine(self, batch_size: int, engine: str = AUTO) -> Engine:
         """Build what runs this plan, in exactly its precision."""
@@ -163,6 +184,8 @@ def make_plan(options: FeatureOptions) -> Plan:
         close = did_you_mean(options.precision, (AUTO, *PRECISIONS))
         raise ConfigError(f"unknown precision {options.precision!r}. {close}")
     is_open = options.precision == AUTO
+    pixel_range = check_pixel_range(options.pixel_range)
+    is_range_open = pixel_range == AUTO
     weights = find_weights(record, options.weights, layer in record.top_layers)
     spec = FeatureSpec(
         backbone=record.name,
@@ -175,8 +198,9 @@ def make_plan(options: FeatureOptions) -> Plan:
         preprocess=record.preprocess,
         precision="float32" if is_open else options.precision,
         storage=options.storage,
+        pixel_range=FULL if is_range_open else pixel_range,
     )
-    plan = Plan(record, weights, (spec,), is_open)
+    plan = Plan(record, weights, (spec,), is_open, is_range_open)
     return plan if is_open else plan.with_precision(spec.precision)
 
 

@@ -69,6 +69,9 @@ class RunOptions:
         None lets any number of images fail.
     compression : str or None
         How new rows are compressed in the cache (see ``FeatureStore``); None maps into memory.
+    max_pixels : int or None
+        Pixels that one image may have in memory, a JPEG after its scaled decoding; None stands for
+        Pillow's limit, 89,478,485.
     """
 
     workers: int = 0
@@ -78,12 +81,15 @@ class RunOptions:
     retry_failed: bool = False
     max_bad: BadLimit | None = None
     compression: str | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ConfigError(f"workers counts from 1 (0: one per core), got {self.workers}")
         if self.batch_size < 0:
             raise ConfigError(f"batch_size counts from 1 (0: auto), got {self.batch_size}")
+        if self.max_pixels is not None and self.max_pixels < 1:
+            raise ConfigError(f"max_pixels counts from 1, got {self.max_pixels}")
         check_engine_name(self.engine)
         if not 0 <= self.max_drift <= MAX_DRIFT:
             raise ConfigError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
-from ..layout import size_of
+from ..layout import REMARKS, size_of
 from ..records.journal import is_in_use
 from ..records.stored import StoredFeatures
 from ..run import snapshot_name
@@ -117,5 +117,6 @@ def _records(store: FeatureStore, features: StoredFeatures) -> list[Path]:
     run = layout.run(features.record.fingerprint, name)
     records = [run, *_own_journals(store, features), *results_in(layout.sweeps(features.name))]
     if not any(path.stem == name and path != run for path in layout.run_paths()):
-        records += [layout.manifest(name), layout.quarantine(name)]
+        lists = (layout.quarantine(name), layout.quarantine(name + REMARKS))
+        records += [layout.manifest(name), *lists]
     return [path for path in records if path.exists()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -114,6 +115,7 @@ class ImageRows:
         self.listing, self.marks = self.scan.listing, self.scan.stamps
         self.keeps_features, self.is_cached = self.write_cache, False
         self.n_cached = self.n_computed = 0
+        self.remarks: dict[int, str] = {}
         self._writer: ShardWriter | None = None
         self.run: Run | None = None
         if self.write_cache:
@@ -127,6 +129,7 @@ class ImageRows:
         say = self.observer.say
         with FeatureStream(self.scan, [self.plan], self.store, self.options, say=say) as stream:
             blocks = stream.every_row(ranges)
+            self.remarks = stream.pending.remarks
             if self.run is None:
                 for block in blocks:
                     yield from self._runs_of(block)
@@ -159,7 +162,9 @@ class ImageRows:
             self._writer.flush()
 
     def commit(self, digests: NDArray[np.uint8], bad: Sequence[tuple[int, str]]) -> None:
-        """With ``write_cache``, leave a snapshot that names the rows."""
+        """Say what was remarked; with ``write_cache``, leave a snapshot that names the rows."""
+        for remark, n_images in Counter(self.remarks.values()).most_common():
+            self.observer.say(f"{n_images} images read with a remark: {remark}")
         if self.run is None:
             return
         scan, spec = self.scan, self.plan.spec

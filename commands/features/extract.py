@@ -24,6 +24,7 @@ from ..options import (
     GroupColumnOption,
     LabelColumnOption,
     MaxBadOption,
+    MaxPixelsOption,
     PathColumnOption,
     PrecisionOption,
     SeparatorOption,
@@ -79,6 +80,14 @@ def extract(
     background: Annotated[
         str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
     ] = "#ffffff",
+    pixel_range: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|full|LOW:HIGH",
+            help="Values that are black and white in images of more than 8 bits; auto looks at the "
+            "files and at a sample.",
+        ),
+    ] = "auto",
     preprocess: Annotated[
         str | None,
         typer.Option(
@@ -99,6 +108,7 @@ def extract(
         bool, typer.Option("--retry-failed", help="Try images again that failed before.")
     ] = False,
     max_bad: MaxBadOption = None,
+    max_pixels: MaxPixelsOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -128,6 +138,7 @@ def extract(
             precision=precision,
             storage=storage,
             background=background,
+            pixel_range=pixel_range,
             preprocess=preprocess,
         )
         for name in backbone
@@ -136,6 +147,7 @@ def extract(
     run = replace(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
         compression=compression,
+        max_pixels=max_pixels,
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
@@ -171,6 +183,7 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
         "stage_seconds": asdict(report.stages),
         "bottleneck": report.bottleneck,
         "warnings": report.warnings,
+        "remarks": report.remarks,
     }
 
 
@@ -182,6 +195,8 @@ def _draw(console: Console, reports: list[ExtractReport]) -> None:
         console.print(f"  unreadable: {image.sample_id}: {image.reason}")
     if report.bad:
         console.print(f"  all {len(report.bad)} with their reasons: {report.quarantine}")
+    for remark, n_images in report.remarks.items():
+        console.print(f"  {human_count(n_images)} read with a remark: {remark}")
     if report.left_out:
         others = ", ".join(f"{n} {suffix}" for suffix, n in report.left_out.items())
         console.print(f"  left out, being no images: {others}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,7 @@ from ..options import (
     GroupColumnOption,
     LabelColumnOption,
     MaxBadOption,
+    MaxPixelsOption,
     PathColumnOption,
     SeparatorOption,
     SplitColumnOption,
@@ -86,6 +87,7 @@ def score(
     batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
     max_bad: MaxBadOption = None,
+    max_pixels: MaxPixelsOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -115,7 +117,7 @@ def score(
         weights=weights,
         write_cache=write_cache,
         overwrite=overwrite,
-        run=run_options(batch_size, workers, max_bad, engine),
+        run=replace(run_options(batch_size, workers, max_bad, engine), max_pixels=max_pixels),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = _opened(source, reading)

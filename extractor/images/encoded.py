@@ -21,7 +21,7 @@ from .formats.tiff_samples import TiffSamples
 from .geometry import Geometry
 
 MODES = {(): "L", (2,): "LA", (4,): "RGBA"}
-PACKAGE = __name__.split(".", maxsplit=1)[0]
+DECODERS = ("PIL", "pillow_heif")
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,14 @@ class EncodedImage:
         """Turn what Pillow raises on damaged files into ``ImageError``.
 
         Its decoders raise nearly every builtin error, as fuzzing shows. Memory that runs out, and
-        errors that featx' own lines raise, say nothing about the image and pass.
+        errors of featx' own lines, say nothing about the image and pass.
         """
         try:
             yield
         except (ImageError, MemoryError):
             raise
         except Exception as error:
-            if _is_own(error):
+            if not _is_of_decoder(error):
                 raise
             text = explain(self.raw) or f"damaged {self.container.kind or 'picture'}: {error}"
             raise ImageError(text) from error
@@ -196,10 +196,12 @@ def _check_size(size: tuple[int, int], n_pixels: int) -> None:
         )
 
 
-def _is_own(error: Exception) -> bool:
-    """Tell whether an error was raised in a line of this package, not inside a library."""
+def _is_of_decoder(error: Exception) -> bool:
+    """Tell whether an error was raised inside a decoding library."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
+    while frame is not None:
+        module = str(frame.tb_frame.f_globals.get("__name__", ""))
+        if module.split(".", maxsplit=1)[0] in DECODERS:
+            return True
         frame = frame.tb_next
-    name = frame.tb_frame.f_globals.get("__name__", "") if frame else ""
-    return str(name).split(".", maxsplit=1)[0] == PACKAGE
+    return False

@@ -68,6 +68,8 @@ class PendingRows:
     ----------
     unreadable : dict of int to str
         Samples whose bytes cannot be read, with the reason.
+    remarks : dict of int to str
+        Samples that were read, with what a person should know of them, such as further pages.
     must_read : ndarray of bool, shape (n_samples,)
         Samples of unknown digest, and those that some set lacks; not those that failed before.
     """
@@ -78,6 +80,7 @@ class PendingRows:
         self.digests, self.failed = digests, failed
         self._sets = [shards if shards else None for shards in sets]
         self.unreadable: dict[int, str] = {}
+        self.remarks: dict[int, str] = {}
         self._is_known = has_digest(digests)
         self._rows = [_find(shards, digests) for shards in self._sets]
         self._seen = SeenSet(digests)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ImageError
-from ..images.decode import decode
+from ..images.decode import decode, remark_on
 from ..images.geometry import Geometry
 from ..sources import Source, digest_of
 from .pending import PendingRows
@@ -99,6 +99,8 @@ class Reader:
             try:
                 images = dict(zip(distinct, decode(raw, distinct), strict=True))
                 pixels = {p: images[self.geometries[p]] for p in plans}
+                if remark := remark_on(raw):
+                    self.pending.remarks[index] = remark
             except ImageError as error:
                 reason = self.pending.failed[digest] = str(error)
         decoded = time.perf_counter()

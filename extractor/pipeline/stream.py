@@ -127,7 +127,7 @@ class FeatureStream:
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:
-        self._exits.enter_context(strict_images())
+        self._exits.enter_context(strict_images(self.options.max_pixels))
         for stage in self.stages:
             self._exits.callback(stage.close)
         return self
