@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
 from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
 from featx.extractor.backbones.preprocess import Preprocess
 from featx.extractor.engines import run_rows
 from featx.extractor.images import decode as decoding
+from featx.extractor.images import encoded as encoded_image
 from featx.extractor.images import resize as resample
 from featx.extractor.images.geometry import Geometry
 from featx.extractor.plan import FeatureOptions, make_plan
@@ -116,11 +117,13 @@ def scale_to_one(patch):
 
 
 def forget_transparency(patch):
-    patch.setattr(decoding, "_without_alpha", lambda image, _: image.convert("RGB"))
+    patch.setattr(encoded_image, "to_rgb", lambda image, *_: np.asarray(image.convert("RGB")))
 
 
 def cut_deep_values(patch):
-    patch.setattr(decoding, "_to_8_bit", lambda image: image.convert("L"))
+    patch.setattr(
+        encoded_image, "to_8_bits", lambda values, *_: np.minimum(values, 255).astype(np.uint8)
+    )
 
 
 def no_padding(patch):
@@ -151,7 +154,7 @@ GUARDS = {
     ),
     "exif": (
         turned_photograph_stands_upright,
-        lambda patch: patch.setattr(ImageOps, "exif_transpose", lambda image: image),
+        lambda patch: patch.setattr(encoded_image, "turn", lambda pixels, _: pixels),
     ),
     "deep": (deep_grey_keeps_its_shades, cut_deep_values),
     "transparency": (clear_pixels_show_the_background, forget_transparency),
