@@ -1,11 +1,22 @@
 /* Pillow's bicubic resize of 8-bit RGB, bit for bit, in the processor's vector units.
  *
- * The rule is that of Pillow's src/libImaging/Resample.c before version 13: weights in double
- * precision, rounded to 22 fractional bits; a horizontal pass, rounded and clipped to 8 bits; then a
- * vertical one. (From 13 on Pillow takes the vertical pass of some tall images first, which gives
- * other numbers.) Sums of integers are exact in any order, so only the order is ours: four rows side
- * by side make sixteen lanes of (row, channel), and one multiplication serves all of them. Weights
- * must be computed without fused multiply-add (-ffp-contract=off), as Pillow's are.
+ * Contract: resize_rgb(pixels, (width, height), out, (width, height), (left, top, right, bottom))
+ * fills `out` with the part of `pixels` inside the box, in the size of `out`. Both are contiguous
+ * uint8 arrays (height, width, 3), every side from 1 to 2^20 - 1; anything else is a ValueError.
+ * resize.py holds the reference, `resize_in_pillow`: equal in every bit, on every processor.
+ *
+ * The rule is that of Pillow's src/libImaging/Resample.c before version 13. Weights are computed in
+ * double precision and rounded to 22 fractional bits. A horizontal pass is rounded and clipped to 8
+ * bits; a vertical pass follows. (From version 13 on Pillow takes the vertical pass of some tall
+ * images first, which gives other numbers.) Weights must be computed without fused multiply-add
+ * (-ffp-contract=off), as Pillow's are.
+ *
+ * Sums of integers are exact in any order. So four rows lie side by side as sixteen lanes of
+ * (row, channel), and one multiplication serves all of them.
+ *
+ * Every loop is bounded by the sizes: an output sums 5 inputs where a pass enlarges, and 5 times the
+ * factor where it shrinks.
+ * Other threads of Python run meanwhile, and Ctrl-C takes effect after the image at hand.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -28,7 +39,7 @@
 #endif
 
 typedef struct {
-    int n, width;  /* outputs; places for weights of each */
+    int n, width;  /* outputs; room for weights of each */
     int *first, *count;
     int32_t *weights;
 } Taps;
@@ -48,17 +59,17 @@ static void free_taps(Taps *taps) {
 }
 
 /* Weights of one output, not yet rounded; returns how many there are. */
-static int weigh(double *found, int n_in, double centre, double reach, double inverse, int *first) {
+static int weigh(double *weights, int n_in, double centre, double reach, double inverse, int *first) {
     int start = (int)(centre - reach + 0.5), stop = (int)(centre + reach + 0.5);
     double sum = 0.0;
     if (start < 0) start = 0;
     if (stop > n_in) stop = n_in;
     for (int i = 0; i < stop - start; i++) {
-        found[i] = bicubic((i + start - centre + 0.5) * inverse);
-        sum += found[i];
+        weights[i] = bicubic((i + start - centre + 0.5) * inverse);
+        sum += weights[i];
     }
     for (int i = 0; i < stop - start; i++)
-        if (sum != 0.0) found[i] /= sum;
+        if (sum != 0.0) weights[i] /= sum;
     *first = start;
     return stop - start;
 }
@@ -72,17 +83,17 @@ static int make_taps(Taps *taps, int n_in, float from, float to, int n_out) {
     taps->first = malloc(n_out * sizeof(int));
     taps->count = malloc(n_out * sizeof(int));
     taps->weights = calloc((size_t)n_out * taps->width, sizeof(int32_t));
-    double *found = malloc(taps->width * sizeof(double));
-    int ok = taps->first && taps->count && taps->weights && found;
+    double *exact = malloc(taps->width * sizeof(double));
+    int ok = taps->first && taps->count && taps->weights && exact;
     for (int out = 0; ok && out < n_out; out++) {
         double centre = from + (out + 0.5) * scale;
-        int count = weigh(found, n_in, centre, reach, inverse, &taps->first[out]);
+        int count = weigh(exact, n_in, centre, reach, inverse, &taps->first[out]);
         taps->count[out] = count;
         for (int i = 0; i < count; i++)
             taps->weights[(size_t)out * taps->width + i] =
-                (int)((found[i] < 0 ? -0.5 : 0.5) + found[i] * (1 << PRECISION_BITS));
+                (int)((exact[i] < 0 ? -0.5 : 0.5) + exact[i] * (1 << PRECISION_BITS));
     }
-    free(found);
+    free(exact);
     return ok;
 }
 
@@ -140,10 +151,10 @@ __attribute__((target("avx2"))) static void block_avx2(const uint8_t *in, size_t
 static void pass(Block *block, const uint8_t *in, int n_blocks, const Taps *taps, uint8_t *out) {
     size_t stride = (size_t)n_blocks * LANES;
     for (int row = 0; row < taps->n; row++)
-        for (size_t place = 0; place < stride; place += LANES)
-            block(in + taps->first[row] * stride + place, stride,
+        for (size_t byte = 0; byte < stride; byte += LANES)
+            block(in + taps->first[row] * stride + byte, stride,
                   taps->weights + (size_t)row * taps->width, taps->count[row],
-                  out + row * stride + place);
+                  out + row * stride + byte);
 }
 
 /* Take four rows apart again. */
@@ -198,7 +209,7 @@ typedef int Resize(const uint8_t *in, int width, int height, const Taps *x_taps,
                    const Taps *y_taps, uint8_t *out);
 
 /* What computes it: the fastest that the processor has, or one that a test asks for. */
-static Resize *find_units(const char *wanted) {
+static Resize *choose_units(const char *wanted) {
 #ifdef HAS_X86_CODE
     int vnni = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
     int avx2 = __builtin_cpu_supports("avx2");
@@ -226,7 +237,7 @@ static PyObject *resize_rgb(PyObject *Py_UNUSED(module), PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)(ffff)|s", &in, &width, &height, &out, &to_width,
                           &to_height, &box[0], &box[1], &box[2], &box[3], &wanted))
         return NULL;
-    Resize *resize = find_units(wanted);
+    Resize *resize = choose_units(wanted);
     int valid = resize && fits(&in, &out, width, height, to_width, to_height, box);
     if (valid) {
         Taps across_taps = {0}, down_taps = {0};

@@ -1,9 +1,9 @@
 /* The resize of _resample.c in AVX-512's VNNI: four taps in one instruction, bytes as they are.
  *
- * A weight has 24 bits, an instruction takes 8: so a weight is cut into three signed digits of 8 bits,
- * low + 2^8 mid + 2^16 high, each digit has a sum of its own, and the three sums are put together at
- * the end. Integers, so the result is the same to the last bit. (Weights stay below 1.2, which leaves
- * the highest digit far from its limit.) Taps are rounded up to fours with weights of 0.
+ * A weight has 24 bits, and an instruction takes 8. So a weight is cut into three signed digits of 8
+ * bits, low + 2^8 mid + 2^16 high. Each digit has a sum of its own; the three are joined at the end.
+ * All numbers are integers, so the result is the same in every bit. (Weights stay below 1.2, which
+ * leaves the highest digit far from its limit.) Weights of 0 round the taps up to a multiple of four.
  */
 #define TAPS 4
 #define DIGITS 3
@@ -15,12 +15,12 @@ typedef struct {
     int32_t *digits;     /* (outputs, width, DIGITS), four bytes each */
 } Digits;
 
-static int make_digits(Digits *made, const Taps *taps) {
-    made->width = (taps->width + TAPS - 1) / TAPS;
-    made->digits = calloc((size_t)taps->n * made->width * DIGITS, sizeof(int32_t));
-    if (!made->digits) return 0;
+static int make_digits(Digits *digits, const Taps *taps) {
+    digits->width = (taps->width + TAPS - 1) / TAPS;
+    digits->digits = calloc((size_t)taps->n * digits->width * DIGITS, sizeof(int32_t));
+    if (!digits->digits) return 0;
     for (int out = 0; out < taps->n; out++) {
-        int8_t *bytes = (int8_t *)(made->digits + (size_t)out * made->width * DIGITS);
+        int8_t *bytes = (int8_t *)(digits->digits + (size_t)out * digits->width * DIGITS);
         for (int tap = 0; tap < taps->count[out]; tap++) {
             int32_t rest = taps->weights[(size_t)out * taps->width + tap];
             for (int digit = 0; digit < DIGITS; digit++) {
@@ -41,12 +41,12 @@ VNNI static inline __m512i join(__m512i low, __m512i mid, __m512i high) {
 /* Four rows to their new width. Reads up to 13 bytes behind the last pixel of each row, and writes
  * one byte behind the last of the new row. */
 VNNI static void across_vnni(const uint8_t *rows, size_t stride, const Taps *taps,
-                             const Digits *made, uint8_t *out, size_t out_stride) {
+                             const Digits *digits, uint8_t *out, size_t out_stride) {
     const __m512i by_channel = _mm512_broadcast_i32x4(
         _mm_setr_epi8(0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, -1, -1, -1, -1));
     for (int x = 0; x < taps->n; x++) {
         const uint8_t *pixels = rows + 3 * (size_t)taps->first[x];
-        const int32_t *digit = made->digits + (size_t)x * made->width * DIGITS;
+        const int32_t *digit = digits->digits + (size_t)x * digits->width * DIGITS;
         __m512i low = _mm512_set1_epi32(HALF), mid = _mm512_setzero_si512(), high = mid;
         for (int tap = 0; tap < taps->count[x]; tap += TAPS, pixels += 3 * TAPS, digit += DIGITS) {
             __m512i four = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)pixels));
@@ -97,15 +97,15 @@ VNNI static inline __m512i down_vnni(const uint8_t *in, size_t stride, int count
 }
 
 VNNI static void all_down_vnni(const uint8_t *in, size_t stride, const Taps *taps,
-                               const Digits *made, int n_bytes, uint8_t *out) {
+                               const Digits *digits, int n_bytes, uint8_t *out) {
     for (int row = 0; row < taps->n; row++) {
         const uint8_t *rows = in + taps->first[row] * stride;
-        const int32_t *digit = made->digits + (size_t)row * made->width * DIGITS;
-        for (int place = 0; place < n_bytes; place += BYTES) {
-            int left = n_bytes - place;
+        const int32_t *digit = digits->digits + (size_t)row * digits->width * DIGITS;
+        for (int byte = 0; byte < n_bytes; byte += BYTES) {
+            int left = n_bytes - byte;
             __mmask64 wanted = left < BYTES ? ((__mmask64)1 << left) - 1 : ~(__mmask64)0;
-            __m512i bytes = down_vnni(rows + place, stride, taps->count[row], digit);
-            _mm512_mask_storeu_epi8(out + (size_t)row * n_bytes + place, wanted, bytes);
+            __m512i bytes = down_vnni(rows + byte, stride, taps->count[row], digit);
+            _mm512_mask_storeu_epi8(out + (size_t)row * n_bytes + byte, wanted, bytes);
         }
     }
 }

@@ -152,7 +152,10 @@ class EncodedImage:
         except Exception as error:
             if not _is_of_decoder(error):
                 raise
-            text = explain(self.raw) or f"damaged {self.container.kind or 'picture'}: {error}"
+            kind = self.container.kind or "picture"
+            text = explain(self.raw) or f"damaged {kind}: {error}"
+            if "truncated" in str(error).lower():
+                text = f"the {kind} is cut short (truncated): get the file again"
             raise ImageError(text) from error
 
 

@@ -82,8 +82,9 @@ def choose_pixel_range(read: Callable[[int], Raw], n_images: int) -> RangeChoice
     images = sample_deep_images(read, n_images)
     if not images:
         return RangeChoice()
+    n_sampled = min(n_images, N_SAMPLED)
     by_kind = {kind: [i for i in images if i.kind == kind] for kind in {i.kind for i in images}}
-    choices = {kind: _choose(alike) for kind, alike in by_kind.items()}
+    choices = {kind: _choose(alike, n_sampled) for kind, alike in by_kind.items()}
     kind = max(sorted(choices), key=lambda k: len(by_kind[k]))
     choice = choices[kind]
     others = sorted(k for k in choices if choices[k].pixel_range != choice.pixel_range)
@@ -158,10 +159,13 @@ def _look_at(raw: Raw) -> DeepImage | None:
     return DeepImage(values.dtype.name, low, high, whole, stated)
 
 
-def _choose(images: Sequence[DeepImage]) -> RangeChoice:
-    """Choose the range of images of one type."""
+def _choose(images: Sequence[DeepImage], n_sampled: int) -> RangeChoice:
+    """Choose the range of images of one type, of ``n_sampled`` that were looked at."""
     low, high = min(i.low for i in images), max(i.high for i in images)
-    seen = f"{len(images)} of the images looked at are {images[0].kind}, from {low:g} to {high:g}"
+    seen = (
+        f"{images[0].kind} values from {low:g} to {high:g} in {len(images)} of {n_sampled} images "
+        "looked at"
+    )
     stated = Counter(i.stated for i in images)
     (limits, n_stating), *rest = stated.most_common()
     if limits is not None and not rest and limits[0] <= low and high <= limits[1]:

@@ -1,7 +1,8 @@
-"""The resize of 8-bit RGB: one rule in integers, whatever computes it.
+"""The resize of 8-bit RGB: bicubic with antialiasing as in Pillow, across first and then down.
 
-Bicubic with antialiasing as Pillow does it, across first and then down. Pillow itself chooses the
-order from version 13 on, and the order shows in the numbers, so it is not left to Pillow.
+``_resample.c`` computes it where it was compiled; ``resize_in_pillow`` is its reference, with equal
+pixels. From version 13 on Pillow itself chooses the order of the two passes, which shows in the
+numbers, so each pass is a call of its own.
 """
 
 from __future__ import annotations
@@ -45,18 +46,18 @@ def resize(
     height, width = pixels.shape[:2]
     if size == (width, height) and box is None:
         return pixels
-    chosen = box or (0, 0, width, height)
+    box = box or (0, 0, width, height)
     if not IS_COMPILED:
-        return resize_in_pillow(pixels, size, chosen)
+        return resize_in_pillow(pixels, size, box)
     out = np.empty((size[1], size[0], 3), np.uint8)
-    _resample.resize_rgb(np.ascontiguousarray(pixels), (width, height), out, size, chosen)
+    _resample.resize_rgb(np.ascontiguousarray(pixels), (width, height), out, size, box)
     return out
 
 
 def resize_in_pillow(
     pixels: NDArray[np.uint8], size: tuple[int, int], box: Box
 ) -> NDArray[np.uint8]:
-    """Return what ``resize`` does, computed by Pillow: one call for each direction."""
+    """Return what ``resize`` returns, computed by Pillow in one call for each direction."""
     left, top, right, bottom = box
     image = Image.fromarray(pixels)
     across = image.resize((size[0], image.height), FILTER, box=(left, 0, right, image.height))
