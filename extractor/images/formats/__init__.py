@@ -95,7 +95,9 @@ def open_picture(data: bytes, kind: str = "") -> Image.Image:
             if name == "TIFF" and "unknown" in str(error):
                 raise ImageError(explain_tiff(data)) from error
             reason = reason or (f"damaged {name}: {error}" if accept is not None else "")
-    raise ImageError(explain(data) or reason or "no format of pictures that featx knows")
+    raise ImageError(
+        explain(data) or reason or "no image format that featx knows: save it as JPEG or PNG"
+    )
 
 
 def explain(raw: bytes) -> str:

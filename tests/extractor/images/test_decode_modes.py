@@ -166,7 +166,9 @@ def test_broken_exif_does_not_hide_the_image():
 def test_bytes_of_no_format_are_named_without_an_address():
     with pytest.raises(ImageError, match=r'^plain text that begins with "plain words": get the'):
         decode(b"plain words", [SIZE])
-    with pytest.raises(ImageError, match=r"^no format of pictures that featx knows$"):
+    with pytest.raises(
+        ImageError, match=r"^no image format that featx knows: save it as JPEG or PNG$"
+    ):
         decode(bytes(range(1, 200)), [SIZE])
 
 
