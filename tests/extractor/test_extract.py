@@ -29,7 +29,8 @@ PLAN = make_plan(
 class MeanEngine:
     """Features are the mean colours of the four quarters; fails or stops when told to."""
 
-    name = "test/mean"
+    name = kind = "test/mean"
+    on_accelerator = False
     precision = "float32"
     n_parallel = 1
 

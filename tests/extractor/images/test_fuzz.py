@@ -35,7 +35,8 @@ N_MUTATED, N_CUT, N_NOISE = 700, 300, 100
 class MeanEngine:
     """Features are mean colours."""
 
-    name = "test/mean"
+    name = kind = "test/mean"
+    on_accelerator = False
     precision = "float32"
     n_parallel = 1
 

@@ -25,7 +25,10 @@ SBIT = chunk(b"sBIT", b"\x0c\x0c\x0c")
 class PixelEngine:
     """Features are the pixels themselves."""
 
-    name, precision, n_parallel = "test/pixels", "float32", 1
+    name = kind = "test/pixels"
+    on_accelerator = False
+    precision = "float32"
+    n_parallel = 1
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
