@@ -1,5 +1,7 @@
 # Everything sets itself up: a machine needs Python 3.11 to 3.13 and make.
-PYTHON ?= python3
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c '$(SUPPORTED)' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
@@ -54,20 +56,22 @@ format: $(VENV)/.tools
 # The tests and the type checker see what users get: a wheel, built anew, not the working tree.
 package: $(VENV)/.package
 	rm -rf build featx.egg-info
-	$(BIN)/pip install -q --no-deps --force-reinstall .
+	$(BIN)/python -m pip install -q --no-deps --force-reinstall .
 
 $(VENV)/.package: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "featx needs Python 3.11, 3.12 or 3.13: make PYTHON=path"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
 	rm -rf build featx.egg-info
-	$(BIN)/pip install -q .
+	$(BIN)/python -m pip install -q .
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.package
-	$(BIN)/pip install -q '.[test,lint]'
+	$(BIN)/python -m pip install -q '.[test,lint]'
 	touch $@
 
 $(VENV)/.backends: $(VENV)/.tools
-	$(BIN)/pip install -q jax torch==2.13.0
+	$(BIN)/python -m pip install -q jax torch==2.13.0
 	touch $@
 
 clean:  ## remove environments, builds and caches of tools
