@@ -31,7 +31,8 @@ N_FEATURES = 3072
 class PixelEngine:
     """Features are the pixels themselves, so that every row can be told from the image."""
 
-    name = "test/pixels"
+    name = kind = "test/pixels"
+    on_accelerator = False
     precision = "float32"
     batch_size = BATCH
     n_parallel = 1

@@ -15,9 +15,9 @@ from ...cache.errors import ImageError
 from .deep import deep_colour, deep_grey, deep_raw_mode, to_8_bits
 from .formats import Container, explain, open_picture, read_container
 from .formats.exif import orientation_of, turn
-from .formats.jpeg_end import with_end
-from .formats.jpeg_fast import jpeg_pixels
-from .formats.tiff_samples import TiffSamples
+from .formats.jpeg.end_marker import with_end
+from .formats.jpeg.fast import jpeg_pixels
+from .formats.tiff.samples import TiffSamples
 from .geometry import Geometry
 
 MODES = {(): "L", (2,): "LA", (4,): "RGBA"}

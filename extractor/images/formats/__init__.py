@@ -15,11 +15,11 @@ from ....cache.errors import ImageError
 from .container import Container
 from .gif import read_gif
 from .heif import brand_of, open_heif, read_avif, read_heif
-from .jpeg import read_jpeg
+from .jpeg.segments import read_jpeg
 from .not_pictures import describe_other, describe_text
 from .png import SIGNATURE as PNG
 from .png import explain_png, read_png
-from .tiff import explain_tiff, read_tiff
+from .tiff.pages import explain_tiff, read_tiff
 from .webp import read_webp
 
 __all__ = ["Container", "explain", "open_picture", "read_container"]

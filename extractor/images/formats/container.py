@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .exif import orientation_of
-from .tiff_samples import TiffSamples
+from .tiff.samples import TiffSamples
 
 Range = tuple[float, float]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .ifd import TiffReader
+from .tiff.ifd import TiffReader
 
 ORIENTATION = 274
 UPRIGHT = 1

@@ -16,8 +16,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 from featx.cache.errors import ImageError
 from featx.extractor.images.decode import decode, strict_images
 from featx.extractor.images.formats.exif import turn
-from featx.extractor.images.formats.ifd import TiffReader
-from featx.extractor.images.formats.tiff import PIXEL_TAGS
+from featx.extractor.images.formats.tiff.ifd import TiffReader
+from featx.extractor.images.formats.tiff.pages import PIXEL_TAGS
 from featx.extractor.images.geometry import Geometry
 from images_made import encoded, pattern
 

@@ -127,7 +127,8 @@ def test_equal_images_are_kept_once_by_scoring(photos: Path, tmp_path: Path) -> 
 class SlowEngine:
     """Takes its time, so that an early end falls into the work."""
 
-    name, precision, n_parallel = "test/slow", "float32", 2
+    name, kind, on_accelerator = "test/slow", "test", False
+    precision, n_parallel = "float32", 2
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size

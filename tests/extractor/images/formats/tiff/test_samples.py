@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featx.cache.errors import ImageError
-from featx.extractor.images.formats.tiff_samples import TiffSamples
+from featx.extractor.images.formats.tiff.samples import TiffSamples
 
 VALUES = np.random.default_rng(0).normal(size=(6, 5, 3))
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from featx.cache.errors import ImageError
 from featx.extractor.images.decode import decode, remark_on, strict_images
-from featx.extractor.images.formats.jpeg import read_jpeg
+from featx.extractor.images.formats.jpeg.segments import read_jpeg
 from featx.extractor.images.geometry import Geometry
 from images_made import encoded, jpeg_with
 

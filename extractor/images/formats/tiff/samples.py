@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache.errors import ImageError
+from .....cache.errors import ImageError
 
 UNPACKED, DEFLATE = 1, (8, 32946)
 NO_PREDICTOR, DIFFERENCES, FLOAT_DIFFERENCES = 1, 2, 3

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .container import Container
-from .exif import PREFIX
-from .ifd import TiffReader
+from ..container import Container
+from ..exif import PREFIX
+from ..tiff.ifd import TiffReader
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 FIRST_APP, LAST_APP, COMMENT = 0xE0, 0xEF, 0xFE

@@ -9,10 +9,10 @@ import struct
 
 import numpy as np
 
-from ....cache.errors import ImageError
-from .container import Container, Range
+from .....cache.errors import ImageError
+from ..container import Container, Range
 from .ifd import Ifd, TiffReader
-from .tiff_samples import TiffSamples
+from .samples import TiffSamples
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, SUB_IFDS = 254, 255, 330
 N_CHANNELS, PLANAR, PREDICTOR, EXTRA_SAMPLES, TILE_WIDTH = 277, 284, 317, 338, 322

@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import JpegImagePlugin
 
-from .container import Container
-from .jpeg import EOI, FRAMES, START_OF_SCAN, segments
+from ..container import Container
+from .segments import EOI, FRAMES, START_OF_SCAN, segments
 
 RESTARTS = tuple(bytes([marker]) for marker in range(0xD0, 0xD8))
 FILLINGS = (b"", b"\x2a" * 64, b"\xd5" * 64, b"\x00" * 64)

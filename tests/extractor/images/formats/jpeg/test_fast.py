@@ -11,8 +11,8 @@ from PIL import Image
 
 from featx.cache.errors import ImageError
 from featx.extractor.images.decode import decode, strict_images
-from featx.extractor.images.formats import jpeg_fast
-from featx.extractor.images.formats.jpeg_fast import jpeg_pixels
+from featx.extractor.images.formats.jpeg import fast as fast_way
+from featx.extractor.images.formats.jpeg.fast import jpeg_pixels
 from featx.extractor.images.geometry import Geometry
 
 GEOMETRIES = [Geometry(96, 96), Geometry(64, 80, "crop"), Geometry(96, 96, "pad", "#102030")]
@@ -30,9 +30,9 @@ def encoded(image: Image.Image, **options: object) -> bytes:
 def both(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[object, object]:
     """What ``decode`` gives with and without the fast way: pixels, or the error's text."""
     found = []
-    for library in (jpeg_fast.simplejpeg, None):
+    for library in (fast_way.simplejpeg, None):
         with monkeypatch.context() as patch, strict_images():
-            patch.setattr(jpeg_fast, "simplejpeg", library)
+            patch.setattr(fast_way, "simplejpeg", library)
             try:
                 found.append(decode(raw, GEOMETRIES))
             except ImageError as error:

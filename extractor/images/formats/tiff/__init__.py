@@ -1,0 +1,1 @@
+"""TIFF: its directories, its pages, and the samples that Pillow has no mode for."""
