@@ -22,7 +22,8 @@ SPLIT_NAMES = {
 FILLERS = frozenset(
     ("set", "data", "dataset", "image", "images", "img", "imgs", "photos", "split", "folder")
 )
-CLASS_NAME_FILES = ("class_names.txt", "classes.txt", "classnames.txt", "labels.txt", "names.txt")
+CLASS_NAME_FILES = ("class_names.txt", "classes.txt", "classnames.txt")
+MAX_DIGITS = 18
 
 
 def split_name(text: str) -> str:
@@ -84,7 +85,7 @@ def encode_labels(names: Sequence[str | None]) -> tuple[NDArray[np.int64], tuple
 
 def is_whole(name: str) -> bool:
     """Tell whether a name is a whole number."""
-    return name.removeprefix("-").isdecimal()
+    return len(name) <= MAX_DIGITS and name.removeprefix("-").isdecimal()
 
 
 def similar_classes(class_names: Iterable[str]) -> list[str]:

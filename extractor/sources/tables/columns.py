@@ -28,6 +28,7 @@ USUAL_NAMES = {
     "split": ("split", "subset", "partition", "dataset", "set", "fold"),
     "group": ("group", "groupid", "groups"),
 }
+WEAK_PATHS = ("imageid", "imgid", "uuid", "id", "name")
 WEAK_SPLITS = ("dataset", "set", "fold")
 SAMPLED_ROWS = 100
 
@@ -106,7 +107,7 @@ def choose_roles(columns: Columns, options: SourceOptions) -> Roles:
         No column holds paths, one that was asked for is not there, or a name occurs twice.
     """
     path = _choose(columns, "path", options)
-    if path is None:
+    if path is None or (options.path_column is None and _is_weak_path(columns, path)):
         raise SourceFormatError(_no_path_column(columns))
     split = _choose(columns, "split", options)
     if split is not None and options.split_column is None and _is_weak_split(columns, split):
@@ -194,6 +195,13 @@ def _agreed(columns: Columns, indices: Sequence[int]) -> int:
                 f"{names[0]}, or none for no labels"
             )
     return first
+
+
+def _is_weak_path(columns: Columns, index: int) -> bool:
+    """Tell whether a column that may hold ids of something else lies beside one of image files."""
+    if squash(columns.names[index]) not in WEAK_PATHS or _holds_paths(columns.sample(index)):
+        return False
+    return any(_holds_paths(columns.sample(other)) for other in range(len(columns.names)))
 
 
 def _is_weak_split(columns: Columns, index: int) -> bool:

@@ -66,24 +66,33 @@ def find_files(files: Files, texts: Sequence[str], where: str) -> FoundFiles:
 
 
 class FileIndex:
-    """Finds files by the ends of their paths, whatever their case, with and without ending."""
+    """Finds files by the ends of their paths, whatever their case, with and without ending.
+
+    A name alone is enough only where one of the paths has no folder: ``cat/1.png`` is not
+    ``dog/1.png``, but it is ``/data/cat/1.png``.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
             key = fold(name)
-            self._by_name[posixpath.basename(key)].append(name)
+            for end in _ends(key):
+                self._by_name[end].append(name)
             if ending(name) not in NOT_IMAGES:
-                self._by_stem[posixpath.basename(_stem(key))].append(name)
+                for end in _ends(_stem(key)):
+                    self._by_stem[end].append(name)
 
     def find(self, text: str) -> list[str]:
         """Return the files whose paths agree with the most folders of ``text``."""
-        key = fold(text)
-        base = posixpath.basename(key)
-        if base in self._by_name:
-            return _closest(key, self._by_name[base], fold)
-        return _closest(key, self._by_stem.get(base, []), lambda name: _stem(fold(name)))
+        key = fold(text).strip("/")
+        name, folder_and_name = _ends(key)
+        ends = (name,) if "/" not in key else (folder_and_name, f"/{name}")
+        for by_end, form in ((self._by_name, fold), (self._by_stem, _folded_stem)):
+            for end in ends:
+                if end in by_end:
+                    return _closest(key, by_end[end], form)
+        return []
 
 
 class _Search:
@@ -196,23 +205,25 @@ def fold(name: str) -> str:
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
-def _closest(key: str, names: list[str], form: Callable[[str], str]) -> list[str]:
-    """Return those of ``names`` that share the most folders with ``key``, from the end.
+def _ends(key: str) -> tuple[str, str]:
+    """Return the name at the end of a path, and the name with its folder: nothing at the top."""
+    folder, name = posixpath.split(key)
+    return name, f"{posixpath.basename(folder)}/{name}"
 
-    A name alone is not enough where both paths have a folder before it: ``cat/1.png`` is not
-    ``dog/1.png``.
-    """
-    parts = key.strip("/").split("/")[::-1]
+
+def _closest(key: str, names: list[str], form: Callable[[str], str]) -> list[str]:
+    """Return those of ``names`` that share the most folders with ``key``, from the end."""
+    if len(names) < 2 or "/" not in key:
+        return names
+    parts = key.split("/")[::-1]
 
     def n_shared(name: str) -> int:
-        others = form(name).split("/")[::-1]
-        n_both = min(len(parts), len(others))
-        n = next((n for n in range(n_both) if parts[n] != others[n]), n_both)
-        return n if n > 1 or n == n_both else 0
+        pairs = zip(parts, form(name).split("/")[::-1], strict=False)
+        return next((n for n, (a, b) in enumerate(pairs) if a != b), len(parts))
 
     shared = [n_shared(name) for name in names]
-    most = max(shared, default=0)
-    return [name for name, n in zip(names, shared, strict=True) if n == most > 0]
+    most = max(shared)
+    return [name for name, n in zip(names, shared, strict=True) if n == most]
 
 
 def _plain(text: str, where: str) -> str:
@@ -233,6 +244,10 @@ def _forward(text: str) -> str:
 def _stem(name: str) -> str:
     suffix = ending(name)
     return name.removesuffix(suffix) if suffix else name
+
+
+def _folded_stem(name: str) -> str:
+    return _stem(fold(name))
 
 
 def _nothing_found(files: Files, texts: Sequence[str], where: str) -> str:

@@ -50,7 +50,8 @@ def open_table(files: Files, names: Sequence[str], options: SourceOptions) -> Fi
     roles = choose_roles(columns, options)
     paths = _paths(columns, roles, files)
     listing, notes = read_listing(columns, roles, paths, files, options)
-    image_files = find_files(files, paths, columns.location)
+    where = f"{columns.location} (column {columns.names[roles.path]})"
+    image_files = find_files(files, paths, where)
     contents = Contents(
         listing, _origin(columns, roles), (*columns.notes, *image_files.notes, *notes)
     )

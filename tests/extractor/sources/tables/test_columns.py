@@ -77,3 +77,10 @@ def test_a_column_that_may_be_a_split_and_is_none(tmp_path: Path) -> None:
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceFormatError, match="unknown split 'extra'"):
         open_source(write(tmp_path, "path,label,split", "1.png,cat,extra"))
+
+
+def test_ids_beside_a_column_of_files_are_no_paths(tmp_path: Path) -> None:
+    table = write(tmp_path, "id,bild,label", "7,1.png,cat")
+    with pytest.raises(SourceFormatError, match=r"'bild' seems to hold them.*--path-column bild"):
+        open_source(table)
+    assert open_source(table, SourceOptions(path_column="bild")).read(0)

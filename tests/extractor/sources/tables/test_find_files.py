@@ -137,3 +137,11 @@ def test_rows_that_lead_to_one_file_are_refused(tmp_path: Path) -> None:
     touch(tmp_path / "1.png")
     with pytest.raises(SourceFormatError, match=r"rows 1 and 2, 'a/1.png' and 'b/1.png', are one"):
         open_source(write(tmp_path / "t.csv", "a/1.png", "b/1.png"))
+
+
+def test_many_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    names = [f"s{number}/image.png" for number in range(300)]
+    for number, name in enumerate(names):
+        touch(tmp_path / "data" / name, number % 256)
+    source = open_source(write(tmp_path / "t.csv", *(f"/home/ann/{name}" for name in names)))
+    assert source.read(299) == (tmp_path / "data/s299/image.png").read_bytes()
