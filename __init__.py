@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .classifiers import fit_model as fit
     from .classifiers import score_images as score
     from .classifiers import sweep_model as sweep
-    from .classifiers.selection.sweep import SweepOptions
+    from .classifiers.selection.sweep_options import SweepOptions
     from .classifiers.transformer import FeatureExtractor
     from .extractor import FeatureOptions, RunOptions, SourceOptions, open_source
     from .extractor import extract_features as extract
@@ -46,7 +46,7 @@ _HOMES = {
     "ScoreOptions": "classifiers:ScoreOptions",
     "Scores": "cache:Scores",
     "SourceOptions": "extractor:SourceOptions",
-    "SweepOptions": "classifiers.selection.sweep:SweepOptions",
+    "SweepOptions": "classifiers.selection.sweep_options:SweepOptions",
     "export": "classifiers:export_model",
     "extract": "extractor:extract_features",
     "fit": "classifiers:fit_model",

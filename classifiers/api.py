@@ -22,7 +22,8 @@ from .scoring.predictions import PredictionOptions
 from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
 from .scoring.score import ScoreJob, ScoreReport, score
 from .selection.fit import FitReport, HeadOptions, fit
-from .selection.sweep import SweepOptions, SweepReport, sweep
+from .selection.sweep import SweepReport, sweep
+from .selection.sweep_options import SweepOptions
 
 if TYPE_CHECKING:
     from .models.export import GraphReport

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..cache import Scores
     from ..classifiers.selection.metrics import Metric
-    from ..classifiers.selection.preparation import Prepared
+    from ..classifiers.selection.splitting.preparation import Prepared
     from ..extractor.sources import Source
 
 CacheOption = Annotated[

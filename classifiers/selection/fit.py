@@ -20,8 +20,8 @@ from ..heads.training_data import check_classes
 from ..models.model import Model
 from .memory import training_rows
 from .metrics import measure
-from .preparation import Prepared, prepare
-from .splits import Split
+from .splitting.preparation import Prepared, prepare
+from .splitting.splits import Split
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192

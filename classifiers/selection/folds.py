@@ -14,7 +14,7 @@ from ...cache.errors import TrainingDataError
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from .memory import stays_on_disk
-from .splits import Split
+from .splitting.splits import Split
 
 Rows = NDArray[np.int64]
 

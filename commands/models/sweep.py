@@ -66,7 +66,7 @@ def sweep(
     """
     from ...cache.output_path import output_file
     from ...classifiers import sweep_model
-    from ...classifiers.selection.sweep import SweepOptions
+    from ...classifiers.selection.sweep_options import SweepOptions
     from .leaderboard import draw_leaderboard, is_leaderboard, leaderboard_data, write_csv
 
     families = _families(heads, grid)

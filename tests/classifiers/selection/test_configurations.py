@@ -20,7 +20,7 @@ from featx.classifiers.selection.configurations import (
     outcomes,
 )
 from featx.classifiers.selection.folds import FoldData, FoldReader, make_folds
-from featx.classifiers.selection.splits import split_features
+from featx.classifiers.selection.splitting.splits import split_features
 
 FITTING = Fitting(("a", "b", "c"))
 GRID = [

@@ -9,7 +9,7 @@ from selection_shared import make_features, three_classes
 from featx.cache.errors import TrainingDataError
 from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.selection.folds import FoldReader, make_folds
-from featx.classifiers.selection.splits import split_features
+from featx.classifiers.selection.splitting.splits import split_features
 
 
 def test_folds_cover_train_and_validation_and_never_test(tmp_path: Path) -> None:

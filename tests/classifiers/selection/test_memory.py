@@ -19,7 +19,8 @@ from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.grid import Family
 from featx.classifiers.selection.memory import least_memory, parse_memory, training_rows
-from featx.classifiers.selection.sweep import SweepOptions, sweep
+from featx.classifiers.selection.sweep import sweep
+from featx.classifiers.selection.sweep_options import SweepOptions
 
 SHARD_ROWS = 20_000
 N_CLASSES = 4
@@ -30,7 +31,8 @@ import numpy as np
 from featx.cache import FeatureStore
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.grid import Family
-from featx.classifiers.selection.sweep import SweepOptions, sweep
+from featx.classifiers.selection.sweep import sweep
+from featx.classifiers.selection.sweep_options import SweepOptions
 
 cache, name, params, memory, bounded = sys.argv[1:]
 params, memory = json.loads(params), int(memory)

@@ -14,7 +14,8 @@ from featx.cache import FeatureStore, Scores
 from featx.classifiers.heads.registry import HEADS
 from featx.classifiers.selection.grid import Family
 from featx.classifiers.selection.results import Measured, ResultStore, mean_over_folds
-from featx.classifiers.selection.sweep import SweepOptions, sweep
+from featx.classifiers.selection.sweep import sweep
+from featx.classifiers.selection.sweep_options import SweepOptions
 
 SMALL = (Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),)
 LATER_FIELDS = ("undefined",)

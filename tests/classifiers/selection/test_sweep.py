@@ -12,8 +12,9 @@ from featx.cache import FeatureStore
 from featx.cache.errors import ConfigError, TrainingDataError
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.selection.grid import Family
-from featx.classifiers.selection.splits import split_features
-from featx.classifiers.selection.sweep import SweepOptions, sweep
+from featx.classifiers.selection.splitting.splits import split_features
+from featx.classifiers.selection.sweep import sweep
+from featx.classifiers.selection.sweep_options import SweepOptions
 
 SMALL = (
     Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),

@@ -14,7 +14,8 @@ from selection_shared import make_features, three_classes
 from featx.cache import FeatureStore
 from featx.classifiers.selection.grid import Family
 from featx.classifiers.selection.metrics import METRICS
-from featx.classifiers.selection.sweep import SweepOptions, SweepReport, sweep
+from featx.classifiers.selection.sweep import SweepReport, sweep
+from featx.classifiers.selection.sweep_options import SweepOptions
 from featx.commands.models.leaderboard import (
     draw_leaderboard,
     is_leaderboard,

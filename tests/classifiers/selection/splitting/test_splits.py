@@ -7,7 +7,7 @@ import pytest
 from selection_shared import make_features
 
 from featx.cache.errors import TrainingDataError
-from featx.classifiers.selection.splits import Crossing, split_features
+from featx.classifiers.selection.splitting.splits import Crossing, split_features
 
 
 def test_splits_are_disjoint_stratified_and_repeatable(tmp_path: Path) -> None:

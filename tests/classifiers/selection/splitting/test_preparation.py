@@ -9,7 +9,7 @@ import pytest
 from selection_shared import make_features
 
 from featx.cache.errors import TrainingDataError
-from featx.classifiers.selection.preparation import prepare
+from featx.classifiers.selection.splitting.preparation import prepare
 
 BALANCED = [0, 1, 2] * 100
 GIVEN = [0] * 180 + [1] * 60 + [2] * 60

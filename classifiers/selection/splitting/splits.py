@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet
-from ...cache.errors import TrainingDataError
+from ....cache import FeatureSet
+from ....cache.errors import TrainingDataError
 
 HOLDOUT = 0.2
 Mask = NDArray[np.bool_]

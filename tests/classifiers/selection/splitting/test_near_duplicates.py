@@ -9,9 +9,9 @@ import pytest
 from selection_shared import make_features
 
 from featx.cache import FeatureSet
-from featx.classifiers.selection import near_duplicates
-from featx.classifiers.selection.near_duplicates import find_near_duplicates
-from featx.classifiers.selection.splits import split_features
+from featx.classifiers.selection.splitting import near_duplicates
+from featx.classifiers.selection.splitting.near_duplicates import find_near_duplicates
+from featx.classifiers.selection.splitting.splits import split_features
 
 N, WIDTH = 60, 64
 

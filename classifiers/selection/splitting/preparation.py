@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...cache import FeatureSet
-from ...cache.errors import TrainingDataError
-from .metrics import listed
+from ....cache import FeatureSet
+from ....cache.errors import TrainingDataError
+from ..metrics import listed
 from .near_duplicates import MAX_PRODUCTS, NearDuplicates, find_near_duplicates
 from .splits import Crossing, Split, split_features
 

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet
-from ..heads.row_blocks import Floats, row_slices
+from ....cache import FeatureSet
+from ...heads.row_blocks import Floats, row_slices
 from .splits import Split
 
 # Above SAME two images are the same. Above ALIKE they are, if no other image is nearly as near:

@@ -1,0 +1,47 @@
+"""What a sweep tries, and how it judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...cache.errors import ConfigError
+from .grid import Family
+from .metrics import find_metric
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What a sweep tries, and how it judges.
+
+    Attributes
+    ----------
+    families : tuple of Family
+        Empty for the built-in grid of all heads.
+    metric : str
+        What ranks the configurations: the name of a metric; or ``auto``, which is accuracy, and
+        balanced accuracy where the largest class has more than three times the smallest.
+    cv : int
+        Number of folds; 0 judges on one validation split.
+    random_state : int
+        Of the splits and folds.
+    memory : int, optional
+        Bytes that training may take beside the program itself; larger features stay on disk, and
+        heads that need them in memory are left out.
+    drop_near_duplicates : bool
+        Leave training images out that look like validation or test images saved again.
+    """
+
+    families: tuple[Family, ...] = ()
+    metric: str = AUTO
+    cv: int = 0
+    random_state: int = 0
+    memory: int | None = None
+    drop_near_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        if self.metric != AUTO:
+            find_metric(self.metric)
+        if self.cv < 0 or self.cv == 1:
+            raise ConfigError(f"--cv takes 2 folds or more, got {self.cv}")
