@@ -59,6 +59,10 @@ class FeatureMatrix:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
 
+    def window(self, start: int, stop: int) -> FeatureMatrix:
+        """Return the rows from ``start`` to ``stop`` as a matrix that is read as it is indexed."""
+        return FeatureMatrix(self._shards, self._positions[start:stop])
+
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
         """Iterate over the rows in blocks of at most ``n_rows``, in order.
 

@@ -17,7 +17,6 @@ from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import strict_images
 from .images.pixel_range import OPTION, choose_pixel_range
 from .pipeline.scan import Scan, scan_source
-from .pipeline.stage import Stage
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter, write_new_rows
 from .plan import Plan, merge_plans
@@ -118,7 +117,7 @@ class _Finished:
 
     def reports(self, specs: Sequence[FeatureSpec]) -> list[ExtractReport]:
         """Write the snapshot, the quarantine and the records; check the limit on bad images."""
-        scan, store, options = self._scan, self.store, self.stream.options
+        scan, store, options = self.stream.scan, self.store, self.stream.options
         bad = bad_images(self.stream)
         quarantine = str(store.layout.quarantine(scan.source.name))
         store.write_quarantine(scan.source.name, bad)
@@ -154,7 +153,7 @@ class _Finished:
 
     def _keep_remarks(self) -> None:
         """Write down which images of the source were read with a remark, now or earlier."""
-        scan, store, new = self._scan, self.store, self.stream.pending.remarks
+        scan, store, new = self.stream.scan, self.store, self.stream.pending.remarks
         name = scan.source.name + REMARKS
         earlier = {image.digest: image.reason for image in store.read_quarantine(name)}
         if not (earlier or new):
@@ -167,16 +166,12 @@ class _Finished:
                 remarked.append(BadImage(ids[index], digest, remark))
         store.write_quarantine(name, remarked)
 
-    @property
-    def _scan(self) -> Scan:
-        return self.stream.scan
-
     @cached_property
     def _bottleneck(self) -> str:
         return bottleneck(self.stream, self.writer)
 
     def _record(self, spec: FeatureSpec, n_bad: int) -> RunRecord:
-        n_samples = self._scan.n_samples
+        scan = self.stream.scan
         n_written = self.writer.n_written[self.stream.specs.index(spec)]
         stage = next(stage for stage in self.stream.stages if spec in stage.plan.specs)
         earlier = None if n_written else self._earlier(spec)
@@ -186,25 +181,21 @@ class _Finished:
         if self._bottleneck:
             notes = {**notes, "bottleneck": self._bottleneck}
         return RunRecord(
-            manifest=self._scan.source.name,
+            manifest=scan.source.name,
             fingerprint=spec.fingerprint,
             finished_ns=time.time_ns(),
-            n_samples=n_samples,
+            n_samples=scan.n_samples,
             n_extracted=n_written,
-            n_cached=n_samples - n_written - n_bad,
+            n_cached=scan.n_samples - n_written - n_bad,
             n_bad=n_bad,
             seconds=self.seconds,
-            engine=_engine_name(stage) or (earlier.engine if earlier else ""),
+            engine=stage.engine_name or (earlier.engine if earlier else ""),
             notes={**(earlier.notes if earlier else {}), **notes},
         )
 
     def _earlier(self, spec: FeatureSpec) -> RunRecord | None:
         """Return the record of the run that made the rows: its engine, their drift."""
         try:
-            return self.store.read_run(spec.fingerprint, self._scan.source.name)
+            return self.store.read_run(spec.fingerprint, self.stream.scan.source.name)
         except CacheFormatError:
             return None
-
-
-def _engine_name(stage: Stage) -> str:
-    return stage.engine.name if stage.engine else ""

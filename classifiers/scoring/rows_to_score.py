@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ...cache import (
     BadImage,
-    FeatureMatrix,
     FeatureSet,
     FeatureStore,
     Listing,
@@ -116,6 +115,7 @@ class ImageRows:
         self.keeps_features, self.is_cached = self.write_cache, False
         self.n_cached = self.n_computed = 0
         self.remarks: dict[int, str] = {}
+        self.engine = ""
         self._writer: ShardWriter | None = None
         self.run: Run | None = None
         if self.write_cache:
@@ -143,6 +143,7 @@ class ImageRows:
             finally:
                 self.n_computed += self._writer.n_written[0]
                 self._writer = None
+                self.engine = stream.stages[0].engine_name
 
     def _runs_of(self, block: FeatureBlock) -> RowBlocks:
         """Cut a block where its samples are no neighbours."""
@@ -185,7 +186,7 @@ class ImageRows:
             n_cached=n_rows - self.n_computed,
             n_bad=len(bad),
             seconds=time.perf_counter() - self.started,
-            engine="",
+            engine=self.engine,
         )
         self.store.write_quarantine(self.run.snapshot_name, failed)
         with self.run as run:
@@ -233,32 +234,10 @@ class CachedRows:
         for row in np.flatnonzero(~ok).tolist():
             name = ids[rows.start + row]
             reasons[row] = self.reasons.get(name, "the cache holds no features of it")
-        return RowBlock(rows.start, ok, _Window(self.features.X, first, last), reasons)
+        return RowBlock(rows.start, ok, self.features.X.window(first, last), reasons)
 
     def flush(self) -> None:
         """Do nothing: the cache holds them."""
 
     def commit(self, digests: NDArray[np.uint8], bad: Sequence[tuple[int, str]]) -> None:
         """Do nothing: the cache holds them."""
-
-
-class _Window:
-    """Neighbouring rows of a matrix that is read as it is sliced; heads read it in blocks."""
-
-    ndim = 2
-
-    def __init__(self, X: FeatureMatrix, first: int, last: int) -> None:
-        self._X, self._first = X, first
-        self.shape, self.dtype = (last - first, X.shape[1]), X.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        start, stop, _ = rows.indices(len(self))
-        return self._X[self._first + start : self._first + stop]
-
-    def blocks(self, n_rows: int) -> Iterator[NDArray[Any]]:
-        """Iterate over the rows in blocks of at most ``n_rows``, in order."""
-        for start in range(0, len(self), n_rows):
-            yield self[start : start + n_rows]

@@ -87,6 +87,11 @@ class Stage:
             )
         return self._batch_size
 
+    @property
+    def engine_name(self) -> str:
+        """Name of the engine; empty where no batch came."""
+        return self.engine.name if self.engine else ""
+
     def start(self) -> Engine:
         """Return the engine; build it where that has not happened."""
         while self.engine is None:

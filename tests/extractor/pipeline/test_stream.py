@@ -17,10 +17,12 @@ from featx import FeatureExtractor, FeatureOptions, FeatureStore, RunOptions, Sc
 from featx.classifiers import Model, score_images
 from featx.classifiers.heads.registry import make_head
 from featx.extractor import extract_features, open_source
+from featx.extractor.pipeline import reader
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.pipeline.stream import FeatureStream
 from featx.extractor.plan import make_plan
 from featx.extractor.run_options import Silence
+from featx.extractor.sources import digest_of
 
 OPTIONS = FeatureOptions(
     backbone="mobilenet", weights="random:0", image_size=32, precision="float32"
@@ -105,6 +107,29 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     assert kept, "what was computed before the interruption is kept"
     door(photos, tmp_path / "second")
     assert rows_in(tmp_path / "second") == undisturbed
+
+
+@pytest.mark.parametrize("door", [by_extraction, by_scoring])
+def test_a_run_that_goes_on_hashes_only_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("featx.cache.manifest.RACY_NS", 0)
+    photos, cache = make_photos(tmp_path / "p", 20), tmp_path / "second"
+    cache.mkdir()
+    with pytest.raises(Kill):
+        door(photos, cache, StopAfter(9))
+    n_kept = len(rows_in(cache))
+    hashed: list[object] = []
+
+    def count(raw: bytes) -> bytes:
+        hashed.append(raw)
+        return digest_of(raw)
+
+    monkeypatch.setattr(reader, "digest_of", count)
+    door(photos, cache)
+    assert 0 < n_kept < 60 and len(hashed) == 60 - n_kept
+    door(photos, cache)
+    assert len(hashed) == 60 - n_kept
 
 
 def test_a_single_image_has_the_bits_it_has_among_others(
