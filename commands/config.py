@@ -32,8 +32,8 @@ def default_map(group: Any, path: Path = CONFIG) -> dict[str, Any]:
     common = {k: v for k, v in settings.items() if not isinstance(v, dict)}
     tables = {k: v for k, v in settings.items() if isinstance(v, dict)}
     _check(tables, group.commands, f"{path}: no command")
-    known = {key for command in group.commands.values() for key in _keys(command)}
-    _check({key.replace("-", "_"): None for key in common}, known, f"{path}: no option")
+    names = {key for command in group.commands.values() for key in _keys(command)}
+    _check({key.replace("-", "_"): None for key in common}, names, f"{path}: no option")
     defaults = {}
     for name, command in group.commands.items():
         if not hasattr(command, "commands"):
@@ -82,10 +82,10 @@ def _keys(command: Any) -> dict[str, str]:
     return spellings
 
 
-def _check(found: Any, known: Any, what: str) -> None:
+def _check(keys: Any, names: Any, what: str) -> None:
     from ..cache.errors import ConfigError
     from ..cache.suggest import did_you_mean
 
-    for key in found:
-        if key not in known:
-            raise ConfigError(f"{what} {key!r}. {did_you_mean(str(key), known)}")
+    for key in keys:
+        if key not in names:
+            raise ConfigError(f"{what} {key!r}. {did_you_mean(str(key), names)}")

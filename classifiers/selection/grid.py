@@ -69,11 +69,11 @@ def read_grid(path: Path) -> list[Family]:
 def _problems(name: str, table: Mapping[str, Any]) -> list[str]:
     if name not in HEADS:
         return [f"No head is called {name!r}. {did_you_mean(name, HEADS)}"]
-    known = find_head(name).parameters()
+    parameters = find_head(name).parameters()
     return [
-        f"{key!r} is no parameter of {name}. {did_you_mean(key, known)}"
+        f"{key!r} is no parameter of {name}. {did_you_mean(key, parameters)}"
         for key in table
-        if key not in known
+        if key not in parameters
     ]
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 from ...cache import FeatureSet, FeatureStore, Scores
 from ...cache.errors import ConfigError, TrainingDataError
@@ -95,40 +94,53 @@ def sweep(
     """
     start, observer = time.perf_counter(), observer or Silence()
     configurations = _configurations(options)
-    parts = [FeatureSweep(feature_set, configurations, options, store) for feature_set in features]
-    left_out = sorted({name for part in parts for name in part.left_out})
-    n_candidates = sum(len(part.configurations) for part in parts)
-    if not n_candidates:
+    sweeps = [FeatureSweep(one, configurations, options, store) for one in features]
+    left_out = sorted({head for one in sweeps for head in one.left_out})
+    if not any(one.configurations for one in sweeps):
         raise ConfigError(_nothing_to_do(left_out))
-    metric, metric_notes = _choose_metric(options.metric, parts)
-    notes = (*dict.fromkeys(n for part in parts for n in part.prepared.notes), *metric_notes)
+    metric, metric_notes = _choose_metric(options.metric, sweeps)
+    notes = (*dict.fromkeys(note for one in sweeps for note in one.prepared.notes), *metric_notes)
     for note in notes:
         observer.say(note)
-    observer.begin(n_candidates, "sweeping")
-    board: list[tuple[Any, Candidate, FeatureSweep]] = []
-    for position, part in enumerate(parts):
-        for index, candidate in part.candidates(metric, observer):
-            rank = metric.rank(candidate.value(metric.name))
-            board.append(((rank, position, index), candidate, part))
-    if not board:
-        raise TrainingDataError(_nothing_fitted([f for part in parts for f in part.failures]))
-    board.sort(key=lambda row: row[0])
-    _, best, part = board[0]
-    winner, test = part.winner(best, command)
+    board = _measure(sweeps, metric, observer)
+    best, feature_sweep = board[0]
+    winner, test = feature_sweep.winner(best, command)
     return SweepReport(
         options=options,
         metric=metric,
-        candidates=tuple(candidate for _, candidate, _ in board),
-        failures=tuple(failure for part in parts for failure in part.failures),
+        candidates=tuple(candidate for candidate, _ in board),
+        failures=tuple(failure for one in sweeps for failure in one.failures),
         winner=winner,
         test=test,
-        baseline=part.baseline(),
-        prepared=tuple(part.prepared for part in parts),
+        baseline=feature_sweep.baseline(),
+        prepared=tuple(one.prepared for one in sweeps),
         notes=notes,
         seconds=time.perf_counter() - start,
-        not_kept=next((p.results.refusal for p in parts if p.results.refusal), ""),
+        not_kept=next(filter(None, (one.results.refusal for one in sweeps)), ""),
         left_out=tuple(left_out),
     )
+
+
+def _measure(
+    sweeps: Sequence[FeatureSweep], metric: Metric, observer: Observer
+) -> list[tuple[Candidate, FeatureSweep]]:
+    """Measure all configurations and return them best first; of equals, the cheaper one first.
+
+    Raises
+    ------
+    TrainingDataError
+        Not one configuration can be fitted.
+    """
+    observer.begin(sum(len(one.configurations) for one in sweeps), "sweeping")
+    ranked = [
+        ((metric.rank(candidate.value(metric.name)), position, index), candidate, one)
+        for position, one in enumerate(sweeps)
+        for index, candidate in one.candidates(metric, observer)
+    ]
+    if not ranked:
+        raise TrainingDataError(_nothing_fitted([f for one in sweeps for f in one.failures]))
+    ranked.sort(key=lambda row: row[0])
+    return [(candidate, one) for _, candidate, one in ranked]
 
 
 def _configurations(options: SweepOptions) -> list[Configuration]:
@@ -160,13 +172,13 @@ def _nothing_fitted(failures: Sequence[Failure]) -> str:
     )
 
 
-def _choose_metric(asked: str, parts: Sequence[FeatureSweep]) -> tuple[Metric, list[str]]:
+def _choose_metric(asked: str, sweeps: Sequence[FeatureSweep]) -> tuple[Metric, list[str]]:
     """Return the metric that ranks, and what to say where it is not the one that was asked for."""
     if asked == AUTO:
-        note = next(filter(None, (part.imbalance() for part in parts)), "")
+        note = next(filter(None, (one.imbalance() for one in sweeps)), "")
         return METRICS[BALANCED_METRIC if note else DEFAULT_METRIC], [note] if note else []
     metric = METRICS[asked]
-    reason = next(filter(None, (part.undefined(metric) for part in parts)), "")
+    reason = next(filter(None, (one.undefined(metric) for one in sweeps)), "")
     if not reason:
         return metric, []
     instead = METRICS[DEFAULT_METRIC]

@@ -1,1 +1,1 @@
-"""Which rows are learned from and which judge, and what is known of them before training."""
+"""Which rows are learned from and which judge, and what is odd about them."""

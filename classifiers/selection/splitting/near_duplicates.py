@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureSet
-from ...heads.row_blocks import Floats, row_slices
+from ...heads.row_blocks import Floats, block_rows, row_slices
 from .splits import Split
 
 # Above SAME two images are the same. Above ALIKE they are, if no other image is nearly as near:
@@ -126,8 +126,9 @@ def find_near_duplicates(
 
 
 def _mean(X: Any, rows: NDArray[np.int64]) -> Floats:
-    step = max(1, len(rows) // MEAN_ROWS)
-    mean: Floats = np.asarray(X[rows[::step][:MEAN_ROWS]], np.float32).mean(axis=0)
+    most = min(MEAN_ROWS, block_rows(X.shape[1]))
+    step = max(1, len(rows) // most)
+    mean: Floats = np.asarray(X[rows[::step][:most]], np.float32).mean(axis=0)
     return mean
 
 
@@ -135,12 +136,13 @@ def _search(
     X: Any, rows: NDArray[np.int64], others: NDArray[np.int64], mean: Floats
 ) -> Iterator[tuple[int, int, float]]:
     """Yield each row that has a near duplicate among ``others``, that one, and their cosine."""
-    for part in row_slices(len(rows), TILE_ROWS):
+    step = min(TILE_ROWS, block_rows(X.shape[1]))
+    for part in row_slices(len(rows), step):
         queries = _directions(X, rows[part], mean)
         best = np.full(len(queries), -1, np.float32)
         second = best.copy()
         nearest = np.zeros(len(queries), np.int64)
-        for tile in row_slices(len(others), TILE_ROWS):
+        for tile in row_slices(len(others), step):
             cosines = queries @ _directions(X, others[tile], mean).T
             top = cosines.argmax(axis=1)
             value = np.take_along_axis(cosines, top[:, None], axis=1)[:, 0]

@@ -1,4 +1,4 @@
-"""What is known of a training set before anything is fitted: its split, and what to say of it."""
+"""A training set before training: its split, its near duplicates, and what is odd about it."""
 
 from __future__ import annotations
 

@@ -174,8 +174,8 @@ def row_units(features: FeatureSet) -> NDArray[np.int64]:
     size = n_images + len(rows)
     ends = (units[rows], n_images + codes)
     links = coo_array((np.ones(len(rows), np.int8), ends), shape=(size, size))
-    _, parts = connected_components(links, directed=False)
-    return np.asarray(parts[units], np.int64)
+    _, components = connected_components(links, directed=False)
+    return np.asarray(components[units], np.int64)
 
 
 def _draw(
