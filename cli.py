@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import typer
 
+from .commands.common import answer
 from .commands.config import default_map
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
@@ -16,7 +18,8 @@ from .commands.models import fit, sweep
 from .commands.output_encoding import make_safe
 from .commands.use import model, score
 
-INTERRUPTED = 130
+USAGE, INTERRUPTED = 2, 130
+STOPPED = "interrupted. What was finished is saved; the same command goes on."
 GARBAGE_THRESHOLD = 50_000
 OUT_OF_MEMORY = (
     "out of memory. What was finished is saved, and the same command goes on. Fewer --workers, a "
@@ -29,29 +32,48 @@ class FeatxGroup(GroupedHelp):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit 1 on an error, 3 on too many bad images, 130 on Ctrl-C."""
+        as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
+        except typer.Exit:
+            raise
         except Exception as error:
+            # A usage error, which typer draws itself; its class has moved between versions.
+            if hasattr(error, "format_message"):
+                if as_json:
+                    _write_error("UsageError", error.format_message(), USAGE)
+                raise
             # The error tree's package loads NumPy and HDF5, which `--help` never needs.
             from .cache.errors import FeatxError
 
+            exit_code = 1
             if isinstance(error, FeatxError):
-                typer.echo(f"featx: {error}", err=True)
-                raise typer.Exit(error.exit_code) from error
-            if isinstance(error, MemoryError):
-                typer.echo(f"featx: {OUT_OF_MEMORY}{f' ({error})' if str(error) else ''}", err=True)
-                raise typer.Exit(1) from error
+                message, exit_code = str(error), error.exit_code
+            elif isinstance(error, MemoryError):
+                message = f"{OUT_OF_MEMORY}{f' ({error})' if str(error) else ''}"
             # Without a name it is no file that failed but, say, a pipe that was closed.
-            if isinstance(error, OSError) and error.filename:
-                typer.echo(f"featx: {error.filename}: {error.strerror}", err=True)
-                raise typer.Exit(1) from error
-            raise
+            elif isinstance(error, OSError) and error.filename:
+                message = f"{error.filename}: {error.strerror}"
+            else:
+                raise
+            typer.echo(f"featx: {message}", err=True)
+            if as_json:
+                report = getattr(error, "report", None)
+                _write_error(type(error).__name__, message, exit_code, report)
+            raise typer.Exit(exit_code) from error
         except KeyboardInterrupt as error:
-            typer.echo(
-                "featx: interrupted. What was finished is saved; the same command goes on.",
-                err=True,
-            )
+            typer.echo(f"featx: {STOPPED}", err=True)
+            if as_json:
+                _write_error("KeyboardInterrupt", STOPPED, INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _write_error(name: str, message: str, exit_code: int, report: Any = None) -> None:
+    """Write an error as the one JSON object of a command; with what was done before, if known."""
+    data: dict[str, Any] = {"error": name, "message": message, "exit_code": exit_code}
+    if report is not None:
+        data["report"] = asdict(report)
+    answer(True, data, lambda _: None)
 
 
 app = typer.Typer(

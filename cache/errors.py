@@ -27,6 +27,8 @@ FeatxError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FeatxError(Exception):
     """Base of every error that featx raises on purpose."""
@@ -119,6 +121,13 @@ class FeatureMismatchError(ModelError, ValueError):
 
 
 class TooManyBadImagesError(FeatxError):
-    """More images failed than the run allows; everything that succeeded is saved."""
+    """More images failed than the run allows; everything that succeeded is saved.
+
+    Attributes
+    ----------
+    report : dataclass or None
+        What the run did, where it got as far as a report.
+    """
 
     exit_code = 3
+    report: Any = None

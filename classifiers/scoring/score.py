@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...cache.errors import SourceFormatError
+from ...cache.errors import SourceFormatError, TooManyBadImagesError
 from ...extractor.run_options import BadLimit
 from ..models.model import Model
 from ..models.model_file import model_digest
@@ -114,21 +114,12 @@ def score(job: ScoreJob) -> ScoreReport:
         write_tables(job.target, work, summary.count(checkpoints.tables()))
         if summary.digests:
             source.commit(np.concatenate(summary.digests), summary.bad)
-    n_errors = summary.by_status["error"]
-    if n_errors == summary.n_samples:
-        name, reason = summary.first_errors()[0]
-        raise SourceFormatError(
-            f"not one of the {n_errors} images in {source.location} can be read. The first is "
-            f"{name}: {reason}. All reasons: {job.target.path}"
-        )
-    if job.max_bad:
-        job.max_bad.check(n_errors, summary.n_samples, str(job.target.path))
-    return ScoreReport(
+    report = ScoreReport(
         out=job.target.path,
         n_samples=summary.n_samples,
         n_ok=summary.by_status["ok"],
         n_unsure=summary.by_status["unsure"],
-        n_errors=n_errors,
+        n_errors=summary.by_status["error"],
         n_cached=source.n_cached,
         n_resumed=n_resumed,
         by_class=dict(summary.by_class.most_common()),
@@ -138,6 +129,19 @@ def score(job: ScoreJob) -> ScoreReport:
         first_errors=summary.first_errors(),
         seconds=time.perf_counter() - start,
     )
+    if report.n_errors and report.n_errors == report.n_samples:
+        name, reason = report.first_errors[0]
+        raise SourceFormatError(
+            f"not one of the {report.n_errors} images in {source.location} can be read. The first "
+            f"is {name}: {reason}. All reasons: {report.out}"
+        )
+    if job.max_bad:
+        try:
+            job.max_bad.check(report.n_errors, report.n_samples, str(report.out))
+        except TooManyBadImagesError as error:
+            error.report = report
+            raise
+    return report
 
 
 def _key(job: ScoreJob, predictor: Predictor) -> CheckpointKey:

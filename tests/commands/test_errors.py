@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +177,25 @@ def test_usage_errors_exit_with_2(cli: Cli) -> None:
     assert cli("extract", "--nonsense").exit_code == 2
     assert cli("score").exit_code == 2
     assert cli("nonsense").exit_code == 2
+
+
+def test_json_is_one_object_in_every_case(cli: Cli, photos: Path) -> None:
+    def error_of(*words: object) -> dict[str, Any]:
+        result = cli(*words)
+        data = json.loads(result.stdout)
+        assert data["exit_code"] == result.exit_code and data["message"] in result.stderr
+        return data
+
+    assert error_of("extract", "nowhere", "--json")["error"] == "SourceNotFoundError"
+    assert error_of("score", "--json")["error"] == "UsageError"
+    assert error_of("cache", "info", "nothing", "--json")["exit_code"] == 1
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("fit", "--head", "centroid").exit_code == 0
+    (photos / "red" / "00.png").write_bytes(b"no image")
+    words = ("score", "model.featx", photos, "--weights", "random:0", "-o", "p.csv")
+    error = error_of(*words, "--max-bad", "0", "--json")
+    assert error["exit_code"] == 3 and error["error"] == "TooManyBadImagesError"
+    assert error["report"]["n_errors"] == 1 and error["report"]["n_ok"] == 23
 
 
 def test_every_command_has_an_example(cli: Cli) -> None:
