@@ -96,7 +96,7 @@ class FeatureSet:
     splits : ndarray of int8, shape (n_samples,)
         Index into ``SPLITS``, or -1.
     kept : ndarray of int64, shape (n_samples,)
-        Each row's place in the manifest.
+        Each row's index in the manifest.
     """
 
     def __init__(self, manifest: Manifest, shards: ShardSet) -> None:

@@ -132,8 +132,8 @@ class Manifest:
 
 def has_digest(digests: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which rows of ``digests`` ``(n, 32)`` hold a digest, as bool ``(n,)``."""
-    found: NDArray[np.bool_] = np.asarray(digests.any(axis=1))
-    return found
+    is_taken: NDArray[np.bool_] = np.asarray(digests.any(axis=1))
+    return is_taken
 
 
 def prove_unchanged(stamps: NDArray[np.int64], taken_ns: int) -> NDArray[np.bool_]:

@@ -126,7 +126,7 @@ class FeatureSpec:
         try:
             fields: dict[str, Any] = json.loads(text)
             version = int(fields.pop(VERSION_KEY))
-            unknown = fields.keys() - {known.name for known in dataclasses.fields(cls)}
+            unknown = fields.keys() - {f.name for f in dataclasses.fields(cls)}
             if version > SPEC_VERSION or unknown:
                 what = f"fields {sorted(unknown)}" if unknown else f"version {version}"
                 raise NewerFormatError(

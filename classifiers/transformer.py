@@ -32,7 +32,7 @@ from ..extractor.pipeline.writer import ShardWriter, write_new_rows
 from ..extractor.plan import Plan, make_plan
 from ..extractor.sources import Raw
 
-NAME, LOCATION = "transformer", "images given to a FeatureExtractor"
+NAME, LOCATION = "transformer", "a FeatureExtractor"
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -27,8 +27,8 @@ SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet")
 
 
 @dataclass(frozen=True)
-class ExportReport:
-    """What was exported where.
+class ExportedFeatures:
+    """What an export wrote, and where.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ExportReport:
     n_bytes: int
 
 
-def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> ExportReport:
+def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> ExportedFeatures:
     """Write ``features`` as plain HDF5, ``.npz`` or Parquet, as the name of ``path`` ends.
 
     HDF5 and ``.npz`` hold ``X (n, d)``, ``y (n,)`` (-1: no label), ``sample_ids``, ``class_names``,
@@ -74,7 +74,7 @@ def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> Expo
     with atomic_path(target) as partial:
         writer(features, partial)
     n_samples, n_features = features.X.shape
-    return ExportReport(path, n_samples, n_features, features.n_missing, path.stat().st_size)
+    return ExportedFeatures(path, n_samples, n_features, features.n_missing, path.stat().st_size)
 
 
 def _is_export(path: Path) -> bool:

@@ -141,11 +141,11 @@ def _write_rows(store: FeatureStore, spec: FeatureSpec, X: Any) -> tuple[NDArray
     for start in range(0, len(X), BLOCK_ROWS):
         block = np.ascontiguousarray(X[start : start + BLOCK_ROWS], spec.storage)
         hashes = b"".join(hashlib.sha256(row).digest() for row in block)
-        found = np.frombuffer(hashes, np.uint8).reshape(-1, DIGEST_BYTES)
-        digests[start : start + len(block)] = found
-        new = index.find(found) < 0
-        n_new += int(new.sum())
-        waiting.append(FeatureBatch(found[new], block[new]))
+        block_digests = np.frombuffer(hashes, np.uint8).reshape(-1, DIGEST_BYTES)
+        digests[start : start + len(block)] = block_digests
+        is_new = index.find(block_digests) < 0
+        n_new += int(is_new.sum())
+        waiting.append(FeatureBatch(block_digests[is_new], block[is_new]))
         if sum(batch.X.nbytes for batch in waiting) >= SHARD_BYTES:
             store.write_rows(spec, waiting)
             waiting = []

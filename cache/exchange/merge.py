@@ -53,7 +53,7 @@ def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
     Raises
     ------
     FeaturesNotFoundError
-        There is no cache in the other place.
+        The other folder is no cache.
     CacheWriteError
         The disk refused; what was adopted by then is whole.
     """
@@ -81,8 +81,8 @@ def _merge_set(
         report.damaged.append(str(error))
         return
     for path in other.layout.shard_paths(fingerprint):
-        place = store.layout.shards(fingerprint) / path.name
-        if place.exists():
+        target = store.layout.shards(fingerprint) / path.name
+        if target.exists():
             report.n_present += 1
             continue
         try:
@@ -95,23 +95,23 @@ def _merge_set(
             report.damaged.append(f"{path}: {n_bad} damaged rows")
             continue
         store.write_spec(spec)
-        _adopt(path, place)
+        _adopt(path, target)
         report.n_shards += 1
         report.n_rows += len(shard)
-        report.n_bytes += size_of(place)
+        report.n_bytes += size_of(target)
 
 
-def _adopt(path: Path, place: Path) -> None:
+def _adopt(path: Path, target: Path) -> None:
     """Give ``path`` a second name, or copy it where the file system cannot; both are atomic."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.link(path, place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
     except FileExistsError:
         return
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise CacheWriteError(f"{path} went away while it was adopted: try again") from error
-        with atomic_path(place) as partial:
+        with atomic_path(target) as partial:
             shutil.copyfile(path, partial)
 
 
@@ -151,13 +151,13 @@ def _merge_run(store: FeatureStore, path: Path, report: MergeReport) -> None:
     except CacheFormatError as error:
         report.damaged.append(str(error))
         return
-    place = store.layout.run(theirs.fingerprint, theirs.manifest)
-    is_known = store.layout.manifest(theirs.manifest).exists()
+    target = store.layout.run(theirs.fingerprint, theirs.manifest)
+    has_snapshot = store.layout.manifest(theirs.manifest).exists()
     has_spec = store.layout.spec(theirs.fingerprint).exists()
-    if not is_known or not has_spec:
+    if not has_snapshot or not has_spec:
         report.damaged.append(f"{path}: left out, as its snapshot or its set could not be adopted")
         return
-    if place.exists() and read_run(place).finished_ns >= theirs.finished_ns:
+    if target.exists() and read_run(target).finished_ns >= theirs.finished_ns:
         return
     store.write_run(theirs)
     report.n_runs += 1

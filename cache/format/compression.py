@@ -24,8 +24,8 @@ def check_compression(name: str | None) -> str:
     if name in (None, NONE):
         return NONE
     if name not in COMPRESSIONS:
-        known = (NONE, *COMPRESSIONS)
-        raise ConfigError(f"unknown compression {name!r}. {did_you_mean(str(name), known)}")
+        close = did_you_mean(str(name), (NONE, *COMPRESSIONS))
+        raise ConfigError(f"unknown compression {name!r}. {close}")
     return str(name)
 
 

@@ -1,8 +1,8 @@
 """One HDF5 file of named columns: how every HDF5 file of the cache is written and opened.
 
-Each file says its kind and format version and ends in a seal (see ``seal``). Columns are contiguous
-and uncompressed: their bytes can be mapped into memory. One column, the feature rows of a shard,
-may be compressed; it is no part of the seal, but is checked as it is read (see ``rows``).
+Each file says its kind and format version and ends in a footer (see ``footer``). Columns are
+contiguous and uncompressed, so that their bytes can be mapped into memory. One column, the feature
+rows of a shard, may be compressed. The footer does not cover it: it is checked as it is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from . import version
 from .atomic import atomic_path
 from .checksums import block_rows, row_checksums
 from .compression import NONE, check_filters, filter_arguments
-from .footer import check_seal, damaged, seal_of
+from .footer import check_footer, damaged, make_footer
 from .hdf5_writer import Hdf5Writer
 
 __all__ = ["ROWS", "ColumnInfo", "Container", "damaged", "open_container", "write_container"]
@@ -33,7 +33,7 @@ __all__ = ["ROWS", "ColumnInfo", "Container", "damaged", "open_container", "writ
 ALIGNMENT = 64
 ROWS = "X"
 OPEN_ATTEMPTS = 10
-NOT_THE_FILES_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM)
+SYSTEM_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM)
 
 
 class Matrix(Protocol):
@@ -64,7 +64,7 @@ class ColumnInfo:
     offset : int or None
         Its first byte in the file; None where the column is compressed.
     block_rows : int
-        Rows that one block checksum covers; 0 for columns under the seal.
+        Rows that one block checksum covers; 0 for columns that the footer covers.
     """
 
     name: str
@@ -81,7 +81,7 @@ class ColumnInfo:
 
 @dataclass
 class Container:
-    """A file of the cache that has been opened and found whole, feature rows aside.
+    """A file of the cache that is open and was checked, feature rows aside.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ def write_container(
                 payload = _write_rows(file, rows, arguments)
         if writer.error is None:
             raw.seek(0, os.SEEK_END)
-            writer.write(seal_of(raw.fileno(), payload))
+            writer.write(make_footer(raw.fileno(), payload))
         if writer.error is not None:
             raise writer.error
 
@@ -236,10 +236,10 @@ def open_container(path: Path, kind: str, keep_open: bool = True) -> Container:
                 return container
     except (FeatxError, FileNotFoundError):
         raise
-    # The seal was whole, so this is a file that was made wrong, not one that was damaged since.
+    # The footer was right, so this file was made wrong, not damaged since.
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         first_line = str(error).split("\n", 1)[0]
-        if getattr(error, "errno", None) in NOT_THE_FILES_FAULT:
+        if getattr(error, "errno", None) in SYSTEM_ERRORS:
             raise CacheError(f"{path}: cannot be opened ({first_line})") from error
         raise damaged(path, f"not readable as HDF5 ({first_line})") from error
     raise CacheError(f"{path} keeps being replaced while it is opened: try again")
@@ -248,15 +248,15 @@ def open_container(path: Path, kind: str, keep_open: bool = True) -> Container:
 def _try_open(path: Path, kind: str, keep_open: bool) -> Container | None:
     """Open ``path``, or return None where another file took its name meanwhile."""
     with path.open("rb") as raw:
-        check_seal(path, raw.fileno())
+        check_footer(path, raw.fileno())
         with h5py.File(path, "r", locking=False) as file:
-            sealed, opened = os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())
-            if (sealed.st_dev, sealed.st_ino) != (opened.st_dev, opened.st_ino):
+            checked, opened = os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())
+            if (checked.st_dev, checked.st_ino) != (opened.st_dev, opened.st_ino):
                 return None
             attributes = dict(file.attrs)
-            found = attributes.pop("featx", None)
-            if found != kind:
-                raise damaged(path, f"not a featx {kind} (found {found!r})")
+            actual_kind = attributes.pop("featx", None)
+            if actual_kind != kind:
+                raise damaged(path, f"not a featx {kind} (found {actual_kind!r})")
             columns = {name: _column_info(file[name], name) for name in file}
         mapping = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) if keep_open else None
         return Container(path, attributes, columns, mapping)

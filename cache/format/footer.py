@@ -1,12 +1,12 @@
-"""The seal at the end of every HDF5 file of the cache: checked before HDF5 sees a byte of it.
+"""The footer of every HDF5 file of the cache: a checksum that is compared before HDF5 reads a byte.
 
-HDF5 trusts its own structures: one flipped byte in them can send it into an endless loop. So the
-last thing written to a file is a checksum over everything but the payload of feature rows, which
-have checksums of their own. HDF5 ignores what stands behind its end of file.
+HDF5 trusts its own structures: one flipped byte in them can send it into an endless loop. The last
+thing written to a file is therefore a checksum over all of it except the feature rows, which have
+checksums of their own. HDF5 ignores bytes behind its end of file.
 
-The seal is, little-endian: ``n`` pairs of uint64 (first byte and length of a stretch of payload,
-ascending), then uint64 ``n``, uint64 format version, uint64 XXH3 of all bytes before this number
-that are no payload, and 8 bytes of magic.
+The footer is, little-endian: ``n`` pairs of uint64 (first byte and length of a stretch of feature
+rows, ascending), then uint64 ``n``, uint64 format version, uint64 XXH3 of all bytes before this
+number that are no feature rows, and 8 bytes of magic.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ READ_BYTES = 1 << 20
 Stretches = Sequence[tuple[int, int]]
 
 
-def seal_of(file: int, payload: Stretches) -> bytes:
-    """Return the seal for an open file that has none yet, given where its payload lies."""
-    ordered = sorted(payload)
+def make_footer(file: int, row_stretches: Stretches) -> bytes:
+    """Return the footer for an open file that has none yet, given where its feature rows lie."""
+    ordered = sorted(row_stretches)
     head = b"".join(STRETCH.pack(*stretch) for stretch in ordered)
     head += TAIL.pack(len(ordered), format_version.FORMAT_VERSION, 0, b"")[:16]
     state = _hash_outside(file, os.fstat(file).st_size, ordered)
@@ -39,8 +39,8 @@ def seal_of(file: int, payload: Stretches) -> bytes:
     return head + struct.pack("<Q", state.intdigest()) + MAGIC
 
 
-def check_seal(path: Path, file: int) -> None:
-    """Compare everything but the payload of an open file with its seal.
+def check_footer(path: Path, file: int) -> None:
+    """Compare an open file, feature rows aside, with its footer.
 
     Raises
     ------
@@ -52,17 +52,17 @@ def check_seal(path: Path, file: int) -> None:
     n_bytes = os.fstat(file).st_size
     tail = os.pread(file, TAIL.size, max(0, n_bytes - TAIL.size))
     if len(tail) < TAIL.size or tail[-len(MAGIC) :] != MAGIC:
-        raise damaged(path, "no file of featx, or cut short: its seal is missing")
+        raise damaged(path, "no file of featx, or cut short: it has no footer")
     n, version, checksum, _ = TAIL.unpack(tail)
     start = n_bytes - TAIL.size - n * STRETCH.size
     if start < 0:
-        raise damaged(path, "its seal is damaged")
+        raise damaged(path, "its footer is damaged")
     head = os.pread(file, n * STRETCH.size + 16, start)
-    payload = [STRETCH.unpack_from(head, i * STRETCH.size) for i in range(n)]
-    state = _hash_outside(file, start, payload)
+    row_stretches = [STRETCH.unpack_from(head, i * STRETCH.size) for i in range(n)]
+    state = _hash_outside(file, start, row_stretches)
     state.update(head)
     if state.intdigest() != checksum:
-        raise damaged(path, "it is not as it was written: its seal is broken")
+        raise damaged(path, "it is not as it was written: its checksum is another")
     format_version.check_version(path, version)
 
 
@@ -74,13 +74,13 @@ def damaged(path: Path, what: str) -> CacheFormatError:
     )
 
 
-def _hash_outside(file: int, end: int, payload: Stretches) -> xxhash.xxh3_64:
+def _hash_outside(file: int, end: int, stretches: Stretches) -> xxhash.xxh3_64:
     state = xxhash.xxh3_64()
-    place = 0
-    for start, length in [*payload, (end, 0)]:
-        for part in _read(file, place, min(start, end)):
+    position = 0
+    for start, length in [*stretches, (end, 0)]:
+        for part in _read(file, position, min(start, end)):
             state.update(part)
-        place = max(place, start + length)
+        position = max(position, start + length)
     return state
 
 

@@ -19,7 +19,7 @@ class StringColumn(Sequence[str]):
     offsets : ndarray of int64, shape (n + 1,)
         Where each string begins; the last entry is ``n_bytes``.
     distinct : bool, optional
-        Whether no string occurs twice, where that is known; else it is found out when asked for.
+        Whether no string occurs twice, if known; else it is computed when asked for.
     """
 
     __slots__ = ("_distinct", "data", "offsets")
@@ -69,8 +69,8 @@ class StringColumn(Sequence[str]):
         starts = self.offsets[:-1][indices]
         lengths = self.offsets[1:][indices] - starts
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return StringColumn(self.data[places], offsets)
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return StringColumn(self.data[positions], offsets)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StringColumn):

@@ -1,4 +1,4 @@
-"""Garbage: what nothing refers to any more, found first and removed when told to."""
+"""Garbage collection: finds rows, files and folders that nothing refers to, then removes them."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _check(store: FeatureStore, path: Path) -> Finding | None:
 
 
 def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ...]] | None:
-    """Return what checks a file in this place, or None where no file belongs."""
+    """Return the check for a file of this path, or None where no such file belongs."""
     parts = path.relative_to(store.root).parts
     suffix, folder = path.suffix, parts[0]
     checks = {

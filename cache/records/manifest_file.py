@@ -60,7 +60,7 @@ def read_manifest(path: Path) -> Manifest:
         if "groups" in container.columns:
             groups = _strings(container, "groups", "group_offsets")
         listing = Listing(
-            # Checked when it was made; the file's seal says that it is as it was.
+            # Their uniqueness was checked when they were written.
             _strings(container, "sample_ids", "sample_id_offsets", distinct=True),
             container.column("labels"),
             container.column("splits"),

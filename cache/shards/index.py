@@ -1,4 +1,4 @@
-"""Which row holds the features of which image: derived from the shards' own digest columns."""
+"""DigestIndex: finds the row of an image by the digest of its bytes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class DigestIndex:
     def find(self, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the row of each digest ``(m, 32)``, or -1, as int64 ``(m,)``.
 
-        Asked for exactly its own digests in its own order, it answers row for row: equal digests
-        stand for equal rows.
+        For exactly the index's digests in their order the answer is 0, 1, 2, …, also where one
+        occurs twice: equal digests stand for equal rows.
         """
         if len(digests) == len(self) > 1 and np.array_equal(digests, self._digests):
             return np.arange(len(self), dtype=np.int64)  # one run made them all, in order
@@ -44,24 +44,25 @@ class DigestIndex:
     def _find(self, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
         if self._sorted is None:
             self._sorted = _sort(self._digests)
-        known, order = self._sorted
+        ordered, order = self._sorted
         rows = np.full(len(wanted), -1, np.int64)
         prefixes = _words(wanted)[:, 0].copy()
-        places = _first_places(known, prefixes)
-        open_ = np.arange(len(wanted))
-        while len(open_):
-            open_ = open_[places[open_] < len(known)]
-            open_ = open_[known[places[open_]] == prefixes[open_]]
-            candidates = order[places[open_]]
-            equal = (_words(self._digests[candidates]) == _words(wanted[open_])).all(axis=1)
-            rows[open_[equal]] = candidates[equal]
-            open_ = open_[~equal]
-            places[open_] += 1
+        positions = _first_positions(ordered, prefixes)
+        pending = np.arange(len(wanted))
+        # Digests with the same first word lie side by side: try one after the other.
+        while len(pending):
+            pending = pending[positions[pending] < len(ordered)]
+            pending = pending[ordered[positions[pending]] == prefixes[pending]]
+            candidates = order[positions[pending]]
+            equal = (_words(self._digests[candidates]) == _words(wanted[pending])).all(axis=1)
+            rows[pending[equal]] = candidates[equal]
+            pending = pending[~equal]
+            positions[pending] += 1
         return rows
 
 
 def _sort(digests: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the digests' first words in order, and whose they are; equal ones in their order."""
+    """Return the digests' first words, sorted, and their rows; equal words in the rows' order."""
     prefixes = _words(digests)[:, 0].copy()
     order = np.argsort(prefixes)
     ordered = prefixes[order]
@@ -71,12 +72,14 @@ def _sort(digests: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.in
     return ordered, order
 
 
-def _first_places(known: NDArray[np.uint64], prefixes: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _first_positions(
+    ordered: NDArray[np.uint64], prefixes: NDArray[np.uint64]
+) -> NDArray[np.int64]:
     # Searching in sorted order walks through memory instead of jumping in it.
     order = np.argsort(prefixes)
-    places = np.empty(len(prefixes), np.int64)
-    places[order] = np.searchsorted(known, prefixes[order], "left")
-    return places
+    positions = np.empty(len(prefixes), np.int64)
+    positions[order] = np.searchsorted(ordered, prefixes[order], "left")
+    return positions
 
 
 def _words(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:

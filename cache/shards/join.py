@@ -79,7 +79,7 @@ def join(shards: Sequence[Shard], compression: str) -> int:
     views = np.concatenate([shard.views for shard in shards])
     keys = np.concatenate([digests, views.astype("<u2")[:, None].view(np.uint8)], axis=1)
     kept = np.sort(np.unique(keys, axis=0, return_index=True)[1])
-    rows = _Rows(ShardSet(first.spec, shards), kept)
+    rows = _JoinedRows(ShardSet(first.spec, shards), kept)
     columns = (digests[kept], views[kept], rows)
     write_rows(first.path.parent, first.spec, columns, compression)
     for shard in shards:
@@ -122,7 +122,7 @@ def _alike(group: Sequence[Shard]) -> list[Shard]:
     return []
 
 
-class _Rows:
+class _JoinedRows:
     """Rows of several shards, read as they are sliced."""
 
     def __init__(self, shards: ShardSet, positions: NDArray[np.int64]) -> None:

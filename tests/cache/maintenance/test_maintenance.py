@@ -182,7 +182,7 @@ def test_a_set_of_a_run_killed_before_its_first_file_harms_nothing(
 def test_gc_refuses_where_nobody_can_tell_what_is_in_use(store: FeatureStore) -> None:
     manifest = store.layout.manifest("photos")
     flip(manifest, 3000)
-    with pytest.raises(CacheFormatError, match="seal"):
+    with pytest.raises(CacheFormatError, match="checksum"):
         collect_garbage(store)
     repair(store)
     with pytest.raises(FeaturesNotFoundError, match="extract that source again"):
