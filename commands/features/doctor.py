@@ -8,16 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer, draw_table, human_bytes, notes
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    answer,
+    draw_table,
+    human_bytes,
+    notes,
+    say_understood,
+)
 from ..options import (
     SOURCE_HELP,
     BatchOption,
     DriftOption,
     EngineOption,
+    GroupColumnOption,
+    LabelColumnOption,
+    PathColumnOption,
     PrecisionOption,
+    SeparatorOption,
+    SplitColumnOption,
     WeightsOption,
     WorkersOption,
     run_options,
+    source_options,
 )
 from .extract import choose_source
 
@@ -50,6 +65,11 @@ def doctor(
     max_drift: DriftOption = None,
     batch_size: BatchOption = "auto",
     workers: WorkersOption = 0,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    split_column: SplitColumnOption = None,
+    group_column: GroupColumnOption = None,
+    separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +87,9 @@ def doctor(
     from ...extractor.plan import make_plan
 
     run = run_options(batch_size, workers, None, engine, max_drift)
-    opened = open_source(choose_source(context, source))
+    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    opened = open_source(choose_source(context, source), reading)
+    say_understood(opened)
     options = FeatureOptions(
         backbone=backbone, weights=weights, image_size=size, precision=precision
     )
