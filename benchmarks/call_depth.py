@@ -40,8 +40,8 @@ START = ("extractor/sources/", "read")
 LANDMARKS = (
     ("cache/", "MappedRows.run"),
     ("classifiers/heads/", "_decide"),
-    ("classifiers/scoring/", "PartFolder.write"),
-    ("classifiers/scoring/", "_csv.<locals>.write"),
+    ("classifiers/scoring/", "Checkpoints.write_rows"),
+    ("classifiers/scoring/", "open_writer.<locals>.write"),
     # The same places by the names of the state before the rebuild.
     ("classifiers/parts", "PartFolder.write"),
     ("classifiers/formats", "_csv.<locals>.write"),

@@ -60,7 +60,7 @@ class StringColumn(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | StringColumn:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        position = range(len(self))[index]
+        position = range(len(self.offsets) - 1)[index]
         start, stop = self.offsets[position], self.offsets[position + 1]
         return self.data[start:stop].tobytes().decode("utf-8", "surrogateescape")
 

@@ -47,7 +47,7 @@ def write_shard(
         A number does not fit the spec's storage, or the compression needs a missing package.
     """
     digests = np.concatenate([batch.digests for batch in batches])
-    X = np.concatenate([to_storage(batch.X, spec.storage) for batch in batches])
+    X = to_storage(np.concatenate([batch.X for batch in batches]), spec.storage)
     return write_rows(folder, spec, (digests, np.zeros(len(digests), np.uint16), X), compression)
 
 

@@ -66,7 +66,7 @@ class LocalFiles:
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading."""
         try:
-            return open(self._path(name), "rb")  # noqa: PTH123
+            return open(os.path.join(self.root, name), "rb")  # noqa: PTH118, PTH123
         except ValueError as error:  # a NUL byte in the name
             raise OSError(str(error)) from error
 
