@@ -14,7 +14,7 @@ from .commands.common import answer
 from .commands.config import default_map
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
-from .commands.models import fit, sweep
+from .commands.models import baseline, fit, sweep
 from .commands.output_encoding import make_safe
 from .commands.use import model, score
 
@@ -101,6 +101,7 @@ app.command(rich_help_panel=FEATURES)(listing.sample)
 app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
+app.command(cls=RegistryHelp, rich_help_panel=MODELS)(baseline.baseline)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)
 app.add_typer(model.app, name="model", rich_help_panel=USE)

@@ -41,6 +41,7 @@ class RegistryHelp(TyperCommand):
 
 
 def _lists() -> dict[str, str]:
+    from ..classifiers.baselines.networks import NETWORKS
     from ..classifiers.heads.registry import HEADS
     from ..classifiers.models.export import FORMATS as GRAPH_FORMATS
     from ..classifiers.scoring.formats import BY_ENDING, FORMATS
@@ -54,6 +55,7 @@ def _lists() -> dict[str, str]:
         "graph_formats": _joined(list(GRAPH_FORMATS)),
         "heads": _joined(list(HEADS)),
         "metrics": _joined(list(METRICS)),
+        "networks": _joined(list(NETWORKS)),
     }
 
 

@@ -33,8 +33,9 @@ class Progress:
         self._started = self._last_line = 0.0
 
     def begin(self, n_units: int, task: str) -> None:
-        """Start counting to ``n_units``."""
-        self._total, self._label = n_units, task
+        """Start counting to ``n_units``, anew where an earlier task is done."""
+        self._stop()
+        self._total, self._label, self._done = n_units, task, 0
         self._started = self._last_line = time.monotonic()
         if self._quiet:
             return
@@ -79,8 +80,12 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
 
 def _bar(console: Any) -> Any:

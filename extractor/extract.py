@@ -30,11 +30,23 @@ def extract(
     store: FeatureStore,
     options: RunOptions | None = None,
     observer: Observer | None = None,
+    kind: str = EXTRACT,
 ) -> list[ExtractReport]:
     """Bring every image of ``source`` into the cache under all ``plans``; what is there stays.
 
     Each image is read and decoded once for all plans. Rows are saved as the run goes on:
     interrupted at any moment, the same call goes on from there.
+
+    Parameters
+    ----------
+    source : Source
+    plans : sequence of Plan
+    store : FeatureStore
+    options : RunOptions, optional
+    observer : Observer, optional
+    kind : str
+        Of the run record (see ``RunRecord``); only features of the kind ``extract`` count as the
+        newest.
 
     Returns
     -------
@@ -58,7 +70,7 @@ def extract(
     failed = {} if options.retry_failed else _earlier_failures(store, source.name)
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
-    with scan.begin_run(EXTRACT, store, specs) as run:
+    with scan.begin_run(kind, store, specs) as run:
         with FeatureStream(scan, merged, store, options, failed, observer.say) as stream:
             writer = ShardWriter(store, run, stream)
             n_todo = int(stream.pending.must_read.sum())

@@ -38,7 +38,8 @@ class FeatureOptions:
     layer : str or None
         None stands for the backbone's last map.
     pool : str or None
-        None stands for ``avg`` on maps, and for the vector itself elsewhere.
+        None stands for the backbone's own, mostly ``avg`` over its last map; for the vector itself
+        where a layer gives one.
     image_size : int or None
         Side of the square in pixels; None stands for the backbone's own.
     resize : str
@@ -177,7 +178,7 @@ def make_plan(options: FeatureOptions) -> Plan:
     record = choose_backbone(options.backbone, options.preprocess)
     layer = options.layer or record.layer
     size = choose_size(record, layer, options.image_size)
-    pool = options.pool or "avg"
+    pool = options.pool or (record.pool if layer == record.layer else "avg")
     if pool not in POOLS:
         raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
     if options.precision not in (AUTO, *PRECISIONS):

@@ -11,7 +11,8 @@ from ..errors import CacheFormatError
 from ..format.atomic import write_text
 from ..format.version import stamped, without_version
 
-EXTRACT, SCORE, TRANSFORM, UNFINISHED = "extract", "score", "transform", "unfinished"
+EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class RunRecord:
     notes : mapping
         Further measurements of the run.
     kind : str
-        ``extract`` (also an import), ``score`` or ``transform``; ``unfinished`` is never written.
+        ``extract`` (also an import), ``score``, ``transform`` or ``baseline`` (pixels for a network
+        that is trained from scratch); ``unfinished`` is never written.
     """
 
     manifest: str

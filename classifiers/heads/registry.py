@@ -175,6 +175,22 @@ RECORDS = (
     ),
 )
 HEADS: Mapping[str, HeadRecord] = MappingProxyType({record.name: record for record in RECORDS})
+"""The heads on features of any backbone: what ``featx fit`` and ``featx sweep`` offer."""
+
+ON_PIXELS = (
+    HeadRecord(
+        name="baseline",
+        target="..baselines.head:BaselineHead",
+        description="a network trained from scratch, on features of the backbone pixels",
+        graph="..baselines.graph:head_graph",
+        cost=90,
+        trains_from_disk=True,
+    ),
+)
+"""The heads that need features of the backbone ``pixels``."""
+
+STORED = MappingProxyType({record.name: record for record in (*RECORDS, *ON_PIXELS)})
+"""All heads that a model file may hold."""
 
 
 def compiled_parts() -> tuple[CompiledPart, ...]:
@@ -190,7 +206,7 @@ def find_head(name: str) -> HeadRecord:
     UnknownHeadError
         There is none of that name.
     """
-    record = HEADS.get(name)
+    record = STORED.get(name)
     if record is None:
         raise UnknownHeadError(f"no head is called {name!r}. {did_you_mean(str(name), HEADS)}")
     return record
@@ -202,7 +218,7 @@ def make_head(name: str, **options: Any) -> Head:
     Parameters
     ----------
     name : str
-        A key of ``HEADS``.
+        A key of ``STORED``.
     options
         Parameters of the head; values are checked by ``fit``.
 
@@ -231,9 +247,9 @@ def load_head(name: str, params: Mapping[str, Any], arrays: Mapping[str, Any]) -
     ModelFileError
         The head is not known, or its parameters or arrays do not fit.
     """
-    if not isinstance(name, str) or name not in HEADS:
+    if not isinstance(name, str) or name not in STORED:
         raise ModelFileError(
             f"the model holds a head {str(name)[:60]!r}, which this featx does not know: upgrade "
-            f"featx. It knows {', '.join(sorted(HEADS))}."
+            f"featx. It knows {', '.join(sorted(STORED))}."
         )
-    return HEADS[name].load_class().from_arrays(params, arrays)
+    return STORED[name].load_class().from_arrays(params, arrays)

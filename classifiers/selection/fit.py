@@ -25,7 +25,7 @@ from .splitting.splits import Split
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
-BASELINE = "baseline"
+MOST_FREQUENT = "most frequent class"
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,38 @@ def fit(
     prepared = prepare(features, options.random_state, options.drop_near_duplicates)
     for note in prepared.notes:
         (observer or Silence()).say(note)
-    split = prepared.split
     start = time.perf_counter()
-    fit_head(head, features, split, options)
+    fit_head(head, features, prepared.split, options)
     seconds = time.perf_counter() - start
+    return measured(features, prepared, options.name, head, seconds, command)
+
+
+def measured(
+    features: FeatureSet, prepared: Prepared, name: str, head: Any, seconds: float, command: str
+) -> FitReport:
+    """Make a model of a fitted head, and measure it on the validation and test rows.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    prepared : Prepared
+        Whose training rows the head was fitted on.
+    name : str
+        Of the head.
+    head : Head
+    seconds : float
+        That fitting took.
+    command : str
+        Kept in the model as its origin.
+    """
+    split = prepared.split
     model = Model(
         spec=features.spec,
         class_names=features.class_names,
-        head_name=options.name,
+        head_name=name,
         head=head,
         data_digest=features.manifest.data_digest,
-        split={**split.to_dict(), "seed": options.random_state},
+        split={**split.to_dict(), "seed": prepared.random_state},
         origin=origin(command, features.name),
     )
     parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]
@@ -163,7 +184,7 @@ def baseline(
     probabilities = np.zeros((len(rows), len(names)), np.float32)
     probabilities[:, label] = 1
     measures = measure(features.y[rows], probabilities, names)
-    return Scores(BASELINE, name, {"class": names[label]}, len(rows), **vars(measures))
+    return Scores(MOST_FREQUENT, name, {"class": names[label]}, len(rows), **vars(measures))
 
 
 def score_split(

@@ -101,7 +101,7 @@ def fit(
             observer=progress,
             command=typed_command(),
         )
-    answer(as_json, _fit_data(report, out), lambda console: _draw_fit(console, report, out))
+    answer(as_json, fit_data(report, out), lambda console: draw_fit(console, report, out))
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:
@@ -130,7 +130,8 @@ def _params(pairs: list[str]) -> dict[str, Any]:
     return params
 
 
-def _fit_data(report: FitReport, out: Path) -> dict[str, Any]:
+def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
+    """Return what ``--json`` writes of a fitted model."""
     return {
         "model": str(out),
         "features": report.features,
@@ -145,7 +146,8 @@ def _fit_data(report: FitReport, out: Path) -> dict[str, Any]:
     }
 
 
-def _draw_fit(console: Console, report: FitReport, out: Path) -> None:
+def draw_fit(console: Console, report: FitReport, out: Path) -> None:
+    """Draw what became of training: rows, seconds, metrics by split."""
     from ...classifiers.selection.metrics import DEFAULT_METRIC
 
     split = report.split

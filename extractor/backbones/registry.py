@@ -80,6 +80,10 @@ class BackboneRecord:
         Of the weights.
     path : Path or None
         The file of a model that a person brings.
+    pool : str
+        How the map of its default layer becomes a vector.
+    has_weights : bool
+        False where there is nothing to load.
     """
 
     name: str
@@ -99,6 +103,8 @@ class BackboneRecord:
     top_size: int | None = None
     shape: tuple[int | None, int | None] = (None, None)
     path: Path | None = None
+    pool: str = "avg"
+    has_weights: bool = True
 
     @property
     def is_embedded(self) -> bool:
@@ -122,6 +128,24 @@ _EMBEDDED = BackboneRecord(
     licence="Apache-2.0",
 )
 
+_PIXELS = BackboneRecord(
+    name="pixels",
+    builder=f"{OURS}:pixels",
+    preprocess="none",
+    image_size=32,
+    min_size=1,
+    layer="pixels",
+    pool="flatten",
+    n_features=32 * 32 * 3,
+    n_params=0,
+    gmacs=0.0,
+    weights=None,
+    weights_with_top=None,
+    top_layers=(),
+    licence="",
+    has_weights=False,
+)
+
 
 def _read_table(path: Path) -> Iterator[BackboneRecord]:
     """Yield the records of ``keras.applications``, as scripts/describe_backbones.py wrote them."""
@@ -134,7 +158,7 @@ def _read_table(path: Path) -> Iterator[BackboneRecord]:
 
 
 BACKBONES = MappingProxyType(
-    {record.name: record for record in (_EMBEDDED, *_read_table(TABLE))},
+    {record.name: record for record in (_EMBEDDED, _PIXELS, *_read_table(TABLE))},
 )
 
 

@@ -67,6 +67,8 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     """
     if record.path is not None:
         return _own(record.path, choice)
+    if not record.has_weights:
+        return _nothing(record, choice)
     if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
         return _random(record, choice, include_top)
     if choice == IMAGENET:
@@ -83,6 +85,8 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
 
 def weights_present(record: BackboneRecord) -> bool:
     """Tell whether the ImageNet weights of a backbone are on this machine."""
+    if not record.has_weights:
+        return True
     if record.is_embedded:
         return EMBEDDED_FILE.is_file()
     files = (record.weights, record.weights_with_top)
@@ -106,6 +110,12 @@ def _own(path: Path, choice: str) -> Weights:
     if choice != IMAGENET:
         raise ConfigError(f"the model in {path} brings its own weights: leave --weights out")
     return Weights(path, None, file_digest(path), include_top=False)
+
+
+def _nothing(record: BackboneRecord, choice: str) -> Weights:
+    if choice != IMAGENET:
+        raise ConfigError(f"{record.name} has no weights: leave --weights out")
+    return Weights(None, None, hashlib.sha256(record.builder.encode()).hexdigest(), False)
 
 
 def _random(record: BackboneRecord, choice: str, include_top: bool) -> Weights:

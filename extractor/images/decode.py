@@ -15,7 +15,7 @@ from ...cache.errors import ImageError
 from ..sources import Raw
 from .deep import to_8_bits
 from .encoded import EncodedImage, to_rgb
-from .formats import read_container
+from .formats import open_picture, read_container
 from .geometry import Geometry
 
 
@@ -42,6 +42,24 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         image = EncodedImage(raw)
         return tuple(geometry.apply(image.rgb(geometry)) for geometry in geometries)
     return tuple(geometry.apply(_array_to_rgb(raw, geometry)) for geometry in geometries)
+
+
+def stored_size(raw: Raw) -> tuple[int, int]:
+    """Return the height and width that an image has in its file; decodes nothing.
+
+    Raises
+    ------
+    ImageError
+        The bytes are no image.
+    """
+    if not isinstance(raw, bytes):
+        return int(raw.shape[0]), int(raw.shape[1])
+    container = read_container(raw)
+    if container.samples is not None:
+        height, width = container.samples.shape
+        return height, width
+    width, height = open_picture(container.data, container.kind).size
+    return height, width
 
 
 def remark_on(raw: Raw) -> str:

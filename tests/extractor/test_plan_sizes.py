@@ -11,7 +11,8 @@ from featx.extractor.plan import FeatureOptions, make_plan
 
 
 def plan(name, **options):
-    return make_plan(FeatureOptions(backbone=name, weights="random:0", **options))
+    weights = "random:0" if BACKBONES[name].has_weights else "imagenet"
+    return make_plan(FeatureOptions(backbone=name, weights=weights, **options))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -51,3 +52,11 @@ def test_plan_of_a_model_file_is_made_without_keras(tmp_path):
         "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pixels_are_flat_and_have_no_weights():
+    spec = plan("pixels", image_size=28).spec
+    assert (spec.layer, spec.pool, spec.preprocess) == ("pixels", "flatten", "none")
+    assert plan("pixels", pool="avg").spec.pool == "avg"
+    with pytest.raises(ConfigError, match="no weights"):
+        make_plan(FeatureOptions(backbone="pixels", weights="random:0"))

@@ -28,11 +28,14 @@ class Prepared:
     near_duplicates : NearDuplicates
     notes : tuple of str
         What a person should know before training, as sentences.
+    random_state : int
+        That the split was drawn with.
     """
 
     split: Split
     near_duplicates: NearDuplicates
     notes: tuple[str, ...]
+    random_state: int = 0
 
 
 def prepare(
@@ -40,6 +43,7 @@ def prepare(
     random_state: int = 0,
     drop_near_duplicates: bool = False,
     is_cv: bool = False,
+    looks_for_copies: bool = True,
 ) -> Prepared:
     """Split ``features``, look for near duplicates across the splits, and say what is odd.
 
@@ -51,6 +55,8 @@ def prepare(
         Leave them out of training.
     is_cv : bool
         Validation rows are trained on, too.
+    looks_for_copies : bool
+        False for features in which near duplicates cannot be told from others, such as pixels.
 
     Raises
     ------
@@ -60,7 +66,9 @@ def prepare(
     split = split_features(features, random_state)
     limit = None if drop_near_duplicates else MAX_PRODUCTS
     searched = split.merged() if is_cv else split
-    alike = find_near_duplicates(features, searched, limit)
+    alike = (
+        find_near_duplicates(features, searched, limit) if looks_for_copies else NearDuplicates()
+    )
     notes = [*_split_notes(features, split), *_duplicate_notes(alike)]
     if drop_near_duplicates and alike.pairs:
         split = split.without(alike.rows("train"))
@@ -70,7 +78,8 @@ def prepare(
                 "val or test"
             )
     notes += _class_notes(features, split)
-    return Prepared(split, alike, tuple(f"{note[0].upper()}{note[1:]}." for note in notes))
+    sentences = tuple(f"{note[0].upper()}{note[1:]}." for note in notes)
+    return Prepared(split, alike, sentences, random_state)
 
 
 def _split_notes(features: FeatureSet, split: Split) -> Iterator[str]:

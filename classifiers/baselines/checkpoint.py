@@ -1,0 +1,69 @@
+"""What a training run that is killed leaves for the next one: the state after its last epoch."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.format.atomic import atomic_path
+
+SIGNATURE = "featx-training"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of training after an epoch.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Epochs that are finished.
+    history : dict of str to list of float
+        One value an epoch.
+    arrays : dict of str to ndarray
+        Weights of the network, and variables of the optimiser.
+    """
+
+    n_epochs: int
+    history: dict[str, list[float]]
+    arrays: dict[str, NDArray[Any]]
+
+
+def write_checkpoint(path: Path, job: Mapping[str, Any], state: Checkpoint) -> None:
+    """Replace the checkpoint at ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    job : mapping
+        JSON types: all that decides the training; a run with another job starts anew.
+    state : Checkpoint
+
+    Raises
+    ------
+    CacheWriteError
+        The file system refused; the earlier checkpoint is still there.
+    """
+    about = {"n_epochs": state.n_epochs, "history": state.history, "job": dict(job)}
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        stored = {SIGNATURE: np.array(json.dumps(about, sort_keys=True)), **state.arrays}
+        np.savez(file, allow_pickle=False, **stored)
+
+
+def read_checkpoint(path: Path, job: Mapping[str, Any]) -> Checkpoint | None:
+    """Read the checkpoint of the same job; None where there is none, or it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            about = json.loads(str(stored[SIGNATURE]))
+            arrays = {name: stored[name] for name in stored.files if name != SIGNATURE}
+        same = json.dumps(about["job"], sort_keys=True) == json.dumps(dict(job), sort_keys=True)
+        return Checkpoint(about["n_epochs"], about["history"], arrays) if same else None
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None

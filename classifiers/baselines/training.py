@@ -1,0 +1,262 @@
+"""Training a baseline network: epoch after epoch, with a checkpoint after each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extractor.engines.keras_import import import_keras
+from ...extractor.run_options import Observer, Silence
+from .augmentation import build_augmentation
+from .batches import PixelRows, epoch_batches
+from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from .graph import build_network, get_weights, set_weights
+from .networks import NetworkRecord
+
+OPTIMISER = "optimiser_"
+PREDICT_ROWS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training images as they are.
+    augment_epochs : int
+        Further passes over images that are changed at random.
+    lr : float
+        Learning rate of Adam (Kingma & Ba, arXiv:1412.6980).
+    batch_size : int
+    seed : int
+        Decides initial weights, order, dropout and augmentation.
+    """
+
+    epochs: int = 15
+    augment_epochs: int = 0
+    lr: float = 1e-3
+    batch_size: int = 256
+    seed: int = 0
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of both phases."""
+        return self.epochs + self.augment_epochs
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their classes.
+
+    Attributes
+    ----------
+    pixels : PixelRows, n images
+    y : ndarray of int64, shape (n,)
+        Class indices.
+    weight : ndarray of float32, shape (n,), or None
+        What each image counts in the loss.
+    """
+
+    pixels: PixelRows
+    y: NDArray[np.int64]
+    weight: NDArray[np.float32] | None = None
+
+
+class Trainer:
+    """A network in training.
+
+    Parameters
+    ----------
+    record : NetworkRecord
+    options : TrainingOptions
+    train : Labelled
+    n_classes : int
+
+    Attributes
+    ----------
+    model : keras.Model
+        From pixels to logits.
+    n_done : int
+        Finished epochs.
+    history : dict of str to list of float
+        ``loss``, ``accuracy`` and, where validation images are given, ``val_loss`` and
+        ``val_accuracy`` of each epoch.
+    """
+
+    def __init__(
+        self, record: NetworkRecord, options: TrainingOptions, train: Labelled, n_classes: int
+    ) -> None:
+        self._keras = import_keras()
+        self.options, self.train, self._n_classes = options, train, n_classes
+        self._keras.utils.set_random_seed(options.seed)
+        self.model = build_network(record, train.pixels.image_shape, n_classes)
+        self._optimiser = self._keras.optimizers.Adam(options.lr)
+        self._optimiser.build(self.model.trainable_variables)
+        self._learner = self._compiled(self.model)
+        self._augments = False
+        self.history: dict[str, list[float]] = {}
+        self.n_done = 0
+
+    def run_epoch(self, observer: Observer | None = None) -> dict[str, float]:
+        """Learn from every image once; return the epoch's mean loss and accuracy."""
+        observer = observer or Silence()
+        self._enter_phase()
+        self._seed_layers()
+        mean = _Mean()
+        train, options = self.train, self.options
+        for rows in epoch_batches(len(train.y), options.batch_size, options.seed, self.n_done):
+            weight = None if train.weight is None else train.weight[rows]
+            images, y = train.pixels.take(rows), train.y[rows].astype(np.float32)
+            logs = self._learner.train_on_batch(images, y, weight, return_dict=True)
+            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
+            observer.advance(len(rows))
+        self.n_done += 1
+        values = mean.values()
+        self._note(values)
+        return values
+
+    def evaluate(self, held_out: Labelled) -> dict[str, float]:
+        """Return loss and accuracy on images that are not learned from."""
+        mean = _Mean()
+        for start in range(0, len(held_out.y), PREDICT_ROWS):
+            rows = np.arange(start, min(start + PREDICT_ROWS, len(held_out.y)))
+            images, y = held_out.pixels.take(rows), held_out.y[rows].astype(np.float32)
+            mean.add(self.model.test_on_batch(images, y, return_dict=True), len(rows))
+        values = {f"val_{name}": value for name, value in mean.values().items()}
+        self._note(values)
+        return values
+
+    def _note(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+
+    def state(self) -> Checkpoint:
+        """Return all that the next epoch depends on."""
+        variables = self._optimiser.variables
+        arrays: dict[str, NDArray[Any]] = {
+            f"{OPTIMISER}{i}": np.array(variable.numpy()) for i, variable in enumerate(variables)
+        }
+        return Checkpoint(self.n_done, self.history, {**get_weights(self.model), **arrays})
+
+    def restore(self, state: Checkpoint) -> None:
+        """Go on from where ``state`` was taken."""
+        set_weights(self.model, state.arrays)
+        for i, variable in enumerate(self._optimiser.variables):
+            variable.assign(state.arrays[f"{OPTIMISER}{i}"])
+        self.history, self.n_done = state.history, state.n_epochs
+
+    def _compiled(self, model: Any) -> Any:
+        losses = self._keras.losses
+        loss = (
+            losses.BinaryCrossentropy(from_logits=True)
+            if self._n_classes == 2
+            else losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
+        metric = (
+            self._keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+            if self._n_classes == 2
+            else self._keras.metrics.SparseCategoricalAccuracy("accuracy")
+        )
+        # XLA compiles convolutions for processors to code that is several times slower than what
+        # TensorFlow runs by itself; JAX has nothing else.
+        jit = "auto" if self._keras.backend.backend() == "jax" else False
+        model.compile(self._optimiser, loss, weighted_metrics=[metric], jit_compile=jit)
+        return model
+
+    def _enter_phase(self) -> None:
+        """Put the augmentation in front of the network once the first phase is over."""
+        if self._augments or self.n_done < self.options.epochs:
+            return
+        pixels = self._keras.Input(self.train.pixels.image_shape, dtype="float32")
+        augmented = build_augmentation(self._keras, self.train.pixels.image_shape)(pixels)
+        self._learner = self._compiled(self._keras.Model(pixels, self.model(augmented)))
+        self._augments = True
+
+    def _seed_layers(self) -> None:
+        """Give dropout and augmentation the seed of this epoch, so that it can be made again."""
+        generators = [
+            value
+            for layer in self._learner._flatten_layers()
+            for value in vars(layer).values()
+            if isinstance(value, self._keras.random.SeedGenerator)
+        ]
+        for index, generator in enumerate(generators):
+            generator.state.assign([self.options.seed + index, self.n_done])
+
+
+class _Mean:
+    """The mean of batches' losses and accuracies, each batch weighted by its samples."""
+
+    def __init__(self) -> None:
+        self._sums = {"loss": 0.0, "accuracy": 0.0}
+        self._weight = 0.0
+
+    def add(self, logs: Mapping[str, Any], weight: float) -> None:
+        """Count a batch."""
+        for name in self._sums:
+            self._sums[name] += weight * float(logs[name])
+        self._weight += weight
+
+    def values(self) -> dict[str, float]:
+        """Return the means so far."""
+        return {name: total / self._weight for name, total in self._sums.items()}
+
+
+def train_network(
+    trainer: Trainer,
+    val: Labelled | None,
+    checkpoint: Path,
+    job: Mapping[str, Any],
+    observer: Observer | None = None,
+) -> None:
+    """Train to the last epoch; a run that was killed goes on after its last finished epoch.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    val : Labelled or None
+        Measured after each epoch; training takes nothing from it.
+    checkpoint : Path
+        Written after each epoch.
+    job : mapping
+        JSON types: all that decides the training.
+    observer : Observer, optional
+
+    Raises
+    ------
+    CacheWriteError
+        The checkpoint cannot be written; the earlier one is still there.
+    """
+    observer = observer or Silence()
+    options = trainer.options
+    earlier = read_checkpoint(checkpoint, job)
+    if earlier is not None:
+        trainer.restore(earlier)
+        observer.say(f"going on after epoch {earlier.n_epochs} of {options.n_epochs}")
+    n_left = options.n_epochs - trainer.n_done
+    observer.begin(n_left * len(trainer.train.y), f"{trainer.model.name}: training")
+    while trainer.n_done < options.n_epochs:
+        values = trainer.run_epoch(observer)
+        if val is not None and len(val.y):
+            values |= trainer.evaluate(val)
+        observer.say(describe_epoch(trainer.n_done, options, values))
+        write_checkpoint(checkpoint, job, trainer.state())
+
+
+def describe_epoch(n_done: int, options: TrainingOptions, values: Mapping[str, float]) -> str:
+    """Return one line on an epoch for people."""
+    phase = " augmented" if n_done > options.epochs else ""
+    line = (
+        f"epoch {n_done}/{options.n_epochs}{phase}: loss {values['loss']:.4f}, accuracy "
+        f"{values['accuracy']:.4f}"
+    )
+    if "val_loss" in values:
+        line += f"; validation {values['val_loss']:.4f}, {values['val_accuracy']:.4f}"
+    return line

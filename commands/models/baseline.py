@@ -1,0 +1,105 @@
+"""featx baseline: a network trained from scratch, to measure heads against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    MemoryOption,
+    OverwriteOption,
+    answer,
+    parsed_memory,
+    say_understood,
+    typed_command,
+)
+from ..features.extract import choose_source
+from ..options import WorkersOption
+from ..progress import Progress
+from .fit import draw_fit, fit_data
+
+AUGMENT_EPOCHS = 50
+
+
+def baseline(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="{networks}.", show_default=False)],
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="Images with labels, as for extract.", show_default="sample"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 15,
+    augment: Annotated[
+        bool,
+        typer.Option("--augment", help="Go on with images that are changed at random."),
+    ] = False,
+    augment_epochs: Annotated[
+        int, typer.Option(min=1, help="Passes over changed images, with --augment.")
+    ] = AUGMENT_EPOCHS,
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Image side in pixels; default: the images' own, at most 200."),
+    ] = None,
+    resize: Annotated[str, typer.Option(help="squash, crop or pad.")] = "squash",
+    lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(min=0, help="0: 256, fewer for large images.")] = 0,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count more.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the network.")] = 0,
+    memory: MemoryOption = None,
+    workers: WorkersOption = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(
+        "baseline.featx"
+    ),
+    overwrite: OverwriteOption = False,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a small network from scratch on the same splits as the heads; write one model file.
+
+    Its pixels are kept in the cache. Interrupted, the same command goes on after its last epoch.
+
+    Example: featx baseline cnn3 photos/ --epochs 15 --augment
+    """
+    from ...classifiers.baselines.api import BaselineOptions, train_baseline
+    from ...extractor import RunOptions, open_source
+
+    params = {
+        "epochs": epochs,
+        "augment_epochs": augment_epochs if augment else 0,
+        "lr": lr,
+        "batch_size": batch_size,
+        "class_weight": class_weight,
+        "random_state": seed,
+    }
+    options = BaselineOptions(
+        params=params,
+        size=size,
+        resize=resize,
+        memory=parsed_memory(memory),
+        run=RunOptions(workers=workers),
+    )
+    opened = open_source(choose_source(context, source))
+    say_understood(opened)
+    with Progress(quiet=as_json) as progress:
+        report = train_baseline(
+            name,
+            opened,
+            options,
+            cache=cache,
+            out=out,
+            overwrite=overwrite,
+            observer=progress,
+            command=typed_command(),
+        )
+    answer(
+        as_json,
+        {**fit_data(report, out), "history": report.model.origin["history"]},
+        lambda console: draw_fit(console, report, out),
+    )
