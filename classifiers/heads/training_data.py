@@ -216,7 +216,7 @@ def check_classes(
         rows = "1 sample" if n_samples == 1 else f"{n_samples} samples"
         raise TrainingDataError(
             f"a head needs at least two classes, but there is only one class ({names[0]!r}) "
-            f"in {rows}"
+            f"in {rows}. Add images of another class"
         )
     few = [
         f"{name!r} ({n})"

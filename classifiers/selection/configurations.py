@@ -94,9 +94,14 @@ def outcomes(
     """
     from joblib import Parallel
 
-    results = Parallel(return_as="generator_unordered", prefer="threads")(
-        _tasks(configurations, reader, fitting)
-    )
+    tasks = _tasks(configurations, reader, fitting)
+    try:
+        parallel = Parallel(return_as="generator_unordered", prefer="threads")
+    except ValueError:  # a backend that hands its results over at its end, as Ray's
+        for result in Parallel(prefer="threads")(tasks):
+            yield from result
+        return
+    results = parallel(tasks)
     try:
         for result in results:
             yield from result

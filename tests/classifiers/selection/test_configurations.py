@@ -8,6 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.parallel import ThreadingBackend
 from selection_shared import three_classes
 
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
@@ -30,6 +31,15 @@ GRID = [
     ("logreg", {"class_weight": {7: 2.0}}),
 ]
 CONFIGURATIONS = [Configuration(i, head, params) for i, (head, params) in enumerate(GRID)]
+
+
+class ListBackend(ThreadingBackend):
+    """Hands its results over together, as the backends of Ray and multiprocessing do."""
+
+    supports_return_generator = False
+
+
+joblib.register_parallel_backend("list", ListBackend)
 
 
 def reader(root: Path, cv: int = 0) -> FoldReader:
@@ -63,7 +73,7 @@ def test_a_configuration_that_cannot_be_fitted_leaves_its_group_alone() -> None:
     assert "class_weight" in found[-1].problem
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize("backend", ["threading", "loky", "list"])
 def test_any_backend_of_joblib_finds_the_same(tmp_path: Path, backend: str) -> None:
     expected = by_index(outcomes(CONFIGURATIONS, reader(tmp_path, 3), FITTING))
     with joblib.parallel_config(backend, n_jobs=2):

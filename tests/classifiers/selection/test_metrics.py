@@ -14,7 +14,13 @@ from sklearn.metrics import (
 )
 
 from featx.cache.errors import ConfigError
-from featx.classifiers.selection.metrics import METRICS, find_metric, measure, wilson_interval
+from featx.classifiers.selection.metrics import (
+    METRICS,
+    Predictions,
+    find_metric,
+    measure,
+    wilson_interval,
+)
 
 NAMES = "abcdefgh"
 # What scikit-learn says of the same rows: y, probabilities, the most probable class.
@@ -50,6 +56,13 @@ def test_a_perfect_head_has_the_best_value(name: str) -> None:
     values = [measure(y, P, NAMES).metrics[name] for P in (probabilities, perfect)]
     ranks = [METRICS[name].rank(value) for value in values]
     assert ranks[1] < ranks[0] < METRICS[name].rank(None)
+
+
+def test_top5_breaks_ties_as_scikit_learn() -> None:
+    y, probabilities = random_rows()
+    rounded = probabilities.round(1)
+    expected = top_k_accuracy_score(y, rounded, k=5, labels=range(8))
+    assert METRICS["top5"].function(Predictions(y, rounded)) == expected
 
 
 def test_auc_of_two_classes() -> None:
