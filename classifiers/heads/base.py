@@ -237,7 +237,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         FeatureMismatchError
             A feature is NaN or infinite, or so large that the head's arithmetic overflows.
         """
-        return self._predict_jointly([self], X)[0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = self._probabilities(X)
+        _check_result(result)
+        return result
 
     @classmethod
     def _predict_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
@@ -245,12 +248,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with np.errstate(over="ignore", invalid="ignore"):
             results = cls._probabilities_jointly(heads, X)
         for result in results:
-            if not np.isfinite(result).all():
-                row = int(np.nonzero(~np.isfinite(result))[0][0])
-                raise FeatureMismatchError(
-                    f"the features of row {row} are so large that this head's arithmetic "
-                    "overflows: they are not of the kind that it was trained on"
-                )
+            _check_result(result)
         return results
 
     @classmethod
@@ -331,6 +329,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return value if isinstance(value, str | int | float | bool) else None
+
+
+def _check_result(result: Floats) -> None:
+    if not np.isfinite(result).all():
+        row = int(np.nonzero(~np.isfinite(result))[0][0])
+        raise FeatureMismatchError(
+            f"the features of row {row} are so large that this head's arithmetic "
+            "overflows: they are not of the kind that it was trained on"
+        )
 
 
 def _check_block(block: Floats, start: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -103,23 +103,28 @@ def write_tables(target: Target, work: WorkFolder, tables: Iterable[Any]) -> Non
     ConfigError
         Something that featx did not write appeared there meanwhile.
     """
-    groups = _groups(tables)
-    if not target.is_folder:
-        with atomic_path(target.path) as partial:
-            _write_file(partial, target.format, groups)
-            target.check()
-        return
     arriving, replaced = work.new_folder(), work.new_folder()
-    for number, groups_of_file in enumerate(_files(groups)):
-        with atomic_path(arriving / f"part-{number:05d}{target.format.endings[0]}") as partial:
-            _write_file(partial, target.format, groups_of_file)
-    target.check()
+    paths = (arriving / f"part-{n:05d}{target.format.endings[0]}" for n in count())
+    for groups in _files(_groups(tables)) if target.is_folder else [_groups(tables)]:
+        path = next(paths) if target.is_folder else target.path
+        with atomic_path(path) as partial:
+            with partial.open("wb") as file, target.format.open_writer(file) as write:
+                for group in groups:
+                    write(group if target.format.holds_lists else flat(group))
+            if not target.is_folder:
+                target.check()
+    if target.is_folder:
+        target.check()
+        _replace_folder(arriving, target.path, replaced)
+
+
+def _replace_folder(arriving: Path, path: Path, replaced: Path) -> None:
     try:
-        if target.path.exists():
-            target.path.replace(replaced)
-        arriving.replace(target.path)
+        if path.exists():
+            path.replace(replaced)
+        arriving.replace(path)
     except OSError as error:
-        raise CacheWriteError(f"cannot write {target.path}: {error.strerror or error}") from error
+        raise CacheWriteError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _groups(tables: Iterable[Any]) -> Iterator[Any]:
@@ -151,12 +156,6 @@ def _files(groups: Iterator[Any]) -> Iterator[Iterator[Any]]:
     for first in groups:
         others = islice(groups, FOLDER_ROWS // _group_rows(first) - 1)
         yield chain([first], others)
-
-
-def _write_file(path: Path, form: OutputFormat, groups: Iterable[Any]) -> None:
-    with path.open("wb") as file, form.open_writer(file) as write:
-        for group in groups:
-            write(group if form.holds_lists else flat(group))
 
 
 def flat(table: Any) -> Any:

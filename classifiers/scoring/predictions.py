@@ -116,9 +116,18 @@ class Predictor:
         status, reason, [digest]. Where there is nothing to say a cell is null; ``reason`` is then
         an empty text.
         """
+        first = -block.start % self.group_rows
+        borders = [0, *range(first, len(block.ok), self.group_rows), len(block.ok)]
+        rows = np.concatenate([[0], np.cumsum(block.ok)])[borders].tolist()
+        parts = [self.model.predict_proba(block.X[a:b]) for a, b in pairwise(rows) if a < b]
+        empty = np.zeros((0, len(self.model.class_names)), np.float32)
+        return self._as_table(
+            block, np.concatenate(parts or [empty]).astype(np.float32, copy=False)
+        )
+
+    def _as_table(self, block: RowBlock, proba: NDArray[np.float32]) -> Any:
         import pyarrow as pa
 
-        proba = self._probabilities(block)
         limit = self.options.threshold
         codes = proba.argmax(axis=1) if limit is None else (proba[:, 1] >= limit).astype(np.int64)
         best = proba[np.arange(len(codes)), codes]
@@ -142,15 +151,6 @@ class Predictor:
     @property
     def _top_k(self) -> int:
         return min(self.options.top_k, len(self.model.class_names))
-
-    def _probabilities(self, block: RowBlock) -> NDArray[np.float32]:
-        """Predict group by group; returns ``(ok.sum(), n_classes)``."""
-        first = -block.start % self.group_rows
-        borders = [0, *range(first, len(block.ok), self.group_rows), len(block.ok)]
-        rows = np.concatenate([[0], np.cumsum(block.ok)])[borders].tolist()
-        parts = [self.model.predict_proba(block.X[a:b]) for a, b in pairwise(rows) if a < b]
-        empty = np.zeros((0, len(self.model.class_names)), np.float32)
-        return np.concatenate(parts or [empty]).astype(np.float32, copy=False)
 
     def _top(self, proba: NDArray[np.float32], ok: NDArray[np.bool_]) -> dict[str, Any]:
         import pyarrow as pa

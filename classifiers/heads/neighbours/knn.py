@@ -109,8 +109,8 @@ class KNNHead(Head):
     @classmethod
     def _probabilities_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
         """Look for neighbours once, as many as the greediest head wants."""
-        first, most = heads[0], max(head._n_voters for head in heads)
-        X = first._input(X)
+        first, X = heads[0], heads[0]._input(X)
+        most = max(head._n_voters for head in heads)
         search = Search(first.samples_.astype(compute_dtype(X.dtype), copy=False), X.shape[0])
 
         def decide(block: Floats) -> Floats:
