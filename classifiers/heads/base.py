@@ -44,10 +44,10 @@ SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=T
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Base of all heads: a scikit-learn classifier that owns its scaler and needs no pickle.
 
-    A subclass names its parameters' rules and its arrays, learns in ``_fit`` and answers in
-    ``_decide``; scaling, checks, blocks and storing are done here. Everything that prediction needs
-    is in NumPy arrays: prediction calls nothing but NumPy, in blocks of rows. (Large searches for
-    neighbours may let OpenVINO choose the candidates.)
+    A subclass gives rules for its parameters and arrays, fits in ``_fit_jointly`` and computes
+    decision values in ``_decide``. Scaling, checks, blocks of rows and storing are done here.
+    Prediction needs NumPy arrays only, and calls only NumPy, in blocks of rows. (Large searches for
+    neighbours may use OpenVINO.)
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_params(type(self).__name__, self.get_params(deep=False), self._rules)
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, groups: Any = None) -> Training:
-        """Check the samples, index the classes, and drop what has no weight."""
+        """Check the samples, index the classes, and drop samples of weight 0."""
         X, labels = self._validated(X, y)
         check_classification_targets(labels)
         weight = checked_weight(sample_weight, len(labels))
@@ -178,11 +178,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.mean_, self.scale_ = measure_scale(data.X, data.sample_weight, data.dtype)
 
     def _scaled(self, block: Floats) -> Floats:
-        """Return a block of features as the head sees it; it may share the block's memory."""
+        """Return a block of scaled features; it may share the block's memory."""
         return standardised(block, self.mean_, self.scale_) if self._standardizes else block
 
     def _scaled_all(self, data: Training) -> Floats:
-        """Return all training features in memory as the head sees them, C order."""
+        """Return all training features, scaled, in one array of C order."""
         result = np.empty(data.X.shape, data.dtype)
         for rows, block in iter_blocks(data.X, data.dtype):
             result[rows] = self._scaled(block)
@@ -296,16 +296,16 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         head: Self = _build(cls, params)
         rest = dict(arrays)
         head.classes_ = check_classes_array(rest.pop("classes", None)).copy()
-        found = check_arrays(rest, head._all_array_rules(), len(head.classes_))
-        for name, values in found.items():
+        checked = check_arrays(rest, head._all_array_rules(), len(head.classes_))
+        for name, values in checked.items():
             setattr(head, f"{name}_", values if values.ndim else values.item())
-        head._restore(found)
+        head._restore(checked)
         return head
 
-    def _restore(self, found: Mapping[str, NDArray[Any]]) -> None:
-        """Check what the rules cannot say, and set what follows from the arrays."""
+    def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Check relations between arrays, and set attributes that follow from them."""
         widths = [
-            found[name].shape[rule.shape.index("d")]
+            arrays[name].shape[rule.shape.index("d")]
             for name, rule in self._all_array_rules().items()
             if "d" in rule.shape
         ]

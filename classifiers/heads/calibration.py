@@ -47,11 +47,11 @@ def probabilities(decision: Floats, temperature: float = 1.0) -> Floats:
 
 
 def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | None = None) -> float:
-    """Find the factor under which held-out decision values are the likeliest probabilities.
+    """Find the factor of the decision values that maximises the likelihood of held-out labels.
 
-    Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks") on labels
-    smoothed as by Platt (1999), so that perfectly separated samples give a finite factor. The
-    likelihood is convex in the factor; its derivative is bisected on a logarithmic scale.
+    Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks"), with labels
+    smoothed after Platt (1999), so that perfectly separated samples give a finite factor. The
+    negative log likelihood is convex in the factor; its derivative is bisected on a log scale.
 
     Parameters
     ----------
@@ -74,21 +74,21 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
     spread = float(np.average(np.ptp(logits, axis=1), weights=weights)) if len(y) else 0.0
     if not spread > 0:
         return 1.0
-    wanted = _wanted_mean(logits, y, weights)
+    target = _smoothed_sum(logits, y, weights)
 
     def slope(factor: float) -> float:
-        return float(weights @ (softmax(logits * factor) * logits).sum(axis=1)) - wanted
+        return float(weights @ (softmax(logits * factor) * logits).sum(axis=1)) - target
 
     return _bisect(slope, LOW / spread, HIGH / spread)
 
 
-def _wanted_mean(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> float:
+def _smoothed_sum(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> float:
     """Return the weighted sum of the logits under the smoothed labels."""
     n_classes = logits.shape[1]
     smoothing = 1.0 / (float(weights.sum()) + 2)
-    own = logits[np.arange(len(y)), y]
-    others = (logits.sum(axis=1) - own) / (n_classes - 1)
-    return float(weights @ (own * (1 - smoothing) + others * smoothing))
+    labelled = logits[np.arange(len(y)), y]
+    others = (logits.sum(axis=1) - labelled) / (n_classes - 1)
+    return float(weights @ (labelled * (1 - smoothing) + others * smoothing))
 
 
 def _bisect(slope: Any, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""Fitting many heads on one training set, together where that is cheaper."""
+"""Fitting many heads on one training set, jointly where that is cheaper."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fit_many(
     *,
     groups: Any = None,
 ) -> list[Head]:
-    """Fit all ``heads``; those that differ in their ``joint_params`` only share their work.
+    """Fit all ``heads``; those that differ in their ``joint_params`` only are fitted jointly.
 
     A grid over ``C`` of a linear head is one path of the solver, a grid over ``C`` and ``gamma`` of
     the SVM computes its distances once, a grid over ``alpha`` decomposes its Gram matrix once;
@@ -36,8 +36,8 @@ def fit_many(
     Returns
     -------
     list of Head
-        ``heads``, each as by a fit of its own; linear heads within their tolerance, the
-        temperatures of SVMs on many samples and dense heads that Keras trains but for rounding.
+        ``heads``, each as if fitted alone: linear heads within their tolerance; temperatures of
+        SVMs on many samples, and dense heads that Keras trains, but for rounding.
 
     Raises
     ------
@@ -57,32 +57,31 @@ def fit_many(
 def predict_many(heads: Sequence[Head], X: Any) -> list[NDArray[Any]]:
     """Return ``predict_proba(X)`` of heads that one call of ``fit_many`` fitted.
 
-    Heads of one family share what they can: nearest neighbours are looked for once, whatever the
-    number of those that vote.
+    Heads of one family share work: nearest neighbours are searched once for all ``n_neighbors``.
 
     Returns
     -------
     list of ndarray, shape (n_samples, n_classes)
         In the order of ``heads``.
     """
-    found: dict[int, NDArray[Any]] = {}
+    by_head: dict[int, NDArray[Any]] = {}
     for group in families(heads):
         results = type(group[0])._predict_jointly(group, X)
-        found.update((id(head), result) for head, result in zip(group, results, strict=True))
-    return [found[id(head)] for head in heads]
+        by_head.update((id(head), result) for head, result in zip(group, results, strict=True))
+    return [by_head[id(head)] for head in heads]
 
 
 def families(heads: Sequence[Head]) -> list[list[Head]]:
     """Group heads that differ in their ``joint_params`` only, in order of their first member."""
-    found: dict[str, list[Head]] = {}
+    groups: dict[str, list[Head]] = {}
     for i, head in enumerate(heads):
         params = head.get_params(deep=False)
         fixed = {name: value for name, value in params.items() if name not in head.joint_params}
-        # A generator moves on with each fit: heads that hold one are fitted one after the other.
+        # A generator changes with each fit: heads that share one are fitted one after the other.
         is_alone = not head.joint_params or hasattr(fixed.get("random_state"), "randint")
         key = str(i) if is_alone else f"{type(head).__name__}{sorted(fixed.items(), key=_name)}"
-        found.setdefault(key, []).append(head)
-    return list(found.values())
+        groups.setdefault(key, []).append(head)
+    return list(groups.values())
 
 
 def _name(item: tuple[str, Any]) -> str:

@@ -228,11 +228,11 @@ def make_head(name: str, **options: Any) -> Head:
         No head or no parameter of it has such a name; all unknown parameters are named at once.
     """
     record = find_head(name)
-    known = record.parameters()
-    unknown = [option for option in options if option not in known]
+    parameters = record.parameters()
+    unknown = [option for option in options if option not in parameters]
     if unknown:
         hints = " ".join(
-            f"{option!r} is no parameter of {name}. {did_you_mean(option, known)}"
+            f"{option!r} is no parameter of {name}. {did_you_mean(option, parameters)}"
             for option in unknown
         )
         raise UnknownHeadError(hints)

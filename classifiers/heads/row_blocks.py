@@ -27,7 +27,7 @@ def is_lazy(X: Any) -> bool:
 
 
 class RowView:
-    """Some rows of a matrix that is too large to copy; they are read as they are indexed.
+    """Some rows of a matrix that is too large to copy, read when they are indexed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A head's arrays: what prediction needs, checked as strictly as a stranger's file demands."""
+"""A head's arrays in a model file, checked so that no file can do harm."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def check_arrays(
 def _check_array(name: str, values: Any, rule: ArrayRule, sizes: dict[str, int]) -> NDArray[Any]:
     wanted = (np.float32, np.float64) if rule.kind == "f" else (np.int64,)
     if not isinstance(values, np.ndarray) or values.dtype.type not in wanted:
-        found = getattr(values, "dtype", type(values).__name__)
-        raise ModelFileError(f"the head's array {name!r} must be {wanted[0].__name__}, not {found}")
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise ModelFileError(f"the head's array {name!r} must be {wanted[0].__name__}, not {kind}")
     if values.ndim != len(rule.shape):
         raise ModelFileError(f"the head's array {name!r} has the shape {values.shape}")
     for symbol, size in zip(rule.shape, values.shape, strict=True):

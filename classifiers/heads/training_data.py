@@ -1,4 +1,4 @@
-"""Checked training samples and their weights; what cannot be learned from is said at once."""
+"""Training samples, their weights and groups, and the checks that they can be learned from."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> N
         totals = np.bincount(data.y, weights=data.weights, minlength=len(classes))
         factors: NDArray[np.float64] = totals.sum() / (len(classes) * totals)
         return factors
-    known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
-    unknown = [label for label in class_weight if label not in known]
+    indices = dict(zip(classes.tolist(), range(len(classes)), strict=True))
+    unknown = [label for label in class_weight if label not in indices]
     if unknown:
         raise ConfigError(f"class_weight names classes that are not in y: {unknown}")
     factors = np.ones(len(classes))
     for label, value in class_weight.items():
-        factors[known[label]] = float(value)
+        factors[indices[label]] = float(value)
     if not (np.isfinite(factors).all() and (factors > 0).all()):
         raise ConfigError(f"class weights must be above 0, not {dict(class_weight)!r}")
     return factors
@@ -207,11 +207,11 @@ def check_classes(
     TrainingDataError
         One class only, or a class with too few samples.
     """
-    found, counts = np.unique(labels, return_counts=True)
+    classes, counts = np.unique(labels, return_counts=True)
     names = [
-        str(label) if class_names is None else class_names[int(label)] for label in found.tolist()
+        str(label) if class_names is None else class_names[int(label)] for label in classes.tolist()
     ]
-    if len(found) < 2:
+    if len(classes) < 2:
         n_samples = len(labels)
         rows = "1 sample" if n_samples == 1 else f"{n_samples} samples"
         raise TrainingDataError(

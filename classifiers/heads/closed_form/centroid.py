@@ -20,10 +20,9 @@ from ..training_data import Training
 class CentroidHead(Head):
     """Nearest class centroid; probabilities are the softmax of negative squared distances.
 
-    The softmax of squared Euclidean distances is linear discriminant analysis with one spherical
-    covariance; the temperature is its inverse variance. It is fitted to distances in which each
-    training sample is taken out of its own class's centroid, which has a closed form, so that the
-    probabilities are those of samples that were not trained on.
+    The softmax of negative squared distances is linear discriminant analysis with one spherical
+    covariance; the temperature is its inverse variance. It is fitted to leave-one-out distances,
+    which have a closed form: each training sample is taken out of its class's centroid.
 
     Parameters
     ----------
@@ -79,15 +78,15 @@ class CentroidHead(Head):
                 for _, block in iter_blocks(data.X, data.dtype, data.n_classes)
             ]
         ).astype(np.float64)
-        # A weight stands for that many equal samples, of which one is taken out.
+        # A weight stands for so many equal samples, of which one is taken out.
         rest = totals[data.y] - np.minimum(data.weights, 1)
         kept = np.flatnonzero(rest > 0)
         if not len(kept):
             return 1.0
-        own = data.y[kept]
-        # Without x the centroid is c + (c - x) * u / (total - u): only the distance stretches.
-        decision[kept, own] *= (totals[own] / rest[kept]) ** 2
-        return fit_temperature(decision[kept], own, data.weights[kept])
+        y = data.y[kept]
+        # Without x the centroid is c + (c - x) * u / (total - u): the distance grows by a factor.
+        decision[kept, y] *= (totals[y] / rest[kept]) ** 2
+        return fit_temperature(decision[kept], y, data.weights[kept])
 
     def _decide_all(self, block: Floats) -> Floats:
         centroids = self.centroids_.astype(block.dtype, copy=False)

@@ -86,7 +86,7 @@ class Decomposition:
 
 
 def _calibrate(heads: Sequence[RidgeHead], data: Training, system: Decomposition) -> None:
-    """Fit each head's temperature to what it would say of a sample without that sample."""
+    """Fit each head's temperature to its leave-one-out decisions."""
     stride = -(-len(data.y) // CALIBRATION_ROWS)
     data = data.take(np.arange(0, len(data.y), stride))
     vectors, mean = system.vectors.astype(data.dtype), system.mean.astype(data.dtype)
@@ -94,16 +94,16 @@ def _calibrate(heads: Sequence[RidgeHead], data: Training, system: Decomposition
     decisions: list[list[NDArray[np.float64]]] = [[] for _ in heads]
     for rows, block in iter_blocks(data.X, data.dtype):
         scaled = heads[0]._scaled(block)
-        # A weight stands for that many equal samples, of which one is left out.
+        # A weight stands for so many equal samples, of which one is left out.
         weight = np.minimum(data.weights[rows], 1)[:, None]
         squares = np.square((scaled - mean) @ vectors)
         leverage = weight * (squares @ shrinkage.astype(data.dtype) + 1 / system.total)
         rest = np.maximum(1 - leverage, 1e-6)
         target = targets(data.y[rows], data.n_classes)
-        for own, head, left in zip(decisions, heads, rest.T, strict=True):
-            own.append(target - (target - head._decide(scaled)) / left[:, None])
-    for own, head in zip(decisions, heads, strict=True):
-        head.temperature_ = fit_temperature(np.concatenate(own), data.y, data.weight)
+        for parts, head, factor in zip(decisions, heads, rest.T, strict=True):
+            parts.append(target - (target - head._decide(scaled)) / factor[:, None])
+    for parts, head in zip(decisions, heads, strict=True):
+        head.temperature_ = fit_temperature(np.concatenate(parts), data.y, data.weight)
 
 
 def targets(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

@@ -81,9 +81,9 @@ typedef struct {
 } Memory;
 
 static void *take(Memory *memory, size_t n_bytes) {
-    char *place = memory->base ? memory->base + memory->used : NULL;
+    char *start = memory->base ? memory->base + memory->used : NULL;
     memory->used += (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return place;
+    return start;
 }
 
 static void take_views(Run *run, Memory *memory) {
@@ -123,15 +123,15 @@ static void take_items(Run *run, Memory *memory) {
     size_t most = (run->n_views + run->n_networks) * blocks + run->n_networks * (spans + 1);
     for (int i = 0; i < run->n_networks; i++) most += run->networks[i].n_panels;
     for (int phase = 0; phase < N_PHASES; phase++) {
-        Phase *own = run->phases + phase;
-        own->items = take(memory, most * sizeof(Item));
+        Phase *current = run->phases + phase;
+        current->items = take(memory, most * sizeof(Item));
         if (!memory->base) continue;
         for (int i = 0; i < (phase ? run->n_networks : run->n_views); i++) {
             const Network *net = run->networks + i;
             ptrdiff_t n = phase == 0 || phase == 2 ? blocks : net->n_panels;
             if (phase == 3 && !net->n_units) n = spans;
             for (ptrdiff_t part = phase == 3 ? LAST_BIASES : 0; part < n; part++)
-                own->items[own->n_items++] = (Item){i, part};
+                current->items[current->n_items++] = (Item){i, part};
         }
     }
 }
@@ -158,47 +158,46 @@ static void prepare(Run *run) {
 
 /* Threads wait at the gate until all have started; the caller waits until none runs. */
 typedef struct {
-    pthread_mutex_t gate;
+    pthread_mutex_t lock;
     pthread_cond_t is_done;
-    int n_running;
+    int n_running, in_tiles;
+    Run *run;
 } Gate;
 
 typedef struct {
-    Run *run;
-    Space *space;
-    int in_tiles;
     Gate *gate;
+    Space *space;
 } Share;
 
 static void *do_share(void *argument) {
     Share *share = argument;
     Gate *gate = share->gate;
-    pthread_mutex_lock(&gate->gate);
-    pthread_mutex_unlock(&gate->gate);
-    if (share->in_tiles) begin_tiles();
-    share->run->work(share->run, share->space);
-    if (share->in_tiles) end_tiles();
-    pthread_mutex_lock(&gate->gate);
+    pthread_mutex_lock(&gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+    if (gate->in_tiles) begin_tiles();
+    gate->run->work(gate->run, share->space);
+    if (gate->in_tiles) end_tiles();
+    pthread_mutex_lock(&gate->lock);
     gate->n_running--;
     pthread_cond_signal(&gate->is_done);
-    pthread_mutex_unlock(&gate->gate);
+    pthread_mutex_unlock(&gate->lock);
     return NULL;
 }
 
 /* Wait for all threads; every 100 ms, look for signals. Called with the gate locked. */
-static void wait_for_threads(Run *run, Gate *gate, PyThreadState **caller) {
+static void wait_for_threads(Gate *gate, PyThreadState **caller) {
     while (gate->n_running) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += SIGNAL_NANOSECONDS;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        if (!pthread_cond_timedwait(&gate->is_done, &gate->gate, &until)) continue;
-        pthread_mutex_unlock(&gate->gate);
+        if (!pthread_cond_timedwait(&gate->is_done, &gate->lock, &until)) continue;
+        pthread_mutex_unlock(&gate->lock);
         PyEval_RestoreThread(*caller);
-        if (!run->is_interrupted && PyErr_CheckSignals()) atomic_store(&run->is_interrupted, 1);
+        if (!gate->run->is_interrupted && PyErr_CheckSignals()) gate->run->is_interrupted = 1;
         *caller = PyEval_SaveThread();
-        pthread_mutex_lock(&gate->gate);
+        pthread_mutex_lock(&gate->lock);
     }
 }
 
@@ -206,19 +205,19 @@ static void wait_for_threads(Run *run, Gate *gate, PyThreadState **caller) {
 static int run_threads(Run *run, Space *spaces, int in_tiles, PyThreadState **caller) {
     pthread_t threads[MAX_THREADS];
     Share shares[MAX_THREADS];
-    Gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+    Gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, in_tiles, run};
     pthread_attr_t attributes;
     int n = 0;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_mutex_lock(&gate.gate);
+    pthread_mutex_lock(&gate.lock);
     for (; n < run->n_threads; n++) {
-        shares[n] = (Share){run, spaces + n, in_tiles, &gate};
+        shares[n] = (Share){&gate, spaces + n};
         if (pthread_create(&threads[n], &attributes, do_share, &shares[n])) break;
     }
     run->n_threads = gate.n_running = n;
-    wait_for_threads(run, &gate, caller);
-    pthread_mutex_unlock(&gate.gate);
+    wait_for_threads(&gate, caller);
+    pthread_mutex_unlock(&gate.lock);
     pthread_attr_destroy(&attributes);
     for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
     return n;
@@ -251,9 +250,9 @@ static int read_views(PyObject *list, Run *run) {
         double dropout;
         unsigned long long key;
         PyObject *item = PySequence_GetItem(list, i);
-        int found = item && PyArg_ParseTuple(item, "dK", &dropout, &key);
+        int is_read = item && PyArg_ParseTuple(item, "dK", &dropout, &key);
         Py_XDECREF(item);
-        if (!found) return 0;
+        if (!is_read) return 0;
         *view = (View){.silenced = silenced(dropout), .kept_scale = (float)(1 / (1 - dropout)),
                        .key = key | 1};
     }
@@ -289,11 +288,11 @@ static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_hel
         unsigned long long key;
         *net = (Network){0};
         PyObject *item = PySequence_GetItem(list, i);
-        int found = item && PyArg_ParseTuple(item, "w*nipdddK", &states[i], &net->n_units,
+        int is_read = item && PyArg_ParseTuple(item, "w*nipdddK", &states[i], &net->n_units,
                                              &net->view, &net->in_tiles, &net->rate, &net->decay,
                                              &dropout, &key);
         Py_XDECREF(item);
-        if (!found) return 0;
+        if (!is_read) return 0;
         ++*n_held;
         net->silenced = silenced(dropout);
         net->kept_scale = (float)(1 / (1 - dropout));
@@ -324,13 +323,6 @@ static int check_data(Run *run, const Py_buffer *data) {
     return 1;
 }
 
-static PyObject *losses_of(const Run *run) {
-    PyObject *losses = PyList_New(run->n_networks);
-    for (int i = 0; losses && i < run->n_networks; i++)
-        PyList_SetItem(losses, i, PyFloat_FromDouble(run->networks[i].loss));
-    return losses;
-}
-
 static PyObject *learn_held(PyObject *networks, PyObject *views, Run *run, const Py_buffer *data,
                             Py_buffer *states, int *n_held) {
     if (run->n_inputs < 1 || run->n_classes < 1 || run->n_rows < 1 || run->n_steps < 0 ||
@@ -348,7 +340,10 @@ static PyObject *learn_held(PyObject *networks, PyObject *views, Run *run, const
     if (run->is_interrupted) return NULL;
     if (!done) return PyErr_NoMemory();
     if (done < 0) return PyErr_Format(PyExc_RuntimeError, "the system starts no more threads");
-    return losses_of(run);
+    PyObject *losses = PyList_New(run->n_networks);
+    for (int i = 0; losses && i < run->n_networks; i++)
+        PyList_SetItem(losses, i, PyFloat_FromDouble(run->networks[i].loss));
+    return losses;
 }
 
 static PyObject *learn(PyObject *Py_UNUSED(module), PyObject *args) {

@@ -93,9 +93,9 @@ TARGET static void NAME(multiply)(const float *left, ptrdiff_t left_stride, cons
                 }
             }
             for (int j = 0; j < GROUP; j++) {
-                float *place = out + (u + j) * out_stride + column;
-                *(VECTOR *)place = sums[j][0];
-                *(VECTOR *)(place + LANES) = sums[j][1];
+                float *target = out + (u + j) * out_stride + column;
+                *(VECTOR *)target = sums[j][0];
+                *(VECTOR *)(target + LANES) = sums[j][1];
             }
         }
 }
@@ -186,8 +186,8 @@ TARGET static void NAME(judge)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t
         }
     const int64_t *labels = run->y + step * run->n_rows + start;
     int n_real = run->n_rows - start < PANEL ? (int)(run->n_rows - start) : PANEL;
-    float own[PANEL];
-    for (int r = 0; r < n_real; r++) own[r] = logits[labels[r] * height + r] - most[r];
+    float label_logits[PANEL];
+    for (int r = 0; r < n_real; r++) label_logits[r] = logits[labels[r] * height + r] - most[r];
     for (k = 0; k < n_classes; k++)
         for (int r = 0; r < PANEL; r++) {
             float power = NAME(exponential)(logits[k * height + r] - most[r]);
@@ -197,7 +197,7 @@ TARGET static void NAME(judge)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t
     for (int r = 0; r < PANEL; r++) {
         float weight = r >= n_real ? 0 : run->weight ? run->weight[step * run->n_rows + start + r] : 1;
         share[r] = weight / run->n_rows;
-        net->losses[start + r] = r < n_real ? weight * (__builtin_logf(total[r]) - own[r]) : 0;
+        net->losses[start + r] = r < n_real ? weight * (__builtin_logf(total[r]) - label_logits[r]) : 0;
     }
     for (k = 0; k < n_classes; k++)
         for (int r = 0; r < PANEL; r++) logits[k * height + r] *= share[r] / total[r];
@@ -242,9 +242,9 @@ TARGET static void NAME(trace_back)(Run *run, Network *net, ptrdiff_t unit, floa
                 first += top[k] * *(const VECTOR *)error;
                 second += top[k] * *(const VECTOR *)(error + LANES);
             }
-            float *place = signals + u * height + r;
-            *(VECTOR *)place = first;
-            *(VECTOR *)(place + LANES) = second;
+            float *target = signals + u * height + r;
+            *(VECTOR *)target = first;
+            *(VECTOR *)(target + LANES) = second;
         }
         NAME(mask)(signals + u * height, values, height, net->kept_scale);
     }
@@ -338,9 +338,9 @@ TARGET static void NAME(do_item)(Run *run, int phase, ptrdiff_t step, Item item,
 TARGET static void NAME(work)(Run *run, Space *space) {
     for (ptrdiff_t step = 0; step < run->n_steps; step++)
         for (int phase = 0; phase < N_PHASES; phase++) {
-            Phase *own = run->phases + phase;
-            for (int i; (i = atomic_fetch_add(&own->next, 1)) < own->n_items;)
-                NAME(do_item)(run, phase, step, own->items[i], space);
+            Phase *current = run->phases + phase;
+            for (int i; (i = atomic_fetch_add(&current->next, 1)) < current->n_items;)
+                NAME(do_item)(run, phase, step, current->items[i], space);
             wait_for_all(run, phase);
             if (run->is_over) return;
         }

@@ -25,7 +25,7 @@ class EarlyStopping:
         self.is_running = True
 
     def note(self, loss: float, layers: Layers, validation: tuple[float, float] | None) -> None:
-        """Take in an epoch; stop after the last, or after ``spec.patience`` without progress."""
+        """Record an epoch; stop after the last, or after ``spec.patience`` without progress."""
         epoch = len(self._history["loss"])
         self._history["loss"].append(loss)
         val_loss = -np.inf

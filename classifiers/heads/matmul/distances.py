@@ -7,7 +7,7 @@ import numpy as np
 from ..row_blocks import Floats, block_rows, row_slices
 from .bf16_matmul import Bf16Product
 
-# What one pass writes, the next finds in the processor's cache.
+# Rows of this many bytes stay in the processor's cache between passes.
 CACHED_BYTES = 1 << 19
 
 

@@ -42,7 +42,7 @@ class Spares(Generic[T]):
 
     @contextmanager
     def borrow(self) -> Iterator[T]:
-        """Lend an object; it is taken back whatever happens, and never waited for."""
+        """Lend an object and take it back, also after an exception; nobody ever waits for one."""
         try:
             spare = self._unused.get_nowait()
         except Empty:

@@ -1,1 +1,1 @@
-"""Heads and helpers built on distances between rows."""
+"""The k-nearest-neighbours head and its search."""

@@ -26,8 +26,8 @@ class KNNHead(Head):
     n_neighbors : int
         At most the training samples; more of them count as all.
     weights : 'uniform' or 'distance'
-        ``distance`` lets a neighbour count by the inverse of its distance; neighbours at distance
-        zero leave the others no say.
+        ``distance`` weighs a neighbour by the inverse of its distance; where some are at distance
+        zero, only they count.
     metric : 'euclidean' or 'cosine'
         ``cosine`` brings every row to length 1 first.
     standardize : bool
@@ -38,7 +38,7 @@ class KNNHead(Head):
         The training samples, scaled.
     labels_ : ndarray of int64, shape (n_samples,)
     votes_ : ndarray, shape (n_samples,)
-        What each training sample's vote counts: its ``sample_weight``.
+        The weight of each training sample's vote: its ``sample_weight``.
     """
 
     joint_params = ("n_neighbors", "weights")
@@ -108,22 +108,22 @@ class KNNHead(Head):
 
     @classmethod
     def _probabilities_jointly(cls, heads: Sequence[Self], X: Any) -> list[Floats]:
-        """Look for neighbours once, as many as the greediest head wants."""
+        """Search neighbours once, as many as the head with the most of them needs."""
         first, X = heads[0], heads[0]._input(X)
         most = max(head._n_voters for head in heads)
         search = Search(first.samples_.astype(compute_dtype(X.dtype), copy=False), X.shape[0])
 
         def decide(block: Floats) -> Floats:
-            found = search.nearest(block, most)
-            return np.concatenate([head._count(*found) for head in heads], axis=1)
+            nearest, distance = search.nearest(block, most)
+            return np.concatenate([head._count(nearest, distance) for head in heads], axis=1)
 
         votes = first._decision(X, decide)
         if not len(votes):
             return [np.empty((0, len(head.classes_)), votes.dtype) for head in heads]
         return np.split(votes, len(heads), axis=1)
 
-    def _restore(self, found: Any) -> None:
-        super()._restore(found)
+    def _restore(self, arrays: Any) -> None:
+        super()._restore(arrays)
         if self.labels_.min() < 0 or self.labels_.max() >= len(self.classes_):
             raise ModelFileError("the head's array 'labels' points outside its classes")
 

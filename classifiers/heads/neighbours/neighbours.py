@@ -1,8 +1,6 @@
-"""Looking for nearest samples: candidates from fast products, then exact distances."""
+"""Nearest samples: candidates from fast products, then exact distances."""
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +9,24 @@ from ....extractor.bfloat16 import to_bfloat16
 from ....extractor.hardware import n_usable_cores
 from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
+from ..matmul.threads import run_in_threads
 from ..row_blocks import Floats, block_rows, row_slices
 
 GROUP = 64
-# Candidates beyond those that are wanted, for what bfloat16 cannot tell apart.
+# Additional candidates: bfloat16 does not order samples of nearly equal distance.
 MORE = 28
 QUERY_BYTES = 1 << 26
 QUERY_ROWS = 256
 GATHER_BYTES = 1 << 21
-Found = tuple[NDArray[np.intp], Floats]
+Neighbours = tuple[NDArray[np.intp], Floats]
 
 
 class Search:
     """The nearest of some samples, for many queries.
 
-    Where the processor has faster bfloat16 products, they choose the candidates. Their error is
-    bounded (by Cauchy and Schwarz, from what rounding takes off each row), and a row is searched
-    again in float32 unless the bound shows that no neighbour can be missing.
+    Products in bfloat16 choose the candidates where the processor has faster ones. Their error has
+    a bound (by Cauchy and Schwarz, from the rounding errors of the rows). Where the bound does not
+    exclude that a neighbour is missing, the row is searched again in float32.
 
     Parameters
     ----------
@@ -42,9 +41,11 @@ class Search:
         if is_worth_compiling(n_queries, samples):
             self._product = Bf16Product(samples, is_split=False)
             self._longest = float(np.sqrt(self._norms.max()))
-            self._most_lost = max(float(_lost(samples[rows]).max()) for rows in _parts(samples))
+            self._largest_rounding = max(
+                float(_rounding(samples[rows]).max()) for rows in _parts(samples)
+            )
 
-    def nearest(self, queries: Floats, n_neighbors: int) -> Found:
+    def nearest(self, queries: Floats, n_neighbors: int) -> Neighbours:
         """Return the nearest samples of each query and their distances, nearest first.
 
         Parameters
@@ -61,26 +62,31 @@ class Search:
         parts = [queries[rows] for rows in row_slices(len(queries), min(step, QUERY_ROWS))]
         product = self._product
         if product is None or n_neighbors + MORE > len(self._samples):
-            found = [self._exactly(part, n_neighbors) for part in parts]
+            results = [self._exactly(part, n_neighbors) for part in parts]
         else:
-            with ThreadPoolExecutor(n_usable_cores()) as pool:
-                found = list(pool.map(lambda part: self._fast(part, n_neighbors, product), parts))
-        return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
+            results = list(
+                run_in_threads(
+                    lambda part: self._fast(part, n_neighbors, product), parts, n_usable_cores()
+                )
+            )
+        nearest, distance = zip(*results, strict=True)
+        return np.concatenate(nearest), np.concatenate(distance)
 
-    def _exactly(self, queries: Floats, n_neighbors: int) -> Found:
+    def _exactly(self, queries: Floats, n_neighbors: int) -> Neighbours:
         squared = squared_distances(queries, self._samples, self._norms)
         nearest = nearest_columns(squared, n_neighbors)
         order = np.argsort(np.take_along_axis(squared, nearest, axis=1), axis=1, kind="stable")
         nearest = np.take_along_axis(nearest, order, axis=1)
         return nearest, exact_distances(queries, self._samples, nearest)
 
-    def _fast(self, queries: Floats, n_neighbors: int, product: Bf16Product) -> Found:
-        with np.errstate(over="ignore", invalid="ignore"):  # as its caller has set it elsewhere
+    def _fast(self, queries: Floats, n_neighbors: int, product: Bf16Product) -> Neighbours:
+        # The state is the thread's; the caller has set it for its own thread.
+        with np.errstate(over="ignore", invalid="ignore"):
             ranks = self._ranks(queries, product)
             nearest = np.sort(nearest_columns(ranks, n_neighbors + MORE), axis=1)
             sorted_ranks = np.sort(np.take_along_axis(ranks, nearest, axis=1), axis=1)
-            wanted, farthest = sorted_ranks[:, n_neighbors - 1], sorted_ranks[:, -1]
-            is_sure = farthest > wanted + 2 * self._error(queries)
+            last_neighbour, last_candidate = sorted_ranks[:, n_neighbors - 1], sorted_ranks[:, -1]
+            is_sure = last_candidate > last_neighbour + 2 * self._error(queries)
             distance = exact_distances(queries, self._samples, nearest)
             order = np.argsort(distance, axis=1, kind="stable")[:, :n_neighbors]
             nearest = np.take_along_axis(nearest, order, axis=1)
@@ -92,7 +98,7 @@ class Search:
         return nearest, distance
 
     def _ranks(self, queries: Floats, product: Bf16Product) -> Floats:
-        """Return roughly ``|s|^2 - 2 q.s`` of each query and sample."""
+        """Return ``|s|^2 - 2 q.s`` of each query and sample, with the product in bfloat16."""
         ranks = product.into(queries, np.empty((len(queries), len(self._samples)), np.float32))
         for rows in row_slices(len(ranks), block_rows(ranks.shape[1], 4, CACHED_BYTES)):
             ranks[rows] *= -2
@@ -100,20 +106,20 @@ class Search:
         return ranks
 
     def _error(self, queries: Floats) -> Floats:
-        """Return by how much each query's ranks can be wrong, ``(n,)``."""
-        length, lost = np.sqrt(squared_norms(queries)), _lost(queries)
-        product = lost * self._longest + (length + lost) * self._most_lost
+        """Return a bound on the error of each query's ranks, ``(n,)``."""
+        length, error = np.sqrt(squared_norms(queries)), _rounding(queries)
+        product = error * self._longest + (length + error) * self._largest_rounding
         sums = queries.shape[1] * 2.0**-23 * length * self._longest
-        error: Floats = 2 * (product + sums) + 2.0**-22 * self._longest**2
-        return error
+        bound: Floats = 2 * (product + sums) + 2.0**-22 * self._longest**2
+        return bound
 
 
 def _parts(X: Floats) -> list[slice]:
     return list(row_slices(len(X), block_rows(X.shape[1])))
 
 
-def _lost(X: Floats) -> Floats:
-    """Return the length of what bfloat16 takes off each row, ``(n,)``."""
+def _rounding(X: Floats) -> Floats:
+    """Return the length of each row's rounding error in bfloat16, ``(n,)``."""
     length: Floats = np.sqrt(squared_norms(X - to_bfloat16(X)))
     return length
 
@@ -121,8 +127,7 @@ def _lost(X: Floats) -> Floats:
 def exact_distances(block: Floats, samples: Floats, nearest: NDArray[np.intp]) -> Floats:
     """Return the distances of each row's neighbours, ``(n, n_neighbors)``, from differences.
 
-    ``|x|^2 + |s|^2 - 2 x.s`` finds the neighbours, but its rounding would make up a distance for
-    equal rows.
+    ``|x|^2 + |s|^2 - 2 x.s`` finds the neighbours, but rounding would give equal rows a distance.
     """
     result = np.empty(nearest.shape, block.dtype)
     for rows in row_slices(

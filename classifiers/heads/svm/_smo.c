@@ -18,7 +18,6 @@
 #include <time.h>
 
 #define BLOCK 256
-#define TILE 32
 /* Far beyond any F: added to those of samples that may not be chosen. */
 #define NEVER 1e30
 #define LEAST_CURVATURE 1e-12f
@@ -42,14 +41,14 @@ typedef struct {
 typedef struct {
     double best;
     Py_ssize_t index;
-} Found;
+} Choice;
 
-typedef void Step(const Part *, const float *, const float *, double, double, Found *);
-typedef void Choose(const Part *, const float *, double, Found *, double *);
+typedef void Step(const Part *, const float *, const float *, double, double, Choice *);
+typedef void Choose(const Part *, const float *, double, Choice *, double *);
 
 /* F -= by_i K[i] + by_j K[j]; find the largest F that may rise. */
 INLINE void step_code(const Part *part, const float *row_i, const float *row_j, double by_i,
-                      double by_j, Found *found) {
+                      double by_j, Choice *choice) {
     for (Py_ssize_t start = 0; start < part->n; start += BLOCK) {
         Py_ssize_t stop = start + BLOCK < part->n ? start + BLOCK : part->n;
         double *f = part->f, most = -2 * NEVER;
@@ -59,16 +58,16 @@ INLINE void step_code(const Part *part, const float *row_i, const float *row_j, 
             double value = f[k] - up[k];
             most = value > most ? value : most;
         }
-        if (most > found->best) {
-            found->best = most;
+        if (most > choice->best) {
+            choice->best = most;
             for (Py_ssize_t k = start; k < stop; k++)
-                if (f[k] - up[k] == most) found->index = k;
+                if (f[k] - up[k] == most) choice->index = k;
         }
     }
 }
 
 /* Find the sample that may fall whose step with i gains most, and the least F of those. */
-INLINE void choose_code(const Part *part, const float *row_i, double top, Found *found,
+INLINE void choose_code(const Part *part, const float *row_i, double top, Choice *choice,
                         double *least) {
     float gains[BLOCK];
     for (Py_ssize_t start = 0; start < part->n; start += BLOCK) {
@@ -88,22 +87,22 @@ INLINE void choose_code(const Part *part, const float *row_i, double top, Found 
             most = gain > most ? gain : most;
         }
         *least = lowest;
-        if (most > found->best) {
-            found->best = most;
+        if (most > choice->best) {
+            choice->best = most;
             for (Py_ssize_t k = 0; k < n; k++)
-                if (gains[k] == most) found->index = start + k;
+                if (gains[k] == most) choice->index = start + k;
         }
     }
 }
 
 static void step_plain(const Part *part, const float *row_i, const float *row_j, double by_i,
-                       double by_j, Found *found) {
-    step_code(part, row_i, row_j, by_i, by_j, found);
+                       double by_j, Choice *choice) {
+    step_code(part, row_i, row_j, by_i, by_j, choice);
 }
 
-static void choose_plain(const Part *part, const float *row_i, double top, Found *found,
+static void choose_plain(const Part *part, const float *row_i, double top, Choice *choice,
                          double *least) {
-    choose_code(part, row_i, top, found, least);
+    choose_code(part, row_i, top, choice, least);
 }
 
 #ifdef HAS_VECTOR_CODE
@@ -111,23 +110,23 @@ static void choose_plain(const Part *part, const float *row_i, double top, Found
 #define AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
 
 AVX2 static void step_avx2(const Part *part, const float *row_i, const float *row_j, double by_i,
-                           double by_j, Found *found) {
-    step_code(part, row_i, row_j, by_i, by_j, found);
+                           double by_j, Choice *choice) {
+    step_code(part, row_i, row_j, by_i, by_j, choice);
 }
 
-AVX2 static void choose_avx2(const Part *part, const float *row_i, double top, Found *found,
+AVX2 static void choose_avx2(const Part *part, const float *row_i, double top, Choice *choice,
                              double *least) {
-    choose_code(part, row_i, top, found, least);
+    choose_code(part, row_i, top, choice, least);
 }
 
 AVX512 static void step_avx512(const Part *part, const float *row_i, const float *row_j,
-                               double by_i, double by_j, Found *found) {
-    step_code(part, row_i, row_j, by_i, by_j, found);
+                               double by_i, double by_j, Choice *choice) {
+    step_code(part, row_i, row_j, by_i, by_j, choice);
 }
 
-AVX512 static void choose_avx512(const Part *part, const float *row_i, double top, Found *found,
+AVX512 static void choose_avx512(const Part *part, const float *row_i, double top, Choice *choice,
                                  double *least) {
-    choose_code(part, row_i, top, found, least);
+    choose_code(part, row_i, top, choice, least);
 }
 #endif
 
@@ -156,15 +155,15 @@ typedef struct {
 } Problem;
 
 static const float *kernel_row(const Problem *problem, Py_ssize_t i, int part) {
-    int own = i >= problem->n[0];
-    if (own) i -= problem->n[0];
-    return problem->block[own][part] + i * problem->n[part];
+    int row_class = i >= problem->n[0];
+    if (row_class) i -= problem->n[0];
+    return problem->block[row_class][part] + i * problem->n[part];
 }
 
 static Part part_of(const Problem *problem, int part) {
     Py_ssize_t start = part ? problem->n[0] : 0;
-    Part found = {problem->n[part], problem->f + start, problem->up + start, problem->low + start};
-    return found;
+    Part result = {problem->n[part], problem->f + start, problem->up + start, problem->low + start};
+    return result;
 }
 
 static double sign(const Problem *problem, Py_ssize_t i) { return i < problem->n[0] ? 1 : -1; }
@@ -248,7 +247,7 @@ static Outcome optimise(const Problem *problem, double tol, Watch *watch, long l
     double by_i = 0, by_j = 0;
     start_at_zero(problem);
     for (long long n_iter = 0;; n_iter++) {
-        Found top = {-NEVER / 2, -1}, fall = {0, -1};
+        Choice top = {-NEVER / 2, -1}, fall = {0, -1};
         double least = NEVER / 2;
         for (int part = 0; part < 2; part++) {
             double before = top.best;
@@ -332,34 +331,10 @@ static PyObject *solve(PyObject *Py_UNUSED(module), PyObject *args) {
     return Py_BuildValue("LNd", n_steps, PyBool_FromLong(outcome == CONVERGED), offset);
 }
 
-static PyObject *transpose(PyObject *Py_UNUSED(module), PyObject *args) {
-    Py_buffer in, out;
-    Py_ssize_t n_rows, n_columns;
-    if (!PyArg_ParseTuple(args, "y*w*(nn)", &in, &out, &n_rows, &n_columns)) return NULL;
-    Py_ssize_t n_bytes = n_rows * n_columns * (Py_ssize_t)sizeof(float);
-    int valid = n_rows >= 0 && n_columns >= 0 && in.len == n_bytes && out.len == n_bytes;
-    if (valid) {
-        const float *from = in.buf;
-        float *to = out.buf;
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t top = 0; top < n_rows; top += TILE)
-            for (Py_ssize_t left = 0; left < n_columns; left += TILE)
-                for (Py_ssize_t j = left; j < left + TILE && j < n_columns; j++)
-                    for (Py_ssize_t i = top; i < top + TILE && i < n_rows; i++)
-                        to[j * n_rows + i] = from[i * n_columns + j];
-        Py_END_ALLOW_THREADS
-    }
-    PyBuffer_Release(&in);
-    PyBuffer_Release(&out);
-    if (!valid) return PyErr_Format(PyExc_ValueError, "matrices and sizes do not fit");
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
     {"solve", solve, METH_VARARGS,
      "solve((aa, ab, ba, bb), (n_a, n_b), bound, alpha, tol, max_iter, stop) -> "
      "(n_iter, converged, intercept)"},
-    {"transpose", transpose, METH_VARARGS, "transpose(matrix, out, (n_rows, n_columns))"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -155,8 +155,8 @@ class RBFSVMHead(Head):
         self.n_iter_, self.converged_ = dual.n_iter, dual.converged
         self._support_rows = dual.support()
 
-    def _restore(self, found: Any) -> None:
-        super()._restore(found)
+    def _restore(self, arrays: Any) -> None:
+        super()._restore(arrays)
         n_classes = len(self.classes_)
         if (
             (self.n_support_ < 0).any()

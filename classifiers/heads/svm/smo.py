@@ -106,9 +106,11 @@ class SmoTrainer:
                     rbf(block, gamma, buffers.array(f"within {i}", block.shape))
                     for i, block in enumerate(within)
                 ]
-            cross = rbf(between, gamma, buffers.array("cross", (n_a, n_b)))
-            transposed = buffers.array("transposed", (n_b, n_a))
-            _smo.transpose(cross, transposed, (n_a, n_b))
+            cross, transposed = (
+                buffers.array("cross", (n_a, n_b)),
+                buffers.array("transposed", (n_b, n_a)),
+            )
+            rbf(between, gamma, cross, transposed)
             yield gamma, (within[0], cross, transposed, within[1])
 
     def _solve(self, task: Task, pair: tuple[int, ...], kernels: Kernels) -> GroupDual:
@@ -151,10 +153,15 @@ class _Buffers:
         return self._by_name[name][:size].reshape(shape)
 
 
-def rbf(distances: Floats, gamma: float, out: F32) -> F32:
-    """Write ``exp(-gamma * distances)`` to ``out``, which may be ``distances`` itself."""
+def rbf(distances: Floats, gamma: float, out: F32, transposed: F32 | None = None) -> F32:
+    """Write ``exp(-gamma * distances)`` to ``out``, which may be ``distances`` itself.
+
+    The transposed matrix is written while its numbers are in the processor's cache.
+    """
     factor = distances.dtype.type(-gamma)
     for rows in row_slices(len(out), block_rows(out.shape[1], 4, EXP_BYTES)):
         np.multiply(distances[rows], factor, out=out[rows], casting="same_kind")
         np.exp(out[rows], out=out[rows])
+        if transposed is not None:
+            transposed[:, rows] = out[rows].T
     return out

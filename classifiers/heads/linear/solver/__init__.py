@@ -1,4 +1,4 @@
-"""Our own solver for regularised linear heads: a grid of C values costs about as much as one."""
+"""The solver of the linear heads: a grid of C values costs about as much as one."""
 
 from .losses import Targets
 from .path import Scaling, solve_checked, solve_path

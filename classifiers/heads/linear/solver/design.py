@@ -61,7 +61,7 @@ class Workers:
 
 @dataclass(frozen=True)
 class Design:
-    """``(X - center) / scale``, never made whole: both vectors fold into the coefficients.
+    """``(X - center) / scale``, which is never an array: the coefficients take both vectors in.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Design:
         return np.ascontiguousarray(self.X[rows], dtype=np.float32)
 
     def rows(self, rows: slice | NDArray[np.intp]) -> F32:
-        """A fresh float32 copy of rows of ``(X - center) / scale``."""
+        """A float32 copy of rows of ``(X - center) / scale``."""
         out = np.array(self.X[rows], dtype=np.float32, order="C")
         if self.is_scaled:
             out -= self.center
@@ -124,7 +124,7 @@ class Design:
         return [np.sum(np.stack(column), axis=0) for column in zip(*parts, strict=True)]
 
     def for_blocks(self, work: Callable[[F32, slice], None]) -> None:
-        """Call ``work`` on each block of raw rows, for what it stores."""
+        """Call ``work`` on each block of raw rows."""
         blocks = [b for span in spans(self.n_samples, N_RANGES) for b in self._blocks(span)]
         self.workers.map(lambda block: work(self.raw(block), block), blocks)
 

@@ -53,17 +53,16 @@ class WeightedGram:
         total = float(weights.sum(dtype=np.float64))
         return cls(matrix, diagonal, total, first / (total or 1.0))
 
-    def block(self, C: float, centred: bool) -> Block:
-        """Factor ``C · (Gram, centred if asked) + I``."""
+    def block(self, C: float) -> Block:
+        """Factor ``C · centred Gram + I``."""
         if self.total <= 0:
             return Block(None, self.diagonal, 0.0, self.mean)
         rank = len(self.matrix)
-        mean = self.mean if centred else np.zeros_like(self.mean)
-        root = (np.sqrt(self.total) * mean).astype(np.float32)
+        root = (np.sqrt(self.total) * self.mean).astype(np.float32)
         matrix = self.matrix - np.multiply.outer(root[:rank], root[:rank])
         tail = np.maximum(self.diagonal - root[rank:] ** 2, 0) * np.float32(C) + 1
         factor = inverse_cholesky(np.asfortranarray(matrix * np.float32(C)))
-        return Block(factor, tail, C * self.total, mean)
+        return Block(factor, tail, C * self.total, self.mean)
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,12 @@ class BlockPreconditioner:
     basis: F64
     blocks: tuple[Block, ...]
     spectrum: GramSpectrum
-    fit_intercept: bool
 
     def __call__(self, gradient: F64) -> F64:
         """See `Preconditioner`."""
         spectrum = self.spectrum
         columns = self.basis.T @ gradient
-        shifts = columns[:, -1] if self.fit_intercept else np.zeros(len(columns))
+        shifts = columns[:, -1]
         rotated = spectrum.rotate(columns[:, :-1] - shifts[:, None] * spectrum.mean)
         solved = [
             block.solve(row, float(shift))
@@ -120,7 +118,7 @@ class BlockPreconditioner:
         ]
         step = spectrum.rotate_back(np.stack([part for part, _ in solved]))
         offsets = np.array([offset for _, offset in solved])
-        return self.basis @ with_intercept(step, offsets, spectrum.mean, self.fit_intercept)
+        return self.basis @ with_intercept(step, offsets, spectrum.mean)
 
 
 @dataclass(frozen=True)

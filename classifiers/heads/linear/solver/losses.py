@@ -38,7 +38,7 @@ class Targets:
         return None if self.weights is None else self.weights[folds, rows]
 
     def signs(self, class_index: Ints, rows: slice) -> F32:
-        """+1 where a row is of the subproblem's class, else -1: ``(n_subproblems, n_rows)``."""
+        """Return +1 for rows of the subproblem's class, else -1, ``(n_subproblems, n_rows)``."""
         is_of_class = self.codes[rows] == class_index[:, None]
         return np.where(is_of_class, np.float32(1), np.float32(-1))
 
@@ -114,7 +114,7 @@ class Softmax:
     reuse_ratio = 30.0
     hessian_rank = 200
     hessian_rows = 40_000
-    # The logarithm of a sum that is nearly 1.
+    # The loss is the logarithm of a number near 1.
     rounding = float(np.finfo(np.float32).eps) / 2
 
     def __init__(self, targets: Targets) -> None:

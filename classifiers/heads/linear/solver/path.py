@@ -114,7 +114,7 @@ def solve_path(
     Raises
     ------
     ValueError
-        NaN or infinity in X, one class only, a C that is not class_index, a class without weight in
+        NaN or infinity in X, one class only, a C that is not positive, a class without weight in
         a fold, or shapes that do not go together.
 
     Notes
@@ -181,7 +181,7 @@ def _solve_design(
     design: Design, targets: Targets, grid: F64, loss: LossName, options: SolverOptions
 ) -> PathResult:
     rows = GRAM_ROWS_PER_FEATURE * design.n_features + 1000
-    spectrum = GramSpectrum.of(design, rows, options.fit_intercept)
+    spectrum = GramSpectrum.of(design, rows)
     weights = targets.weights
     if weights is None:
         totals = np.array([float(design.n_samples)])

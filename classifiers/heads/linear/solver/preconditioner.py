@@ -19,7 +19,7 @@ MOMENT_RANGES = 4
 
 
 class Preconditioner(Protocol):
-    """A symmetric class_index definite map from gradients to steps, ``(k, d + 1)`` each."""
+    """A symmetric positive definite map from gradients to steps, ``(k, d + 1)`` each."""
 
     def __call__(self, gradient: F64) -> F64:
         """Multiply by the approximate inverse Hessian."""
@@ -36,7 +36,6 @@ class GramSpectrum:
     values : float64 (d,)
         Largest first, per unit of sample weight.
     mean : float64 (d,)
-        Zero where no intercept is fitted.
     product : Bf16Product or None
         Multiplies rows by the vectors in bfloat16.
     """
@@ -47,7 +46,7 @@ class GramSpectrum:
     product: Bf16Product | None = None
 
     @classmethod
-    def of(cls, design: Design, max_rows: int, centred: bool) -> GramSpectrum:
+    def of(cls, design: Design, max_rows: int) -> GramSpectrum:
         """Factor the covariance of at most ``max_rows`` evenly spaced rows.
 
         The eigendecomposition runs in one thread: BLAS' threads would mostly wait for each other.
@@ -55,7 +54,6 @@ class GramSpectrum:
         step = -(-design.n_samples // max_rows)
         rows = np.arange(0, design.n_samples, step)
         matrix, mean = second_moments(design, rows)
-        mean = mean if centred else np.zeros_like(mean)
         matrix -= np.outer(mean, mean)
         values, vectors = design.workers.map(np.linalg.eigh, [matrix])[0]
         order = slice(None, None, -1)
@@ -89,16 +87,15 @@ class GramPreconditioner:
 
     spectrum: GramSpectrum
     strength: float
-    fit_intercept: bool
 
     def __call__(self, gradient: F64) -> F64:
         """See `Preconditioner`."""
         spectrum = self.spectrum
-        shift = gradient[:, -1] if self.fit_intercept else np.zeros(len(gradient))
+        shift = gradient[:, -1]
         centred = gradient[:, :-1] - shift[:, None] * spectrum.mean
         rotated = spectrum.rotate(centred) / (self.strength * spectrum.values + 1)
         step = spectrum.rotate_back(rotated)
-        return with_intercept(step, shift / self.strength, spectrum.mean, self.fit_intercept)
+        return with_intercept(step, shift / self.strength, spectrum.mean)
 
 
 def second_moments(design: Design, rows: NDArray[np.intp]) -> tuple[F64, F64]:
@@ -121,7 +118,6 @@ def _moments(design: Design, rows: NDArray[np.intp]) -> tuple[F32, F64]:
     return matrix, first
 
 
-def with_intercept(step: F64, offset: F64, mean: F64, fit_intercept: bool) -> F64:
-    """Append the intercepts' part of a step, taken back from centred features."""
-    last = offset - step @ mean if fit_intercept else np.zeros(len(step))
-    return np.concatenate([step, last[:, None]], axis=1)
+def with_intercept(step: F64, offset: F64, mean: F64) -> F64:
+    """Append the intercepts' part of a step, converted from centred features."""
+    return np.concatenate([step, (offset - step @ mean)[:, None]], axis=1)

@@ -53,7 +53,7 @@ class Problem:
     packed: Sequence[PackedRows] = ()
 
     def strength(self, C: float, fold: int) -> float:
-        """Curvature of the data term along a direction of unit variance, at zero."""
+        """Curvature of the data term at zero, in a direction of unit variance."""
         return C * float(self.fold_totals[fold]) * self.loss.curvature_at_zero
 
     def rounding(self, C: float, fold: int) -> float:
@@ -62,8 +62,7 @@ class Problem:
 
     def gram_preconditioner(self, C: float, fold: int) -> GramPreconditioner:
         """The preconditioner from the shared Gram matrix at this C."""
-        strength = self.strength(C, fold)
-        return GramPreconditioner(self.spectrum, strength, self.options.fit_intercept)
+        return GramPreconditioner(self.spectrum, self.strength(C, fold))
 
     def evaluate(self, subproblems: Sequence[Subproblem]) -> None:
         """Tell every subproblem its objective and gradient at its trial: one pass over X.
@@ -84,8 +83,6 @@ class Problem:
             subproblem, trial = subproblems[i], trials[i]
             gradient = subproblem.C * gradients[i]
             gradient[:, :-1] += trial[:, :-1]
-            if not self.options.fit_intercept:
-                gradient[:, -1] = 0
             penalty = 0.5 * float(np.vdot(trial[:, :-1], trial[:, :-1]))
             subproblem.receive(subproblem.C * float(values[i]) + penalty, gradient, exact)
 
@@ -114,13 +111,10 @@ class Problem:
             for subproblem, curvature in zip(subproblems, curvatures, strict=True)
             for gram in curvature.grams
         ]
-        centred = self.options.fit_intercept
-        blocks = self.design.workers.map(lambda task: task[1].block(task[0], centred), tasks)
+        blocks = self.design.workers.map(lambda task: task[1].block(task[0]), tasks)
         k = self.loss.n_columns
         return [
-            BlockPreconditioner(
-                curvature.basis, tuple(blocks[i * k : i * k + k]), self.spectrum, centred
-            )
+            BlockPreconditioner(curvature.basis, tuple(blocks[i * k : i * k + k]), self.spectrum)
             for i, curvature in enumerate(curvatures)
         ]
 

@@ -31,8 +31,6 @@ class SolverOptions:
         the largest C.
     max_iter : int >= 1
         Most passes over X that one grid point may take part in.
-    fit_intercept : bool
-        Fit an unpenalised intercept.
     memory_pairs : int >= 1
         Curvature pairs that L-BFGS keeps for each grid point.
     block_rows : int >= 1
@@ -57,7 +55,6 @@ class SolverOptions:
 
     tol: float | tuple[float, ...] = 1e-6
     max_iter: int = 1000
-    fit_intercept: bool = True
     memory_pairs: int = 60
     block_rows: int = 1024
     hessian_rows: int | None = None

@@ -45,7 +45,7 @@ class ExpansionPoint:
     gradient: F64
 
     def objective(self, C: float) -> float:
-        """The objective here under any C."""
+        """The objective at this point for any C."""
         return C * self.value + 0.5 * float(np.vdot(self.theta[:, :-1], self.theta[:, :-1]))
 
 

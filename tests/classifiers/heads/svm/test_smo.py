@@ -91,5 +91,3 @@ def test_buffers_that_do_not_fit_are_refused():
     for sizes, limits, steps in [((3, 1), bound, 9), ((3, 2), bound[:4], 9), ((3, 2), bound, -1)]:
         with pytest.raises(ValueError, match="do not fit"):
             solve(kernel, sizes, limits, 1e-3, steps)
-    with pytest.raises(ValueError, match="do not fit"):
-        smo._smo.transpose(np.ones((2, 3), np.float32), np.empty(5, np.float32), (2, 3))

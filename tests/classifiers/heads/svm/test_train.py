@@ -104,7 +104,7 @@ def test_support_vectors_of_a_head_are_its_own(digits):
 @compiled
 def test_an_exception_in_a_thread_ends_the_others(digits, monkeypatch):
     monkeypatch.setattr(train, "WHOLE_BYTES", 0)
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(train, "n_usable_cores", lambda: 4)
     rbf = smo.rbf
     calls = iter(range(10_000))
 

@@ -165,14 +165,6 @@ def test_class_with_one_sample_is_solved(data):
     np.testing.assert_allclose(result.coef[0], peer.coef_, atol=5e-3)
 
 
-def test_without_intercept_matches_scikit_learn(data):
-    X, y = data
-    result = solve_path(X, y, [0.1], options=SolverOptions(tol=1e-7, fit_intercept=False))
-    peer = LogisticRegression(C=0.1, tol=1e-8, max_iter=5000, fit_intercept=False).fit(X, y)
-    assert not result.intercept.any()
-    np.testing.assert_allclose(result.coef[0], peer.coef_, atol=5e-3)
-
-
 def test_running_out_of_iterations_is_told(data):
     X, y = data
     result = solve_path(X, y, GRID, options=SolverOptions(max_iter=2))
