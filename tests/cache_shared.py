@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from featx.cache import (
@@ -19,6 +20,7 @@ from featx.cache import (
     RunRecord,
     StringColumn,
 )
+from featx.cache.format import version
 
 N_FEATURES = 5
 
@@ -110,3 +112,35 @@ def offset_of_rows(path: Path) -> int:
 
     with h5py.File(path, "r") as file:
         return int(file["X"].id.get_offset())
+
+
+def snapshot(root: Path) -> dict[str, bytes]:
+    """Return every file below ``root`` with its bytes."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def hurt_in_every_way(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Damage a cache of three shards; return what verify must find, by file name."""
+    flipped, cut, _ = shards_in(store.root)
+    flip(flipped, offset_of_rows(flipped) + 20 * 3)
+    cut.write_bytes(cut.read_bytes()[:-100])
+    folder = flipped.parent
+    (folder / "notes.h5").write_bytes(b"not HDF5")
+    (folder / "README").write_text("hello", encoding="utf-8")
+    monkeypatch.setattr(version, "FORMAT_VERSION", 2)
+    newer = store.write_rows(make_spec(), [batch_of([500])])
+    monkeypatch.undo()
+    flip(store.layout.manifest("photos"), 3000)
+    store.layout.quarantine("photos").write_text("{", encoding="utf-8")
+    (run,) = store.layout.run_paths()
+    run.write_text("[]", encoding="utf-8")
+    return {
+        flipped.name: "damaged",
+        cut.name: "damaged",
+        "notes.h5": "damaged",
+        "README": "foreign",
+        newer.name: "newer",
+        "photos.h5": "damaged",
+        "photos.jsonl": "damaged",
+        "photos.json": "damaged",
+    }

@@ -16,7 +16,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 from featx import FeatureExtractor, FeatureStore
-from featx.cache.errors import ConfigError, ImageError, SourceFormatError, UnknownBackboneError
+from featx.cache.errors import (
+    ConfigError,
+    FeaturesNotFoundError,
+    ImageError,
+    SourceFormatError,
+    UnknownBackboneError,
+)
+from featx.cache.maintenance.gc import collect_garbage
+from featx.cache.maintenance.rm import remove
 from featx.extractor.plan import Plan
 
 OPTIONS = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32, "batch_size": 8}
@@ -74,6 +82,22 @@ def test_paths_arrays_and_equal_images_give_one_row(tmp_path: Path, runs: list[i
     assert len(runs) == 2
     grey = extractor.transform([pixels[0, :, :, 0], pixels[0]])
     assert np.array_equal(grey[1], from_arrays[0])
+
+
+def test_its_rows_are_listed_kept_by_gc_and_removed_by_rm(photos: Path, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "cache")
+    X, _ = files(photos)
+    extractor = FeatureExtractor(**OPTIONS, cache=store.root)
+    for part in (X[:16], X[8:]):
+        extractor.transform(part)
+    assert collect_garbage(store).n_rows == 0
+    (stored,) = store.list_features()
+    assert (stored.record.kind, stored.record.n_samples) == ("transform", 24)
+    assert len(store.open_features("transformer")) == 24
+    with pytest.raises(FeaturesNotFoundError, match="no features of a finished extraction"):
+        store.open_features()
+    remove(store, "transformer")
+    assert not list(store.root.rglob("*.h5"))
 
 
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
