@@ -276,14 +276,24 @@ class FeatureStore:
             Nothing answers to the name, or the snapshot of its source is damaged.
         """
         stored = self.find(name)
-        manifest = self.read_manifest(stored.record.manifest)
+        return FeatureSet(self.snapshot_of(stored), self.open_set(stored.spec))
+
+    def snapshot_of(self, stored: StoredFeatures) -> Manifest:
+        """Read the snapshot of a source.
+
+        Raises
+        ------
+        FeaturesNotFoundError, CacheFormatError
+            It is not there, or damaged.
+        """
         if stored.record.kind == UNFINISHED:
             raise FeaturesNotFoundError(
                 f"{stored.name} is of a run that has not finished: the command that began it goes "
                 "on from there"
             )
+        manifest = self.read_manifest(stored.record.manifest)
         if manifest is None:
             raise FeaturesNotFoundError(
                 f"the snapshot of the source {stored.record.manifest!r} is gone: extract it again"
             )
-        return FeatureSet(manifest, self.open_set(stored.spec))
+        return manifest

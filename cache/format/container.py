@@ -58,7 +58,6 @@ class ColumnInfo:
 
     Attributes
     ----------
-    name : str
     shape, dtype
         Of the array.
     offset : int or None
@@ -67,7 +66,6 @@ class ColumnInfo:
         Rows that one block checksum covers; 0 for columns that the footer covers.
     """
 
-    name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     offset: int | None
@@ -257,14 +255,14 @@ def _try_open(path: Path, kind: str, keep_open: bool) -> Container | None:
             actual_kind = attributes.pop("featx", None)
             if actual_kind != kind:
                 raise damaged(path, f"not a featx {kind} (found {actual_kind!r})")
-            columns = {name: _column_info(file[name], name) for name in file}
+            columns = {name: _column_info(file[name]) for name in file}
         mapping = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) if keep_open else None
         return Container(path, attributes, columns, mapping)
 
 
-def _column_info(dataset: Any, name: str) -> ColumnInfo:
+def _column_info(dataset: Any) -> ColumnInfo:
     if dataset.chunks:
         check_filters(dataset)
     offset = None if dataset.chunks else dataset.id.get_offset()
     rows = int(dataset.attrs.get("block_rows", 0))
-    return ColumnInfo(name, dataset.shape, dataset.dtype, offset, rows)
+    return ColumnInfo(dataset.shape, dataset.dtype, offset, rows)

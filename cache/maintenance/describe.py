@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..features import FeatureSet
 from ..layout import size_of
 from ..manifest import SPLITS
 from ..store import FeatureStore
@@ -68,10 +69,10 @@ def describe(store: FeatureStore, name: str | None = None) -> Description:
         As ``FeatureStore.open_features``.
     """
     stored = store.find(name)
-    features = store.open_features(stored.name)
+    shards = store.open_set(stored.spec)
+    features = FeatureSet(store.snapshot_of(stored), shards)
     fingerprint, source = stored.spec.fingerprint, stored.record.manifest
     bad = store.read_quarantine(source)
-    shards = store.open_set(stored.spec)
     counts = np.bincount(features.y[features.y >= 0], minlength=len(features.class_names))
     paths = store.layout.shard_paths(fingerprint)
     return Description(

@@ -62,7 +62,6 @@ def write_rows(
     attributes: dict[str, str | int] = {
         "fingerprint": spec.fingerprint,
         "spec": spec.to_json(),
-        "created_ns": time.time_ns(),
         "compression": compression,
     }
     digests, views, X = columns
