@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...cache.errors import ImageError
 from ..sources import Raw
 from .deep import to_8_bits
 from .encoded import EncodedImage, to_rgb
-from .formats import open_picture, read_container
 from .geometry import Geometry
 
 
@@ -38,10 +36,20 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         The bytes are no image, are cut short, or hold more pixels than the limit; the message says
         which. Memory that runs out and faults of featx itself are raised as they are.
     """
+    return decode_with_remark(raw, geometries)[0]
+
+
+def decode_with_remark(
+    raw: Raw, geometries: Sequence[Geometry]
+) -> tuple[tuple[NDArray[np.uint8], ...], str]:
+    """Decode as ``decode``; return also what a person should know, such as further pages.
+
+    The remark is empty for most pictures.
+    """
     if isinstance(raw, bytes):
         image = EncodedImage(raw)
-        return tuple(geometry.apply(image.rgb(geometry)) for geometry in geometries)
-    return tuple(geometry.apply(_array_to_rgb(raw, geometry)) for geometry in geometries)
+        return tuple(g.apply(image.rgb(g)) for g in geometries), image.container.remark
+    return tuple(g.apply(_array_to_rgb(raw, g)) for g in geometries), ""
 
 
 def stored_size(raw: Raw) -> tuple[int, int]:
@@ -54,23 +62,7 @@ def stored_size(raw: Raw) -> tuple[int, int]:
     """
     if not isinstance(raw, bytes):
         return int(raw.shape[0]), int(raw.shape[1])
-    container = read_container(raw)
-    if container.samples is not None:
-        height, width = container.samples.shape
-        return height, width
-    width, height = open_picture(container.data, container.kind).size
-    return height, width
-
-
-def remark_on(raw: Raw) -> str:
-    """Return what a person should know of a picture that can be read, such as further pages.
-
-    Empty for most pictures. This reads the file's structure and decodes nothing.
-    """
-    try:
-        return read_container(raw).remark if isinstance(raw, bytes) else ""
-    except ImageError:
-        return ""
+    return EncodedImage(raw).stored_size
 
 
 @contextmanager

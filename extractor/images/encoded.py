@@ -61,6 +61,15 @@ class EncodedImage:
     def __post_init__(self) -> None:
         self.container = read_container(self.raw)
 
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width in pixels as the image lies in the file, not turned; decodes nothing."""
+        if self.container.samples is not None:
+            return self.container.samples.shape
+        with self._pillow_errors():
+            image = open_picture(self.container.data, self.container.kind)
+        return image.height, image.width
+
     def rgb(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Return the upright image as uint8 RGB, in the scale that the geometry needs."""
         with self._pillow_errors():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ImageError
-from ..images.decode import decode, remark_on
+from ..images.decode import decode_with_remark
 from ..images.geometry import Geometry
 from ..sources import Source, digest_of
 from .pending import PendingRows
@@ -97,9 +97,10 @@ class Reader:
             # Decoded once, and resized once for each geometry.
             distinct = list(dict.fromkeys(self.geometries[p] for p in plans))
             try:
-                images = dict(zip(distinct, decode(raw, distinct), strict=True))
+                decoded_images, remark = decode_with_remark(raw, distinct)
+                images = dict(zip(distinct, decoded_images, strict=True))
                 pixels = {p: images[self.geometries[p]] for p in plans}
-                if remark := remark_on(raw):
+                if remark:
                     self.pending.remarks[index] = remark
             except ImageError as error:
                 reason = self.pending.failed[digest] = str(error)

@@ -65,7 +65,11 @@ def test_what_fails_in_us_is_no_bad_image(
         raise error
 
     is_in_reading = isinstance(error, OSError)
-    place = "sources.files.local.LocalFiles.read" if is_in_reading else "pipeline.reader.decode"
+    place = (
+        "sources.files.local.LocalFiles.read"
+        if is_in_reading
+        else "pipeline.reader.decode_with_remark"
+    )
     with monkeypatch.context() as patch:
         patch.setattr(f"featx.extractor.{place}", fail)
         result = cli("extract", photos, *CHEAP)

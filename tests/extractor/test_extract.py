@@ -125,7 +125,7 @@ def test_known_bad_images_are_tried_again_only_on_request(
     extract(source, PLAN, store)
     decoded: list[object] = []
     monkeypatch.setattr(
-        "featx.extractor.pipeline.reader.decode",
+        "featx.extractor.pipeline.reader.decode_with_remark",
         lambda raw, g: decoded.append(raw) or [np.zeros(1)],
     )
     report = extract(source, PLAN, store)

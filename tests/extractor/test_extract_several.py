@@ -47,13 +47,13 @@ def fake(monkeypatch):
 
 def count_decodes(monkeypatch):
     calls = []
-    decode = reader.decode
+    decode = reader.decode_with_remark
 
     def counted(raw, geometries):
         calls.append(len(geometries))
         return decode(raw, geometries)
 
-    monkeypatch.setattr(reader, "decode", counted)
+    monkeypatch.setattr(reader, "decode_with_remark", counted)
     return calls
 
 

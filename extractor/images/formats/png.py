@@ -27,13 +27,14 @@ class Chunk:
     """One chunk: its name, its content, and all its bytes."""
 
     name: bytes
-    content: bytes
-    raw: bytes
+    content: memoryview
+    raw: memoryview
 
     @property
     def is_whole(self) -> bool:
         """Whether its checksum is right."""
-        return zlib.crc32(self.name + self.content) == int.from_bytes(self.raw[-4:], "big")
+        crc = zlib.crc32(self.content, zlib.crc32(self.name))
+        return crc == int.from_bytes(self.raw[-4:], "big")
 
 
 def read_png(raw: bytes) -> Container:
@@ -42,7 +43,8 @@ def read_png(raw: bytes) -> Container:
     bit_depth, colour_type = (header[8], header[9]) if len(header) == 13 else (8, 2)
     exif = raw_exif = xmp = b""
     damage = ""
-    n_frames, used_bits, pieces = 1, 0, [SIGNATURE]
+    n_frames, used_bits = 1, 0
+    pieces = [memoryview(SIGNATURE)]
     for chunk in _chunks(raw):
         if chunk.name in KEPT:
             if chunk.name != b"tRNS" or _is_key(chunk, colour_type):
@@ -50,7 +52,7 @@ def read_png(raw: bytes) -> Container:
         elif not chunk.is_whole:
             damage = "a PNG with a wrong checksum (CRC) in its metadata, which were left out"
         elif chunk.name == b"eXIf":
-            exif = chunk.content
+            exif = bytes(chunk.content)
         elif chunk.name == b"acTL":
             n_frames = int.from_bytes(chunk.content[:4], "big")
         elif chunk.name == b"sBIT" and bit_depth == 16:
@@ -58,9 +60,9 @@ def read_png(raw: bytes) -> Container:
         elif chunk.name in TEXTS:
             raw_exif = _text(chunk, RAW_EXIF_KEYWORD) or raw_exif
             xmp = _text(chunk, XMP_KEYWORD) or xmp
-    data = b"".join(pieces)
+    is_bare = sum(map(len, pieces)) == len(raw)
     return Container(
-        data if len(data) != len(raw) else raw,
+        raw if is_bare else b"".join(pieces),
         "PNG",
         exif=exif or _unhexed(raw_exif),
         xmp=xmp,
@@ -89,6 +91,7 @@ def explain_png(raw: bytes) -> str:
 
 def _chunks(raw: bytes) -> Iterator[Chunk]:
     """Yield chunks up to IEND; behind a chunk with a wrong length, go on at the next good one."""
+    view = memoryview(raw)
     position = len(SIGNATURE)
     while position + 8 <= len(raw):
         length, name = struct.unpack_from(">I4s", raw, position)
@@ -96,8 +99,8 @@ def _chunks(raw: bytes) -> Iterator[Chunk]:
         if name not in KEPT and not _is_plausible(raw, end):
             position = _next_critical(raw, position + 4)
             continue
-        content = raw[position + 8 : min(end - 4, len(raw))]
-        yield Chunk(name, content, raw[position:end])
+        content = view[position + 8 : min(end - 4, len(raw))]
+        yield Chunk(name, content, view[position:end])
         if name == b"IEND":
             return
         position = end
@@ -128,9 +131,9 @@ def _is_key(chunk: Chunk, colour_type: int) -> bool:
 
 def _text(chunk: Chunk, keyword: bytes) -> bytes:
     """Return the text under ``keyword``, unpacked up to ``MAX_TEXT``; empty for other keywords."""
-    if not chunk.content.startswith(keyword + b"\0"):
+    if chunk.content[: len(keyword) + 1] != keyword + b"\0":
         return b""
-    body = chunk.content[len(keyword) + 1 :]
+    body = bytes(chunk.content[len(keyword) + 1 :])
     if chunk.name == b"tEXt":
         return body
     is_packed = chunk.name == b"zTXt"

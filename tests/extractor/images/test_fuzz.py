@@ -20,7 +20,7 @@ from featx.cache.errors import TooManyBadImagesError
 from featx.cache.maintenance.verify import verify
 from featx.extractor.extract import extract
 from featx.extractor.extract_report import ExtractReport
-from featx.extractor.images.decode import decode
+from featx.extractor.images.decode import decode_with_remark
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import BadLimit, RunOptions
 from featx.extractor.sources import open_source
@@ -139,9 +139,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def count(raw: object, geometries: object) -> object:
         counted.append(1)
-        return decode(raw, geometries)  # type: ignore[arg-type]
+        return decode_with_remark(raw, geometries)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reader, "decode", count)
+    monkeypatch.setattr(reader, "decode_with_remark", count)
     return counted
 
 

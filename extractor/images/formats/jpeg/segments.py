@@ -14,9 +14,9 @@ from ..tiff.ifd import TiffReader
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 FIRST_APP, LAST_APP, COMMENT = 0xE0, 0xEF, 0xFE
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
-ALONE = (0x01, *range(0xD0, 0xD8))
-"""Markers without a length; none of them means something before the first scan."""
-FRAMES = tuple(m for m in range(0xC0, 0xD0) if m not in (0xC4, 0xC8, 0xCC))
+ALONE = frozenset((0x00, 0x01, *range(0xD0, 0xD8)))
+"""What follows 0xFF without a length; none of them means something before the first scan."""
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 BASELINE = (0xC0, 0xC1)
 JFIF_BYTES, ADOBE_BYTES = 14, 12
 """What libjpeg needs of the two application segments that tell the colours apart."""
@@ -45,10 +45,10 @@ def read_jpeg(raw: bytes) -> Container:
             xmp = body[len(XMP_PREFIX) :] if body.startswith(XMP_PREFIX) else xmp
         elif marker == 0xE2 and body.startswith(MPF_PREFIX):
             mpf = body[len(MPF_PREFIX) :]
-    data = b"".join(kept)
+    is_bare = sum(map(len, kept)) == len(raw)
     n_pictures = _n_pictures(mpf)
     return Container(
-        data if len(data) != len(raw) else raw,
+        raw if is_bare else b"".join(kept),
         "JPEG",
         exif=exif,
         xmp=xmp,
@@ -66,18 +66,18 @@ def segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
     """
     position = 2
     while (position := raw.find(b"\xff", position)) >= 0:
-        while raw[position + 1 : position + 2] == b"\xff":
-            position += 1
         marker = raw[position + 1] if position + 1 < len(raw) else END_OF_IMAGE
         if marker in (START_OF_SCAN, END_OF_IMAGE):
             yield marker, raw[position:]
             return
-        length = max(2, int.from_bytes(raw[position + 2 : position + 4], "big"))
-        if marker in (0, *ALONE):
+        if marker == 0xFF:
+            position += 1
+        elif marker in ALONE:
             position += 2
-            continue
-        yield marker, raw[position : position + 2 + length]
-        position += 2 + length
+        else:
+            end = position + 2 + max(2, int.from_bytes(raw[position + 2 : position + 4], "big"))
+            yield marker, raw[position:end]
+            position = end
 
 
 def _is_kept(marker: int, body: bytes) -> bool:

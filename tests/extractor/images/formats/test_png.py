@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from featx.cache.errors import ImageError
-from featx.extractor.images.decode import decode, remark_on, strict_images
+from featx.extractor.images.decode import decode, decode_with_remark, strict_images
 from featx.extractor.images.formats.png import read_png
 from featx.extractor.images.geometry import Geometry
 from images_made import chunk, encoded, pattern, png_with
@@ -31,6 +31,10 @@ ANCILLARY += (
     "vpAg",
     "iDOT",
 )
+
+
+def remark_on(raw):
+    return decode_with_remark(raw, [SIZE])[1]
 
 
 def read(raw):

@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image
 
 from featx.cache.errors import ImageError
-from featx.extractor.images.decode import decode, remark_on, strict_images
+from featx.extractor.images.decode import decode, decode_with_remark, strict_images
 from featx.extractor.images.formats.jpeg.segments import read_jpeg
 from featx.extractor.images.geometry import Geometry
 from images_made import encoded, jpeg_with
@@ -25,6 +25,10 @@ KINDS = pytest.mark.parametrize(
     ids=["baseline", "progressive", "grey", "CMYK", "restarts"],
 )
 SIZE = Geometry(101, 150)
+
+
+def remark_on(raw):
+    return decode_with_remark(raw, [SIZE])[1]
 
 
 def read(raw, geometry=SIZE):

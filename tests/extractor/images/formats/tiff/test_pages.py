@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from featx.cache.errors import ImageError
-from featx.extractor.images.decode import decode, remark_on
+from featx.extractor.images.decode import decode, decode_with_remark
 from featx.extractor.images.geometry import Geometry
 from images_made import encoded, pattern, tiff
 
@@ -23,6 +23,10 @@ def pages(*written, **options):
         for values, how in written:
             writer.write(values, **({"photometric": "rgb", "metadata": None} | how))
     return buffer.getvalue()
+
+
+def remark_on(raw):
+    return decode_with_remark(raw, [SIZE])[1]
 
 
 def read(raw):
