@@ -126,7 +126,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         scan, warn = scan_source(source), _warner()
         with scan.begin_run(TRANSFORM, store, plan.specs) as run:
             rows = np.full(scan.n_samples, -1, np.int64)
-            # A second time only where rows went that were there before this run had named them.
+            # Repeated only if rows were deleted between their look-up and their naming.
             while (rows < 0).any():
                 with FeatureStream(scan, [plan], store, options, say=warn) as stream:
                     write_new_rows(stream, ShardWriter(store, run, stream), source.refuse_bad)

@@ -80,7 +80,10 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
     scan = scan_source(source)
     (plan,) = resolve_precision([plan], scan, store, options, Silence().say)
     with FeatureStream(scan, [plan], None, options) as stream:
-        items = list(stream.read(sorted(spread_indices(scan.n_samples, N_IMAGES)), every_row=True))
+        indices = sorted(spread_indices(scan.n_samples, N_IMAGES))
+        # The first image of a format loads what decodes it, which is no part of the rate.
+        list(stream.read(indices[:1], every_row=True))
+        items = list(stream.read(indices, every_row=True))
         images = [item.pixels[0] for item in items if item.pixels]
         if not images:
             raise SourceFormatError(

@@ -75,8 +75,8 @@ class Stage:
     def batch_size(self) -> int:
         """Images that the engine takes at once; measured when first asked for.
 
-        It depends neither on how many images are left to do, nor on who asks: a backbone may round
-        in another way in batches of another size.
+        It does not depend on how many images are left to do or on who asks: a backbone may round
+        differently in batches of another size.
         """
         if not self._batch_size:
             options = self._options

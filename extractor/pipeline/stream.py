@@ -161,7 +161,10 @@ class FeatureStream:
         return items
 
     def rest(self) -> list[FeatureBlock]:
-        """Return the blocks that the engines are at, without failed ones, for a run that is cut."""
+        """Wait for the batches in the engines and return their blocks, for a run that is cut short.
+
+        Batches that failed are left out.
+        """
         begun = [
             (items, jobs)
             for items, jobs in self._begun

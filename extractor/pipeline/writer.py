@@ -22,9 +22,9 @@ ON_THEIR_WAY = 4
 class ShardWriter:
     """Collects rows and writes them as shards when there are enough, or enough time has passed.
 
-    A kill costs what is not written yet: the shard that is being written, the next one, and the
-    batches that are on their way. All that is at most ``UNSAVED_BYTES``, unless the batches alone
-    are more than half of it.
+    A kill costs what is not written yet: the shard that is being written, the rows that wait for
+    the next one, and the batches in the engines. Together they are at most ``UNSAVED_BYTES``,
+    unless the batches alone are more than half of it.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ class ShardWriter:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Write all that waits at the end, and what the engines are at where the end comes early.
+        """Write what waits when the block ends; after an exception, what is in the engines, too.
 
-        A run that comes to its end joins the small shards of its sets.
+        Without an exception, the small shards of the sets are joined.
 
         Raises
         ------
