@@ -62,11 +62,11 @@ class Model:
             raise FeatureMismatchError(
                 f"the model takes {width} features a row, got an array of shape {X.shape}"
             )
-        known = np.asarray(self.head.predict_proba(X))
-        if known.shape[1] == len(self.class_names):
-            return known
-        probabilities = np.zeros((len(X), len(self.class_names)), known.dtype)
-        probabilities[:, self.head.classes_] = known
+        seen = np.asarray(self.head.predict_proba(X))
+        if seen.shape[1] == len(self.class_names):
+            return seen
+        probabilities = np.zeros((len(X), len(self.class_names)), seen.dtype)
+        probabilities[:, self.head.classes_] = seen
         return probabilities
 
     def check_plan(self, plan: Plan) -> None:
