@@ -128,14 +128,17 @@ class Checkpoints:
         import pyarrow as pa
         from pyarrow import feather
 
-        for _, path in self._finished():
+        for rows, path in self._finished():
             try:
-                yield feather.read_table(str(path), memory_map=False)
+                table = feather.read_table(str(path), memory_map=False)
+                if len(table) != len(rows):
+                    raise OSError(f"expected {len(rows)} rows, got {len(table)}")
             except (OSError, pa.ArrowInvalid) as error:
                 path.unlink(missing_ok=True)
                 raise CacheWriteError(
                     f"{path} cannot be read back ({error}): run the same command again"
                 ) from error
+            yield table
 
     def _finished(self) -> list[tuple[range, Path]]:
         """Return predicted ranges that do not overlap, in order, and their files."""

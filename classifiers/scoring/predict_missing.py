@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...cache.errors import CacheWriteError
+from ...cache.errors import FeatxError
 from ...extractor.hardware import n_usable_cores
 from .checkpoints import Checkpoints
 from .predictions import Predictor
@@ -49,7 +49,7 @@ def predict_missing(source: RowsToScore, predictor: Predictor, checkpoints: Chec
                     unsaved.save(wait=True)
             except BaseException:
                 # The first error is the one to report, whatever becomes of saving.
-                with suppress(CacheWriteError):
+                with suppress(FeatxError):
                     unsaved.save(wait=True)
                 raise
     return len(source.listing) - sum(map(len, rest))
@@ -104,7 +104,12 @@ class _Unsaved:
 
     def save(self, wait: bool = False) -> None:
         """Save predictions of whole groups, and features of the group in progress."""
-        self._collect(0 if wait else len(self.predicting))
+        try:
+            self._collect(0 if wait else len(self.predicting))
+        finally:
+            self._write()
+
+    def _write(self) -> None:
         if self.tables:
             self.source.flush()
             self.checkpoints.write_rows(self.tables)
@@ -117,5 +122,7 @@ class _Unsaved:
     def _collect(self, n_left: int) -> None:
         """Take the results that are ready, and wait until at most ``n_left`` are predicted."""
         while self.predicting and (len(self.predicting) > n_left or self.predicting[0][1].done()):
-            start, future = self.predicting.popleft()
+            start, future = self.predicting[0]
+            # A group that fails stays first: nothing after it is saved as if it followed.
             self.tables.append((start, future.result()))
+            self.predicting.popleft()

@@ -13,7 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from featx.cache import NO_LABEL, FeatureSpec, Listing, StringColumn
-from featx.cache.errors import ConfigError, TooManyBadImagesError
+from featx.cache.errors import (
+    ConfigError,
+    FeatureMismatchError,
+    ModelError,
+    TooManyBadImagesError,
+)
 from featx.classifiers.heads.registry import make_head
 from featx.classifiers.models.model import Model
 from featx.classifiers.scoring import predict_missing
@@ -21,6 +26,7 @@ from featx.classifiers.scoring.output_files import Target
 from featx.classifiers.scoring.predictions import PredictionOptions, Predictor, id_array
 from featx.classifiers.scoring.row_block import RowBlock
 from featx.classifiers.scoring.score import ScoreJob, ScoreReport, score
+from featx.classifiers.scoring.work_folder import WorkFolder
 from featx.extractor.run_options import BadLimit
 
 SPEC = FeatureSpec(
@@ -277,6 +283,24 @@ def test_a_damaged_checkpoint_is_made_anew(tmp_path: Path) -> None:
         run(out)
     run(out)
     assert len(out.read_text(encoding="utf-8").splitlines()) > 50
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_rows_that_the_head_refuses_leave_no_gap(tmp_path: Path) -> None:
+    run(tmp_path / "whole.csv")
+    broken = ArrayRows(step=4)
+    broken.X[22] = np.inf
+    with pytest.raises(FeatureMismatchError):
+        run(tmp_path / "p.csv", broken)
+    rest = ArrayRows()
+    report = run(tmp_path / "p.csv", rest)
+    assert rest.asked[0] == range(report.n_resumed, 50) and report.n_resumed <= 20
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
+    with WorkFolder(tmp_path / "p.csv").hold(), pytest.raises(ModelError, match="another process"):
+        run(tmp_path / "p.csv")
 
 
 def test_max_bad_is_checked_after_writing(tmp_path: Path) -> None:
