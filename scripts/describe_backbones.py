@@ -65,9 +65,12 @@ def describe(name: str) -> dict[str, Any]:
     pooling = "avg" if module == "convnext" else None
     model, file = built(build, include_top=False, input_shape=(size, size, 3), pooling=pooling)
     names = {layer.name for layer in model.layers}
+    # The published files of EfficientNet hold deviations where variances belong.
+    flaws = {"stddev_as_variance": True} if module == "efficientnet" else {}
     return {
         "name": name,
         "builder": builder,
+        **flaws,
         "preprocess": preprocess,
         "image_size": size,
         "min_size": min_size(build),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .layers import name_as_in_a_new_session
 from .load import load_weights
 from .model_file import load_model
-from .registry import OURS, BackboneRecord
+from .record import BackboneRecord
 from .weights import Weights
 
 
@@ -41,9 +41,9 @@ def build_architecture(
     """Build a known backbone as its publisher does, with Keras' initial weights."""
     shape = (*image_size, 3)
     module, function = record.builder.split(":")
-    if module == OURS:
-        ours = importlib.import_module(f".{function}", __package__)
-        return ours.build(include_top=include_top, input_shape=shape)
+    if record.is_embedded:
+        package = importlib.import_module(f".{module}", __package__)
+        return getattr(package, function)(include_top=include_top, input_shape=shape)
     import keras
 
     builder = getattr(keras.applications, function)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsNotFoundError
 from .model_file import describe_model_file, is_model_file
-from .registry import BackboneRecord, find_backbone
+from .record import BackboneRecord
+from .registry import find_backbone
 from .weights import IMAGENET
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .record import DATA, BackboneRecord
+
 N_CLASSES = 1000
 N_FEATURES = 1280
 _BN_EPSILON = 1e-3
@@ -32,6 +34,24 @@ _STAGES = (
     _Stage(3, 5, 1, 6, 112),
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
+)
+
+
+EFFICIENTNET_LITE0 = BackboneRecord(
+    name="efficientnet_lite0",
+    builder="efficientnet_lite0:build",
+    preprocess="lite",
+    image_size=224,
+    min_size=32,
+    layer="top_activation",
+    n_features=N_FEATURES,
+    n_params=3_413_024,
+    gmacs=0.38,
+    weights=None,
+    weights_with_top=None,
+    top_layers=("avg_pool", "logits", "predictions"),
+    licence="Apache-2.0",
+    embedded=DATA / "efficientnet_lite0.weights.h5",
 )
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...cache.errors import WeightsMismatchError
-from .registry import BackboneRecord
+from .record import BackboneRecord
 
 Builder = Callable[[BackboneRecord, bool, tuple[int, int]], Any]
 
 IMAGENET_STDDEV = (0.229, 0.224, 0.225)
-RESCALED_INSIDE = "efficientnet:"
 
 
 def load_weights(
@@ -47,7 +46,7 @@ def load_weights(
             f"{path} does not fit {record.name} {'with' if include_top else 'without'} its top: "
             f"{reason}. Expected a Keras weights file of exactly this architecture"
         )
-    if record.builder.startswith(RESCALED_INSIDE):
+    if record.stddev_as_variance:
         _divide_by_stddev(model)
     return model
 

@@ -23,7 +23,7 @@ from ..engines.keras_import import import_keras
 from .config_check import check_config
 from .layers import LAST_MAP
 from .preprocess import PREPROCESS
-from .registry import BackboneRecord
+from .record import BackboneRecord
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 DEFAULT_SIZE = 224

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from ..engines.keras_import import import_keras
-from .registry import DEFAULT_BACKBONE, BackboneRecord, WeightsFile
+from .record import BackboneRecord, WeightsFile
+from .registry import DEFAULT_BACKBONE
 
 RANDOM = "random"
 IMAGENET = "imagenet"
 RANDOM_SCHEME = "he-normal-1"
-EMBEDDED_FILE = Path(__file__).resolve().parents[1] / "data" / "efficientnet_lite0.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
         return _random(record, choice, include_top)
     if choice == IMAGENET:
-        path = EMBEDDED_FILE if record.is_embedded else _published(record, include_top)
+        path = record.embedded or _published(record, include_top)
     else:
         path = Path(choice)
         if not path.is_file():
@@ -87,17 +87,16 @@ def weights_present(record: BackboneRecord) -> bool:
     """Tell whether the ImageNet weights of a backbone are on this machine."""
     if not record.has_weights:
         return True
-    if record.is_embedded:
-        return EMBEDDED_FILE.is_file()
+    if record.embedded:
+        return record.embedded.is_file()
     files = (record.weights, record.weights_with_top)
     return any(file is not None and keras_path(file).is_file() for file in files)
 
 
 def keras_path(file: WeightsFile) -> Path:
     """Return where Keras keeps a published weights file (``KERAS_HOME``, else ``~/.keras``)."""
-    home = os.environ.get("KERAS_HOME")
-    base = Path(home).expanduser() if home else Path.home() / ".keras"
-    return base / "models" / file.name
+    home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")  # noqa: PTH111
+    return Path(home) / "models" / file.name
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
@@ -115,7 +114,7 @@ def _own(path: Path, choice: str) -> Weights:
 def _nothing(record: BackboneRecord, choice: str) -> Weights:
     if choice != IMAGENET:
         raise ConfigError(f"{record.name} has no weights: leave --weights out")
-    return Weights(None, None, hashlib.sha256(record.builder.encode()).hexdigest(), False)
+    return Weights(None, None, hashlib.sha256(f"featx:{record.name}".encode()).hexdigest(), False)
 
 
 def _random(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
@@ -164,7 +163,7 @@ def _download(record: BackboneRecord, file: WeightsFile) -> None:
         reason = str(error).split(": ")[-1]
         raise WeightsNotFoundError(
             f"the weights file {file.name} of {record.name} is missing: it is not at {path}, and "
-            f"downloading it failed ({reason}). Put the file there, pass another one with "
-            f"--weights PATH, or use the embedded backbone that needs no download: "
-            f"--backbone {DEFAULT_BACKBONE}"
+            f"downloading it failed ({reason}). Put the file there (KERAS_HOME names another "
+            "folder), pass another one with --weights PATH, or use the embedded backbone that "
+            f"needs no download: --backbone {DEFAULT_BACKBONE}"
         ) from error

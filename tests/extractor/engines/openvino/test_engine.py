@@ -13,7 +13,7 @@ import pytest
 
 from featx.cache import PRECISIONS
 from featx.cache.errors import ConversionError, UnknownBackboneError, WeightsMismatchError
-from featx.extractor.backbones.weights import EMBEDDED_FILE
+from featx.extractor.backbones.efficientnet_lite0 import EFFICIENTNET_LITE0
 from featx.extractor.engines import FeatureOutput, Network
 from featx.extractor.engines.model_folder import ModelFolder, model_folder
 from featx.extractor.hardware import this_machine
@@ -219,7 +219,7 @@ def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
 def test_errors_of_the_converting_process_are_those_of_this_one():
     with pytest.raises(UnknownBackboneError, match="conv_pw_13_relu"):
         OpenVinoEngine(network(FeatureOutput("conv_pw_13_rel", "avg")), "float32", 4)
-    wrong = network(backbone="mobilenet", weights=str(EMBEDDED_FILE))
+    wrong = network(backbone="mobilenet", weights=str(EFFICIENTNET_LITE0.embedded))
     with pytest.raises(WeightsMismatchError, match="does not fit mobilenet"):
         OpenVinoEngine(wrong, "float32", 4)
     assert not model_folder(wrong).path.exists()

@@ -65,11 +65,11 @@ import numpy as np
 from featx.extractor.engines.openvino.from_keras import converter_backends, to_openvino
 from featx.extractor.engines.openvino.openvino_import import import_openvino
 from featx.extractor.backbones.efficientnet_lite0 import build
-from featx.extractor.backbones.weights import EMBEDDED_FILE
+from featx.extractor.backbones.efficientnet_lite0 import EFFICIENTNET_LITE0
 
 assert converter_backends() == ["openvino"]
 model = build(include_top=False, input_shape=(64, 64, 3))
-model.load_weights(EMBEDDED_FILE)
+model.load_weights(EFFICIENTNET_LITE0.embedded)
 images = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
 options = {"INFERENCE_PRECISION_HINT": "f32"}
 compiled = import_openvino().Core().compile_model(to_openvino(model), "CPU", options)
@@ -78,14 +78,13 @@ np.save(sys.argv[1], compiled(images)[0])
 
 
 def test_without_tensorflow_keras_itself_converts(tmp_path):
-    from featx.extractor.backbones.efficientnet_lite0 import build
-    from featx.extractor.backbones.weights import EMBEDDED_FILE
+    from featx.extractor.backbones.efficientnet_lite0 import EFFICIENTNET_LITE0, build
 
     path = tmp_path / "features.npy"
     env = {**os.environ, "KERAS_BACKEND": "openvino", "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, path], env=env, check=True)
     model = build(include_top=False, input_shape=(64, 64, 3))
-    model.load_weights(EMBEDDED_FILE)
+    model.load_weights(EFFICIENTNET_LITE0.embedded)
     images = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
     expected = model.predict_on_batch(images)
     np.testing.assert_allclose(np.load(path), expected, rtol=1e-3, atol=1e-4)
