@@ -65,7 +65,7 @@ def recall_backbone(name: str, preprocess: str, weights: str) -> BackboneRecord:
 
 
 def choose_size(record: BackboneRecord, layer: str, side: int | None) -> tuple[int, int]:
-    """Return height and width of the image that the backbone shall see.
+    """Return height and width of the images that a backbone takes.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def choose_size(record: BackboneRecord, layer: str, side: int | None) -> tuple[i
     height, width = record.shape
     if side is None:
         return height or record.image_size, width or record.image_size
-    if any(own not in (None, side) for own in (height, width)):
+    if any(bound not in (None, side) for bound in (height, width)):
         raise ConfigError(
             f"{record.name} takes images of {height or side}×{width or side} pixels only, got "
             f"{side}. Leave --size out"

@@ -11,11 +11,11 @@ from ...cache.errors import UnknownBackboneError
 from ...cache.suggest import did_you_mean
 
 LAST_MAP = "last_map"
-"""Stands for the last layer that gives a map; no model of ours has a layer of that name."""
+"""The name that stands for the last layer that gives a map; no backbone has a layer of it."""
 
 MAP_RANK = 4
 NOT_COUNTED = ("reshape_2",)
-"""Names that look counted but that a builder gives itself (MobileNet, before its predictions)."""
+"""Names that a builder gives itself, though they look counted (MobileNet's last reshape)."""
 
 
 class LayerOutput(NamedTuple):
@@ -25,8 +25,8 @@ class LayerOutput(NamedTuple):
     output: Any
 
 
-class _Place(NamedTuple):
-    """A layer and the models, from the outside in, that it lies in."""
+class _NestedLayer(NamedTuple):
+    """A layer, and the models that it is nested in, the outermost first."""
 
     containers: tuple[Any, ...]
     layer: Any
@@ -51,20 +51,20 @@ def find_layer(model: Any, name: str, absent: Iterable[str] = ()) -> LayerOutput
     """
     if name == LAST_MAP:
         return _last_map(model)
-    places = list(_walk(model))
-    found = [p for p in places if not p.containers and p.layer.name == name]
-    found = found or [p for p in places if name in (p.layer.name, _path(p))]
-    if not found:
-        names = {place.layer.name for place in places} | set(absent)
+    layers = list(_walk(model))
+    matches = [n for n in layers if not n.containers and n.layer.name == name]
+    matches = matches or [n for n in layers if name in (n.layer.name, _path(n))]
+    if not matches:
+        names = {nested.layer.name for nested in layers} | set(absent)
         raise UnknownBackboneError(
             f"{model.name} has no layer {name!r}. {did_you_mean(name, names)}"
         )
-    if len(found) > 1:
+    if len(matches) > 1:
         raise UnknownBackboneError(
             f"{model.name} has several layers {name!r}: name one of "
-            f"{', '.join(_path(place) for place in found)}"
+            f"{', '.join(_path(nested) for nested in matches)}"
         )
-    return LayerOutput(name, _output(found[0]))
+    return LayerOutput(name, _output(matches[0]))
 
 
 def name_as_in_a_new_session(model: Any) -> None:
@@ -85,28 +85,28 @@ def name_as_in_a_new_session(model: Any) -> None:
             layer.name = f"{stem}_{number - first}" if number > first else stem
 
 
-def _walk(model: Any, containers: tuple[Any, ...] = ()) -> Iterator[_Place]:
+def _walk(model: Any, containers: tuple[Any, ...] = ()) -> Iterator[_NestedLayer]:
     for layer in model.layers:
-        yield _Place(containers, layer)
+        yield _NestedLayer(containers, layer)
         if _is_model(layer):
             yield from _walk(layer, (*containers, layer))
 
 
 def _last_map(model: Any) -> LayerOutput:
-    place = _find_last_map(model, ())
-    if place is None:
+    last = _find_last_map(model, ())
+    if last is None:
         names = ", ".join(layer.name for layer in model.layers[-8:])
         raise UnknownBackboneError(
             f"{model.name} has no layer that gives maps: name one with --layer. Its last layers: "
             f"{names}"
         )
-    return LayerOutput(place.layer.name, _output(place))
+    return LayerOutput(last.layer.name, _output(last))
 
 
-def _find_last_map(model: Any, containers: tuple[Any, ...]) -> _Place | None:
+def _find_last_map(model: Any, containers: tuple[Any, ...]) -> _NestedLayer | None:
     for layer in reversed(model.layers):
         if len(getattr(_node(layer, "output"), "shape", ())) == MAP_RANK:
-            return _Place(containers, layer)
+            return _NestedLayer(containers, layer)
         if _is_model(layer):
             inner = _find_last_map(layer, (*containers, layer))
             if inner is not None:
@@ -114,12 +114,12 @@ def _find_last_map(model: Any, containers: tuple[Any, ...]) -> _Place | None:
     return None
 
 
-def _output(place: _Place) -> Any:
+def _output(nested: _NestedLayer) -> Any:
     """Return a layer's output in the outermost graph; layers are shared, weights are not copied."""
     import keras
 
-    tensor = _node(place.layer, "output")
-    for container in reversed(place.containers):
+    tensor = _node(nested.layer, "output")
+    for container in reversed(nested.containers):
         tensor = keras.Model(container.inputs, tensor)(_node(container, "input"))
     return tensor
 
@@ -139,8 +139,8 @@ def _is_model(layer: Any) -> bool:
     return hasattr(layer, "layers") and hasattr(layer, "inputs")
 
 
-def _path(place: _Place) -> str:
-    return "/".join(layer.name for layer in (*place.containers, place.layer))
+def _path(nested: _NestedLayer) -> str:
+    return "/".join(layer.name for layer in (*nested.containers, nested.layer))
 
 
 def _snake_case(name: str) -> str:

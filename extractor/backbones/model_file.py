@@ -143,7 +143,7 @@ def _config_text(path: Path) -> str | bytes | None:
 
 
 def _input_sides(config: Any) -> tuple[int | None, int | None]:
-    """Return height and width of the first input that a configuration speaks of, if it is bound."""
+    """Return height and width of the first input in a configuration; None where a side is free."""
     if isinstance(config, dict):
         for key in ("batch_shape", "batch_input_shape", "build_input_shape"):
             shape = config.get(key)
@@ -152,9 +152,9 @@ def _input_sides(config: Any) -> tuple[int | None, int | None]:
     values = config.values() if isinstance(config, dict) else config
     for value in values if isinstance(config, dict | list) else ():
         if isinstance(value, dict | list):
-            found = _input_sides(value)
-            if any(found):
-                return found
+            sides = _input_sides(value)
+            if any(sides):
+                return sides
     return None, None
 
 
@@ -173,7 +173,7 @@ def _check_input(model: Any, path: Path, image_size: tuple[int, int]) -> None:
         raise WeightsMismatchError(
             f"{path} takes arrays of shape {shape[1:]}: expected RGB images (height, width, 3)"
         )
-    if any(own not in (None, side) for own, side in zip(sides, image_size, strict=True)):
+    if any(bound not in (None, side) for bound, side in zip(sides, image_size, strict=True)):
         raise UnknownBackboneError(
             f"{path} takes images of {sides[0]}×{sides[1]} pixels only, got "
             f"{image_size[0]}×{image_size[1]}"

@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from, and the digest that stands for them.
+"""The weights of a backbone: where they come from, and their digest.
 
 Nothing here loads Keras unless a file must be downloaded, so that a run in which every feature is
 cached knows its fingerprint at once.
@@ -25,7 +25,7 @@ RANDOM_SCHEME = "he-normal-1"
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that are at hand.
+    """Weights on this machine.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
         ``choice`` has none of the three forms, or ``record`` is a model that brings its own.
     """
     if record.path is not None:
-        return _own(record.path, choice)
+        return _of_model_file(record.path, choice)
     if not record.has_weights:
         return _nothing(record, choice)
     if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
@@ -105,7 +105,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _own(path: Path, choice: str) -> Weights:
+def _of_model_file(path: Path, choice: str) -> Weights:
     if choice != IMAGENET:
         raise ConfigError(f"the model in {path} brings its own weights: leave --weights out")
     return Weights(path, None, file_digest(path), include_top=False)
@@ -148,16 +148,15 @@ def _download(record: BackboneRecord, file: WeightsFile) -> None:
     try:
         # Keras draws its progress on standard output, which belongs to the results.
         with redirect_stdout(sys.stderr):
-            found = keras.utils.get_file(
+            downloaded = keras.utils.get_file(
                 arriving,
                 file.url,
                 cache_dir=str(path.parent.parent),
                 cache_subdir=path.parent.name,
                 file_hash=file.checksum or None,
             )
-        Path(found).replace(path)
-    # urllib, ssl and Keras raise OSError, plain Exception and ValueError here; all mean: not to be
-    # had now.
+        Path(downloaded).replace(path)
+    # urllib, ssl and Keras raise OSError, plain Exception and ValueError where a download fails.
     except Exception as error:
         path.with_name(arriving).unlink(missing_ok=True)
         reason = str(error).split(": ")[-1]

@@ -86,5 +86,5 @@ def _cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         products = (a * b).sum(axis=1)
         cosines = np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0)
     cosines = np.where(same, 1.0, cosines)
-    found: NDArray[np.float64] = np.where(np.isfinite(cosines), cosines, -1.0)
-    return found
+    finite: NDArray[np.float64] = np.where(np.isfinite(cosines), cosines, -1.0)
+    return finite

@@ -70,13 +70,13 @@ class KerasEngine:
 def accelerators() -> list[str]:
     """Return the accelerators that Keras' backend can use, as in ``gpu:0``."""
     keras = import_keras()
-    found: list[str] = []
+    devices: list[str] = []
     for kind in ("gpu", "tpu"):
         try:
-            found += keras.distribution.list_devices(kind)
+            devices += keras.distribution.list_devices(kind)
         except (RuntimeError, NotImplementedError, AttributeError, ValueError):
             continue  # JAX raises for a kind that is absent, some backends have no such list
-    return [str(device) for device in found]
+    return [str(device) for device in devices]
 
 
 def build_model(network: Network, precision: str) -> Any:
@@ -85,8 +85,11 @@ def build_model(network: Network, precision: str) -> Any:
     backbone = build_backbone(network.record, network.weights, network.image_size)
     if precision != "float32":
         _set_precision(backbone, precision)
-    found = [find_layer(backbone, t.layer, network.record.top_layers) for t in network.outputs]
-    outputs = [pooled(layer.output, t) for layer, t in zip(found, network.outputs, strict=True)]
+    top_layers = network.record.top_layers
+    outputs = [
+        pooled(find_layer(backbone, output.layer, top_layers).output, output)
+        for output in network.outputs
+    ]
     features = keras.Model(backbone.input, outputs)
     features.trainable = False
     pixels = keras.Input((*network.image_size, 3), dtype="uint8")

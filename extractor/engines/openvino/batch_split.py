@@ -1,10 +1,10 @@
 """Running the first layers of a network on few images at a time.
 
-The first layers have large maps and few weights, the last ones small maps and many weights. A whole
-batch goes best through the last ones, where it shares the reading of the weights; but in the first
-ones each layer would write maps that the processor's second-level cache cannot hold, and the next
-would fetch them from far away. So the batch is cut, each piece goes through the front by itself,
-and the rest sees the batch again. No operation of the front mixes images, so no number changes.
+The first layers have large maps and few weights. The maps of a whole batch do not fit into the
+processor's second-level cache, so each layer would write them to memory and the next one would read
+them back. Therefore the batch is split, and each piece goes through the first layers by itself. The
+later layers have small maps and many weights; they take the whole batch, which shares the reading
+of the weights. No operation before the split ends mixes images, so no number changes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 CACHED_VALUES = 1 << 20
 """Values of a piece's largest map: 2 MiB in bfloat16."""
 
-FRONT_WEIGHTS = 1 << 20
-"""Weights of the front, which are read for each piece."""
+FIRST_WEIGHTS = 1 << 20
+"""Weights of the first layers, which are read for each piece."""
 
 CUT_VALUES = 1 << 19
-"""Values of an image where pieces are joined: more of them cost more than the front wins."""
+"""Values of an image where pieces are joined: joining more costs more than the split gains."""
 
-FEW_PLACES = 512
-"""Places in a map below which a convolution needs several images to use its matrix unit well."""
+FEW_PIXELS = 512
+"""Pixels of a map below which a convolution needs several images to use the matrix unit well."""
 
 MAX_PIECES = 32
 IMAGE_BY_IMAGE = frozenset(
@@ -31,15 +31,15 @@ IMAGE_BY_IMAGE = frozenset(
         *("Relu", "Clamp", "Elu", "Sigmoid", "HSigmoid", "Swish", "HSwish"),
     )
 )
-"""Operations that keep the images of a batch apart, whatever their attributes."""
+"""Operations that never mix the images of a batch."""
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 OF_TWO = ("Add", "Multiply", "Subtract")
 OF_AXES = ("ReduceMean", "ReduceMax")
 
 
-def split_front(model: Any) -> None:
-    """Let ``model`` run its first layers in pieces of the batch, where that is worth it.
+def split_batch(model: Any) -> None:
+    """Rewrite ``model`` to run its first layers on pieces of the batch, where that is faster.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def split_front(model: Any) -> None:
     from openvino import opset13
 
     users = cut.output(0).get_target_inputs()
-    front = openvino.Model([opset13.result(cut, name="front")], [pixels], "front")
-    kernels = {node.get_friendly_name(): node for node in _kernels(front)}
+    first_layers = openvino.Model([opset13.result(cut, name="split")], [pixels], "split")
+    kernels = {node.get_friendly_name(): node for node in _kernels(first_layers)}
     pieces = opset13.split(pixels, 0, n_pieces)
     joined = []
     for number in range(n_pieces):
-        piece = front.clone()
+        piece = first_layers.clone()
         # One copy of them stays in the cache. A bias of several users would not be fused.
         for node in _kernels(piece):
             _move_users(node, kernels[node.get_friendly_name()].output(0))
@@ -83,7 +83,7 @@ def _kernels(model: Any) -> list[Any]:
 
 
 def _move_users(node: Any, output: Any) -> None:
-    """Let ``output`` take the place of all that ``node`` gives."""
+    """Connect all users of ``node`` to ``output``."""
     for user in node.output(0).get_target_inputs():
         user.replace_source_output(output)
 
@@ -96,24 +96,24 @@ def _n_pieces(batch_size: int, largest: int) -> int:
 
 
 def _find_cut(model: Any, batch_size: int) -> tuple[Any, int]:
-    """Return the last operation of the front, or None, and the values of its largest map."""
-    cut, largest, seen, n_weights = None, 0, 0, 0
+    """Return the last operation that runs on pieces, or None, and the values of its largest map."""
+    cut, largest_before_cut, largest, n_weights = None, 0, 0, 0
     for node, is_joint in _walk(model):
         shape = list(node.output(0).get_shape())
-        if not _is_apart(node, shape, batch_size):
+        if not _is_per_image(node, shape, batch_size):
             break
         if node.get_type_name() == "Convolution":
             n_weights += _size(node.input(1).get_shape())
-            if n_weights > FRONT_WEIGHTS or 1 < _size(shape[2:]) < FEW_PLACES:
+            if n_weights > FIRST_WEIGHTS or 1 < _size(shape[2:]) < FEW_PIXELS:
                 break
-        seen = max(seen, _size(shape[1:]))
+        largest = max(largest, _size(shape[1:]))
         if is_joint and _size(shape[1:]) <= CUT_VALUES:
-            cut, largest = node, seen
-    return cut, largest
+            cut, largest_before_cut = node, largest
+    return cut, largest_before_cut
 
 
 def _walk(model: Any) -> Iterator[tuple[Any, bool]]:
-    """Yield all operations after the input, and whether all later ones need no other before it."""
+    """Yield each operation after the input, and whether the later ones need only its output."""
     waiting: dict[str, int] = {}
     for node in model.get_ordered_ops():
         sources = [value.get_node() for value in node.input_values()]
@@ -131,8 +131,8 @@ def _walk(model: Any) -> Iterator[tuple[Any, bool]]:
             yield node, len(waiting) == 1 and not any(n_users[1:])
 
 
-def _is_apart(node: Any, shape: list[int], batch_size: int) -> bool:
-    """Tell whether an operation keeps the images of a batch apart."""
+def _is_per_image(node: Any, shape: list[int], batch_size: int) -> bool:
+    """Tell whether an operation does not mix the images of a batch."""
     kind = node.get_type_name()
     if not shape or shape[0] != batch_size:
         return False
@@ -142,14 +142,14 @@ def _is_apart(node: Any, shape: list[int], batch_size: int) -> bool:
     if operand is None or operand.get_type_name() != "Constant":
         return kind in OF_TWO
     if kind in OF_TWO:
-        # Numbers of a batch's own, one set for each image, cannot be cut.
+        # An operand with values for each image of the batch cannot be split.
         sides = list(operand.output(0).get_shape())
         return len(sides) < len(shape) or sides[0] == 1
     numbers = operand.data.reshape(-1).tolist()
     if kind in ("Transpose", "Pad"):
         return bool(numbers[0] == 0)
     if kind == "Reshape":
-        # -1 stands for the batch, whatever it is; the places of an image stay side by side.
+        # -1 stands for the batch; the values of an image stay together.
         return bool(numbers[0] == -1) and int(node.input(0).get_shape()[0]) == batch_size
     return kind in OF_AXES and min(numbers) > 0
 

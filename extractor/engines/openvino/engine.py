@@ -16,10 +16,10 @@ from ....cache.errors import ConversionError
 from ...hardware import Hardware, thread_limit
 from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
-from .batch_split import split_front
+from .batch_split import split_batch
 from .compiled import compiled_path, load_compiled, save_compiled
 from .convert import convert
-from .input_fusion import normalise_in_rows
+from .input_fusion import fuse_input
 from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
 
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 class OpenVinoEngine:
     """Runs a network on the CPU through OpenVINO.
 
-    The compiler folds normalisation and batch norms into the convolutions; several streams run side
-    by side, so that a thread that decodes an image does not make all others wait. In bfloat16,
+    The compiler folds normalisation and batch norms into the convolutions. Several streams run side
+    by side, so that a thread that decodes an image holds up one of them only. In bfloat16,
     depthwise kernels are rounded so that their sums stay (see ``rounding``).
 
     Parameters
@@ -92,8 +92,8 @@ def _compile(network: Network, precision: str, batch_size: int) -> Any:
     if precision == "bfloat16":
         _round_depthwise(model)
     model.reshape([batch_size, *network.image_size, 3])
-    normalise_in_rows(model)
-    split_front(model)
+    fuse_input(model)
+    split_batch(model)
     compiled = core.compile_model(model, "CPU", options)
     save_compiled(compiled, path)
     return compiled

@@ -1,4 +1,4 @@
-"""A front that runs in pieces gives the bits of one that does not."""
+"""First layers that run on pieces of the batch give the same bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.openvino.batch_split import split_front
+from featx.extractor.engines.openvino.batch_split import split_batch
 
 B, SIDE, WIDTH = 4, 128, 32
 RNG = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def test_the_bits_stay(build, end):
     pixels = pixels_of()
     graph = pooled(build(pixels), pixels)
     before = run(graph)
-    split_front(graph)
+    split_batch(graph)
     # Two images' maps of 32×128×128 values are what is held.
     assert pieces(graph) == [2]
     shared = [n for n in graph.get_ops() if len(n.outputs()) and _users(n) == {"Convolution"}]
@@ -82,7 +82,7 @@ def test_numbers_that_belong_to_one_image_are_not_cut():
     pixels = pixels_of()
     graph = pooled(of_its_own(pixels), pixels)
     before = run(graph)
-    split_front(graph)
+    split_batch(graph)
     assert pieces(graph) == []
     np.testing.assert_array_equal(run(graph), before)
 
@@ -91,12 +91,12 @@ def test_numbers_that_belong_to_one_image_are_not_cut():
 def test_small_batches_of_small_images_stay_whole(side, batch):
     pixels = pixels_of(side, batch)
     graph = pooled(residual(pixels), pixels)
-    split_front(graph)
+    split_batch(graph)
     assert pieces(graph) == []
 
 
 def test_any_batch_is_cut_into_equal_pieces():
     pixels = pixels_of(SIDE, 7)
     graph = pooled(residual(pixels), pixels)
-    split_front(graph)
+    split_batch(graph)
     assert pieces(graph) == [7]

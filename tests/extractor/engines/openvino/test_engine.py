@@ -74,7 +74,7 @@ def test_bfloat16_rows_do_not_hang_on_their_neighbours():
     np.testing.assert_array_equal(together, turned[::-1])
 
 
-def test_a_front_in_pieces_gives_what_single_images_give():
+def test_first_layers_on_pieces_gives_what_single_images_give():
     # At this size the first maps of eight images are cut, those of one are not.
     one, eight = (OpenVinoEngine(network(TAPS[0], size=160), "float32", n) for n in (1, 8))
     images = pixels(8, 160)

@@ -1,4 +1,4 @@
-"""Normalising in rows gives the numbers that normalising after the transposition gives."""
+"""Fused input steps give the numbers that normalising after the transposition gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.openvino.input_fusion import normalise_in_rows
+from featx.extractor.engines.openvino.input_fusion import fuse_input
 
 B, SIDE = 3, 10
 SCALE = np.float32([0.5, 1.0, 2.0]).reshape(1, 3, 1, 1)
@@ -52,7 +52,7 @@ def run(graph):
 def test_the_numbers_stay(scales, lengths):
     graph = model(*scales, lengths=lengths)
     before = run(graph)
-    normalise_in_rows(graph)
+    fuse_input(graph)
     found = kinds(graph)
     assert found.index("Transpose") == found.index("Convolution") - 1
     assert "ReverseSequence" not in found
@@ -73,5 +73,5 @@ def test_the_numbers_stay(scales, lengths):
 )
 def test_what_is_not_known_stays_as_it_is(graph):
     before = kinds(graph)
-    normalise_in_rows(graph)
+    fuse_input(graph)
     assert kinds(graph) == before
