@@ -39,18 +39,18 @@ def resolve_precision(
     say: Callable[[str], None],
 ) -> list[Plan]:
     """Choose the precision of every plan that is open; the others stay as they are."""
-    known = [_from_cache(plan, scan.source.name, store, options.max_drift) for plan in plans]
+    plans = [_from_cache(plan, scan.source.name, store, options.max_drift) for plan in plans]
     decisions: dict[FeatureSpec, Decision] = {}
-    for plan in merge_plans([plan for plan in known if plan.is_open]):
+    for plan in merge_plans([plan for plan in plans if plan.is_open]):
         decisions |= dict.fromkeys(plan.specs, _decide(plan, scan, options, say))
-    return [plan.with_precision(*decisions[plan.spec]) if plan.is_open else plan for plan in known]
+    return [plan.with_precision(*decisions[plan.spec]) if plan.is_open else plan for plan in plans]
 
 
 def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: float) -> Plan:
     """Give an open plan the precision of this source's newest features that keep the contract."""
     if not plan.is_open:
         return plan
-    found: list[tuple[RunRecord, str]] = []
+    records: list[tuple[RunRecord, str]] = []
     for precision in PRECISIONS:
         spec = replace(plan.spec, precision=precision)
         path = store.root / "sets" / spec.fingerprint / "runs" / f"{source_name}.json"
@@ -60,10 +60,10 @@ def _from_cache(plan: Plan, source_name: str, store: FeatureStore, max_drift: fl
             continue
         drift = Drift.from_dict(record.notes.get("drift"))
         if precision == "float32" or (drift is not None and drift.within(max_drift)):
-            found.append((record, precision))
-    if not found:
+            records.append((record, precision))
+    if not records:
         return plan
-    record, precision = max(found, key=lambda pair: pair[0].finished_ns)
+    record, precision = max(records, key=lambda pair: pair[0].finished_ns)
     drift = Drift.from_dict(record.notes.get("drift"))
     return plan.with_precision(precision, "the cached features of this source have it", drift)
 
