@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,15 @@ def test_the_solver_and_the_heads_are_public() -> None:
     assert head.predict(X).tolist() == ["a", "a", "b", "b"]
     with pytest.raises(AttributeError):
         featx.classifiers.nothing  # noqa: B018
+
+
+def test_the_wheel_holds_every_folder_of_the_package() -> None:
+    root = Path(__file__).resolve().parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    rooms = ("cache", "classifiers", "commands", "extractor")
+    files = [path for room in rooms for path in (root / room).rglob("__init__.py")]
+    folders = {".".join(("featx", *path.parent.relative_to(root).parts)) for path in files}
+    assert set(listed) == {"featx", *folders}
 
 
 def test_only_featx_lands_in_site_packages() -> None:
