@@ -16,7 +16,7 @@ from .container import Container
 from .gif import read_gif
 from .heif import brand_of, open_heif, read_avif, read_heif
 from .jpeg.segments import read_jpeg
-from .not_pictures import describe_other, describe_text
+from .not_pictures import describe_other, describe_shifted, describe_text
 from .png import SIGNATURE as PNG
 from .png import explain_png, read_png
 from .tiff.pages import explain_tiff, read_tiff
@@ -94,7 +94,8 @@ def open_picture(data: bytes, kind: str = "") -> Image.Image:
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name == "TIFF" and "unknown" in str(error):
                 raise ImageError(explain_tiff(data)) from error
-            reason = reason or (f"damaged {name}: {error}" if accept is not None else "")
+            if kind or data.startswith(OTHER_PICTURES):
+                reason = reason or f"damaged {name}: {error}"
     raise ImageError(
         explain(data) or reason or "no image format that featx knows: save it as JPEG or PNG"
     )
@@ -104,4 +105,5 @@ def explain(raw: bytes) -> str:
     """Return why a picture could not be decoded, where its bytes show it; else an empty text."""
     if raw.startswith(PNG):
         return explain_png(raw)
-    return describe_other(raw) or describe_text(raw)
+    is_known = any(raw.startswith(signatures) for signatures, _ in READERS)
+    return describe_other(raw) or ("" if is_known else describe_shifted(raw) or describe_text(raw))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 SHOWN = 40
 HEAD = 4096
+PICTURE_STARTS = {"JPEG": b"\xff\xd8\xff\xe0", "PNG": b"\x89PNG\r\n\x1a\n"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ KINDS = (
     Kind(rb"/annex/objects/", "a git-annex pointer, not the file itself", "git annex get"),
     Kind(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg|<(\w+:)?svg\b)",
          "an SVG drawing", EXPORT),
-    Kind(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|script|meta)\b",
+    Kind(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|script|meta|"
+         rb"link|style|p|br|h[1-6]|div|center|table|b)\b",
          "an HTML page, often an error page saved under an image's name", FETCH),
     Kind(rb"(\xef\xbb\xbf)?\s*<(\?xml|error|rss|!doctype)\b", "an XML document", FETCH),
     Kind(rb"(\xef\xbb\xbf)?\s*[{\[]\s*([\"{\[]|[}\]])", "JSON text, often an error message", FETCH),
@@ -60,7 +62,7 @@ KINDS = (
     Kind(rb"FUJIFILMCCD-RAW", "a camera's raw file (Fujifilm RAF)", DEVELOP),
     Kind(rb"IIU\0|II\x1a\0\0\0HEAPCCDR|IIR[OS]|MMOR|FOVb|\0MRM|....\0\0\0\0ARRI",
          "a camera's raw file", DEVELOP),
-    Kind(rb"....ftyp(?!avif|avis|hei|hev|mif|msf|jp2|jpx|jpm)|....(moov|mdat|wide|skip)",
+    Kind(rb"....ftyp(?!avif|avis|hei|hev|mif|msf|jp2|jpx|jpm)|....(moov|mdat|wide|skip|free|pnot)",
          "a video or sound (MP4, MOV)", EXTRACT_FRAMES),
     Kind(rb"\x1aE\xdf\xa3", "a video (WebM, Matroska)", EXTRACT_FRAMES),
     Kind(rb"RIFF....AVI |FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11|\0\0\x01[\xb3\xba]|OggS",
@@ -107,10 +109,21 @@ def describe_other(raw: bytes) -> str:
     return ""
 
 
+def describe_shifted(raw: bytes) -> str:
+    """Return which picture begins behind other bytes; empty where there is none."""
+    starts = {name: raw.find(start, 1, HEAD) for name, start in PICTURE_STARTS.items()}
+    for name, position in starts.items():
+        if position > 0:
+            return f"a {name} behind {position} bytes that do not belong to it: {FETCH}"
+    return ""
+
+
 def describe_text(raw: bytes) -> str:
     """Return how a text begins; empty where the bytes are none."""
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     text = raw[:HEAD].decode(encoding, "replace").strip()
+    if "\ufffd" in text and sum(byte < 128 for byte in raw[:HEAD]) > 0.8 * len(raw[:HEAD]):
+        text = raw[:HEAD].decode("latin-1").strip()
     n_odd = sum(not (char.isprintable() or char.isspace()) or char == "\ufffd" for char in text)
     if n_odd > len(text) // 50 or not text:
         return ""

@@ -26,7 +26,13 @@ def box(brand):
 OTHERS = {
     "JPEG XL": [b"\xff\x0a" + bytes(20), b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20)],
     "SVG": [b"<svg xmlns='x'/>", b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a -->\n<svg:svg/>"],
-    "HTML": [b"<!DOCTYPE html><p>404", b"\n <html><body>Not found", b"<!-- x --><HTML>"],
+    "HTML": [
+        b"<p>Not found</p>",
+        b"<center><h1>404",
+        b"<!DOCTYPE html><p>404",
+        b"\n <html><body>Not found",
+        b"<!-- x --><HTML>",
+    ],
     "XML": [b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"],
     "JSON": [b'{"error": "not found"}', b' [{"a": 1}]', b"{}"],
     "git lfs pull": [b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"],
@@ -57,6 +63,9 @@ OTHERS = {
     "AppleDouble": [b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(40)],
     "saving it as text": ["\ufffd\ufffd\ufffd\ufffdJFIF".encode()],
     "line ends": [b"\x89PNG\n\x1a\n" + bytes(30)],
+    "non trouv": ["Fichier non trouvé".encode("latin-1")],
+    "a JPEG behind 2 bytes": [b"\r\n\xff\xd8\xff\xe0" + bytes(50)],
+    "no image format": [b"\x07\x05" + bytes(range(200)), b"\xff" * 500],
     "all 5,000 bytes are zero": [bytes(5000)],
     "Not Found": [b"Not Found", "\ufeffNot Found".encode("utf-16-le")],
 }
