@@ -14,7 +14,7 @@ from ..cache.layout import REMARKS
 from ..cache.records.run_record import EXTRACT
 from .engines.precision import resolve_precision
 from .extract_report import ExtractReport, bottleneck, warnings_of
-from .images.decode import strict_images
+from .images.decode import decoder_id, strict_images
 from .images.pixel_range import OPTION, choose_pixel_range
 from .pipeline.scan import Scan, scan_source
 from .pipeline.stream import FeatureStream
@@ -67,7 +67,8 @@ def extract(
     scan = scan_source(source, store)
     plans, guessed = _resolve_pixel_range(plans, scan, options, observer)
     resolved = resolve_precision(plans, scan, store, options, observer.say)
-    failed = {} if options.retry_failed else _earlier_failures(store, source.name)
+    decoder = decoder_id(options.max_pixels)
+    failed = {} if options.retry_failed else _earlier_failures(store, source.name, decoder)
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
     with scan.begin_run(kind, store, specs) as run:
@@ -97,22 +98,23 @@ def _resolve_pixel_range(
     return chosen, () if choice.is_sure else (guess,)
 
 
-def _earlier_failures(store: FeatureStore, name: str) -> dict[bytes, str]:
-    quarantine = store.read_quarantine(name)
-    return {bytes.fromhex(bad.digest): bad.reason for bad in quarantine if bad.digest}
+def _earlier_failures(store: FeatureStore, name: str, decoder: str) -> dict[bytes, str]:
+    """Return the digests that this decoder could not decode in an earlier run, with the reasons."""
+    tried = [bad for bad in store.read_quarantine(name) if bad.decoder == decoder]
+    return {bytes.fromhex(bad.digest): bad.reason for bad in tried if bad.digest}
 
 
 def bad_images(stream: FeatureStream) -> list[BadImage]:
     """Return every image of the source that cannot be read or decoded, in order."""
     scan, pending = stream.scan, stream.pending
-    ids = scan.listing.sample_ids
+    ids, decoder = scan.listing.sample_ids, decoder_id(stream.options.max_pixels)
     bad: list[BadImage] = []
     for index in range(scan.n_samples) if pending.failed or pending.unreadable else ():
         digest = scan.digests[index].tobytes()
         if index in pending.unreadable:
             bad.append(BadImage(ids[index], "", pending.unreadable[index]))
         elif digest in pending.failed:
-            bad.append(BadImage(ids[index], digest.hex(), pending.failed[digest]))
+            bad.append(BadImage(ids[index], digest.hex(), pending.failed[digest], decoder))
     return bad
 
 

@@ -23,11 +23,14 @@ class BadImage:
         SHA-256 of the bytes, hexadecimal; empty where not even the bytes could be read.
     reason : str
         One line for people.
+    decoder : str
+        What failed to decode it; another decoder tries again. Empty in files of the first release.
     """
 
     sample_id: str
     digest: str
     reason: str
+    decoder: str = ""
 
 
 def write_quarantine(path: Path, bad: Iterable[BadImage]) -> None:

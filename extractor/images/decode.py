@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,11 @@ from ..sources import Raw
 from .deep import to_8_bits
 from .encoded import EncodedImage, to_rgb
 from .geometry import Geometry
+
+DECODER_VERSION = 2
+"""Counts up when more images can be decoded."""
+
+OPTIONAL_LIBRARIES = ("pillow_heif",)
 
 
 def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8], ...]:
@@ -84,6 +90,12 @@ def strict_images(max_pixels: int | None = None) -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
+
+
+def decoder_id(max_pixels: int | None = None) -> str:
+    """Return what decides which images can be decoded, so that another decoder tries again."""
+    libraries = [name for name in OPTIONAL_LIBRARIES if find_spec(name)]
+    return " ".join([str(DECODER_VERSION), *libraries, f"max_pixels={max_pixels}"])
 
 
 def _array_to_rgb(values: NDArray[Any], geometry: Geometry) -> NDArray[np.uint8]:

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from conftest import make_photos
 from numpy.typing import NDArray
+from PIL import Image
 
-from featx.cache import FeatureStore
+from featx.cache import BadImage, FeatureStore
 from featx.cache.errors import BackboneError, ConfigError
 from featx.extractor.extract import extract as extract_all
 from featx.extractor.extract_report import ExtractReport
+from featx.extractor.images.decode import decoder_id
 from featx.extractor.pipeline.reader import HANDFUL, Item, read_ahead
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.pipeline.stream import FeatureBlock, FeatureStream
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import BadLimit, RunOptions
-from featx.extractor.sources import Source, open_source
+from featx.extractor.sources import Source, digest_of, open_source
 
 PLAN = make_plan(
     FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32, precision="float32")
@@ -133,6 +135,28 @@ def test_known_bad_images_are_tried_again_only_on_request(
     monkeypatch.undo()
     again = extract(source, PLAN, store, RunOptions(retry_failed=True))
     assert "plain text" in again.bad[0].reason
+
+
+def test_images_that_an_older_decoder_refused_are_tried_again(
+    tmp_path: Path, engines: list[MeanEngine]
+) -> None:
+    source, store = open_source(make_photos(tmp_path / "p")), FeatureStore(tmp_path / "c")
+    digest = digest_of(source.read(0)).hex()
+    for decoder, n_bad in ((decoder_id(), 1), ("", 0)):
+        name = source.listing().sample_ids[0]
+        store.write_quarantine(source.name, [BadImage(name, digest, "too new", decoder)])
+        assert extract(source, PLAN, store).record.n_bad == n_bad
+
+
+def test_a_larger_limit_on_pixels_tries_images_again(
+    tmp_path: Path, engines: list[MeanEngine]
+) -> None:
+    root, store = make_photos(tmp_path / "p"), FeatureStore(tmp_path / "c")
+    Image.new("RGB", (100, 100), "red").save(root / "red" / "large.png")
+    source = open_source(root)
+    for max_pixels, n_bad in ((5000, 1), (5000, 1), (None, 0)):
+        report = extract(source, PLAN, store, RunOptions(max_pixels=max_pixels))
+        assert report.record.n_bad == n_bad
 
 
 def test_numbers_that_are_not_finite_stop_the_run(
