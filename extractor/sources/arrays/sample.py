@@ -34,7 +34,7 @@ def write_sample(folder: Path, split: str) -> int:
     ConfigError
         ``folder`` exists and is not empty, or cannot be written.
     """
-    folder = output_folder(folder, "the sample", lambda path: next(path.iterdir(), None))
+    folder = output_folder(folder, "the sample", lambda path: min(path.iterdir(), default=None))
     source = open_sample()
     listing = source.listing()
     ids: StringColumn = listing.sample_ids
