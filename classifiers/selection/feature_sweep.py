@@ -148,6 +148,7 @@ class FeatureSweep:
             done.append(outcome)
             if len(done) < n_folds:
                 continue
+            del by_configuration[configuration.index]  # with its head
             problem = next((o.problem for o in done if o.problem), "")
             if problem:
                 self.failures.append(Failure(self.features.name, str(configuration), problem))

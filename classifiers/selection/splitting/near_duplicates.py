@@ -88,7 +88,10 @@ class NearDuplicates:
 
 
 def find_near_duplicates(
-    features: FeatureSet, split: Split, max_products: int | None = MAX_PRODUCTS
+    features: FeatureSet,
+    split: Split,
+    max_products: int | None = MAX_PRODUCTS,
+    within_train: bool = False,
 ) -> NearDuplicates:
     """Look for near duplicates of val and test rows in train, and of test rows in val.
 
@@ -100,9 +103,13 @@ def find_near_duplicates(
     split : Split
     max_products : int, optional
         Multiplications above which nothing is done; None does it anyway.
+    within_train : bool
+        Look for near duplicates of training rows among those before them, too: folds are cut there.
     """
     held_out = np.concatenate([split.val, split.test])
-    searches = ((split.train, held_out), (split.val, split.test))
+    searches = [(split.train, held_out), (split.val, split.test)]
+    if within_train:
+        searches.append((split.train, split.train))
     n_pairs, n_features = sum(len(r) * len(o) for r, o in searches), int(features.X.shape[1])
     if n_features < MIN_FEATURES:
         return NearDuplicates(
@@ -121,6 +128,7 @@ def find_near_duplicates(
         NearDuplicate(row, ids[row], str(names[row]), ids[other], str(names[other]), cosine)
         for rows, others in searches
         for row, other, cosine in _search(features.X, rows, others, mean)
+        if rows is not others or other < row
     ]
     return NearDuplicates(tuple(pairs))
 
@@ -135,7 +143,10 @@ def _mean(X: Any, rows: NDArray[np.int64]) -> Floats:
 def _search(
     X: Any, rows: NDArray[np.int64], others: NDArray[np.int64], mean: Floats
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield each row that has a near duplicate among ``others``, that one, and their cosine."""
+    """Yield each row that has a near duplicate among ``others``, that one, and their cosine.
+
+    ``others`` may be ``rows``: none is compared with itself.
+    """
     step = min(TILE_ROWS, block_rows(X.shape[1]))
     for part in row_slices(len(rows), step):
         queries = _directions(X, rows[part], mean)
@@ -144,6 +155,8 @@ def _search(
         nearest = np.zeros(len(queries), np.int64)
         for tile in row_slices(len(others), step):
             cosines = queries @ _directions(X, others[tile], mean).T
+            if others is rows:
+                cosines[rows[part][:, None] == others[tile]] = -1
             top = cosines.argmax(axis=1)
             value = np.take_along_axis(cosines, top[:, None], axis=1)[:, 0]
             np.put_along_axis(cosines, top[:, None], -1, axis=1)

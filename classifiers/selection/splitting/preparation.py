@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -66,9 +67,9 @@ def prepare(
     split = split_features(features, random_state)
     limit = None if drop_near_duplicates else MAX_PRODUCTS
     searched = split.merged() if is_cv else split
-    alike = (
-        find_near_duplicates(features, searched, limit) if looks_for_copies else NearDuplicates()
-    )
+    alike = NearDuplicates()
+    if looks_for_copies:
+        alike = find_near_duplicates(features, searched, limit, within_train=is_cv)
     notes = [*_split_notes(features, split), *_duplicate_notes(alike)]
     if drop_near_duplicates and alike.pairs:
         split = split.without(alike.rows("train"))
@@ -117,10 +118,10 @@ def _duplicate_notes(alike: NearDuplicates) -> Iterator[str]:
         yield alike.skipped
     if not alike.pairs:
         return
+    numbers = Counter((pair.split, pair.other_split) for pair in alike.pairs)
     counts = ", ".join(
-        f"{len(alike.rows(split, other=other)):,} in {split} of images in {other}"
-        for split, other in (("train", "val"), ("train", "test"), ("val", "test"))
-        if len(alike.rows(split, other=other))
+        f"{n:,} in {split} of images in {other}" if split != other else f"{n:,} across folds"
+        for (split, other), n in numbers.items()
     )
     shown = ", ".join(f"{p.sample} = {p.other_sample}" for p in alike.pairs[:SHOWN_PAIRS])
     more = len(alike.pairs) - SHOWN_PAIRS

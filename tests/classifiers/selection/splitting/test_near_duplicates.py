@@ -57,6 +57,17 @@ def test_validation_is_compared_with_test(tmp_path: Path) -> None:
     assert (pair.sample, pair.split, pair.other_split) == ("35.png", "val", "test")
 
 
+def test_of_training_rows_that_are_alike_the_later_one_is_named(tmp_path: Path) -> None:
+    features = with_copies(tmp_path, 0, 0)
+    X = np.asarray(features.X).copy()
+    X[20] = X[10]
+    features = make_features(tmp_path / "2", features.y.tolist(), features.splits.tolist(), X=X)
+    split = split_features(features)
+    (pair,) = find_near_duplicates(features, split, within_train=True).pairs
+    assert (pair.sample, pair.other_sample) == ("20.png", "10.png")
+    assert not find_near_duplicates(features, split).pairs
+
+
 def test_features_without_a_direction_are_no_duplicates(tmp_path: Path) -> None:
     features = make_features(tmp_path, [0, 1] * 20, X=np.ones((40, WIDTH)))
     assert not find_near_duplicates(features, split_features(features)).pairs
