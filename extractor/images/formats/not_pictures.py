@@ -36,13 +36,16 @@ EXPORT = "export it as PNG or JPEG first"
 EXTRACT_FRAMES = "extract its frames as images first"
 FETCH = "get the file again"
 
+COMMENTS = rb"(?>(?>\s*<!--.*?-->)*)\s*"
+"""Comments of HTML and XML, in groups that are never tried again, so that the search ends soon."""
+
 KINDS = (
     Kind(rb"\s*version https://git-lfs", "a Git LFS pointer, not the file itself", "git lfs pull"),
     Kind(rb"/annex/objects/", "a git-annex pointer, not the file itself", "git annex get"),
-    Kind(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg|<(\w+:)?svg\b)",
+    Kind(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>)?" + COMMENTS + rb"(<!doctype svg|<(\w+:)?svg\b)",
          "an SVG drawing", EXPORT),
-    Kind(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|script|meta|"
-         rb"link|style|p|br|h[1-6]|div|center|table|b)\b",
+    Kind(rb"(\xef\xbb\xbf)?" + COMMENTS + rb"<(!doctype html|html|head|body|title|script|meta|link|"
+         rb"style|p|br|h[1-6]|div|center|table|b)\b",
          "an HTML page, often an error page saved under an image's name", FETCH),
     Kind(rb"(\xef\xbb\xbf)?\s*<(\?xml|error|rss|!doctype)\b", "an XML document", FETCH),
     Kind(rb"(\xef\xbb\xbf)?\s*[{\[]\s*([\"{\[]|[}\]])", "JSON text, often an error message", FETCH),

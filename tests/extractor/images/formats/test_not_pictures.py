@@ -33,6 +33,7 @@ OTHERS = {
         b"\n <html><body>Not found",
         b"<!-- x --><HTML>",
     ],
+    "plain text": [b"<!---->" * 600, b"<!--" * 1200],
     "XML": [b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"],
     "JSON": [b'{"error": "not found"}', b' [{"a": 1}]', b"{}"],
     "git lfs pull": [b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"],
