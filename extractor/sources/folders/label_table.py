@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ....cache import StringColumn
 from ....cache.errors import SourceError, SourceFormatError
-from ..files.files import Files, Tree, shown
+from ..files.files import Files, Tree, plural, shown
 from ..source_options import SourceOptions
 from ..tables.columns import Columns, Roles, choose_roles
 from ..tables.find_files import FileIndex
@@ -185,4 +185,4 @@ def _spread(
 def _unnamed(match: _Match) -> list[str]:
     """Count the rows of a table that name no image."""
     n_left = match.columns.n_rows - sum(map(len, match.rows.values()))
-    return [f"{n_left} rows of {match.name} name no image here"] if n_left else []
+    return [f"{plural(n_left, 'row')} of {match.name} without an image here"] if n_left else []

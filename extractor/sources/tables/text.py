@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import IO, Any
 
 from ....cache.errors import SourceFormatError
-from ..files.files import Files
+from ..files.files import Files, plural
 from ..source_options import SourceOptions
 from .columns import Columns, has_role
 
@@ -195,8 +195,9 @@ def _rows(file: IO[bytes], form: TextFormat, where: str) -> Iterator[list[str]]:
             extra = row[n_cells:]
             if len(row) < n_cells or any(cell.strip() for cell in extra):
                 raise SourceFormatError(
-                    f"{where} is not a readable table: line {first_line} has {len(row)} cells, the "
-                    f"header {n_cells}. Put quotes around cells that hold a {form.delimiter!r}"
+                    f"{where} is not a readable table: line {first_line} has "
+                    f"{plural(len(row), 'cell')}, the header {n_cells}. Put quotes around "
+                    f"cells that hold a {form.delimiter!r}"
                 )
             yield row[:n_cells]
     finally:

@@ -67,7 +67,7 @@ def test_ids_in_a_table_above_the_images(tmp_path: Path) -> None:
 def test_rows_without_an_image_are_counted(tmp_path: Path) -> None:
     touch(tmp_path / "1.png")
     write(tmp_path / "labels.csv", ROWS)
-    assert "2 rows of labels.csv name no image here" in open_source(tmp_path).understood
+    assert "2 rows of labels.csv without an image here" in open_source(tmp_path).understood
 
 
 def test_two_tables_that_label_the_same_images_are_refused(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_columns_without_name_and_trailing_separators(folder: Path) -> None:
     ("text", "message"),
     [
         ('path,label\n1.png,"cat\n3.png,dog\n', "quote is opened in line 2 and not closed"),
-        ("path,label\n1.png,cat\n3.png\n", "line 3 has 1 cells, the header 2"),
+        ("path,label\n1.png,cat\n3.png\n", "line 3 has 1 cell, the header 2"),
         ("path,label\n1.png,cat,dog\n", "line 2 has 3 cells, the header 2"),
         ("1.png,cat\n3.png,dog\n", "has no header: its first line is 1.png,cat"),
         (
