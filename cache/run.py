@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -62,6 +63,7 @@ class Run:
         self._store = store
         self.header = header
         self._journal: JournalWriter | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +85,8 @@ class Run:
     ) -> None:
         """Name rows by their digests ``(n, 32)``; the journal is made when the first are named.
 
-        Zeros, which stand for images that cannot be read, are left out. ``sample_keys`` ``(n, 16)``
+        May be called from several threads. Zeros, which stand for images that cannot be read, are
+        left out. ``sample_keys`` ``(n, 16)``
         (see ``records.journal.sample_keys``) let a later run take over the digests.
 
         Raises
@@ -94,10 +97,12 @@ class Run:
         named = has_digest(digests)
         if not named.any():
             return
-        if self._journal is None:
-            layout = self._store.layout
-            self._journal = JournalWriter(layout.journal(unique_name()), self.header)
-        self._journal.append(digests[named], None if sample_keys is None else sample_keys[named])
+        keys = None if sample_keys is None else sample_keys[named]
+        with self._lock:
+            if self._journal is None:
+                path = self._store.layout.journal(unique_name())
+                self._journal = JournalWriter(path, self.header)
+            self._journal.append(digests[named], keys)
 
     def count_on(
         self, digests: NDArray[np.uint8], sample_keys: NDArray[np.uint8] | None = None

@@ -109,7 +109,8 @@ def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> 
     Parameters
     ----------
     name : str, optional
-        The start of ``source@fingerprint`` or of a fingerprint, or a backbone; default: the newest.
+        A source, ``source@fingerprint``, a fingerprint, their start, or a backbone, where it is
+        unambiguous; default: the newest.
     cache : path
 
     Raises

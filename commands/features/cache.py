@@ -55,7 +55,7 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
 
     unreadable: list[CacheFormatError] = []
     stored = _store(cache).list_features(unreadable)
-    data = [listed(s) for s in stored]
+    data = [listed(s, with_location=as_json) for s in stored]
 
     def draw(console: Console) -> None:
         if stored:

@@ -20,12 +20,15 @@ SHOWN_CLASSES = 12
 NS = 1e9
 
 
-def listed(stored: StoredFeatures) -> dict[str, Any]:
-    """Return what `ls` says of one feature set, as plain JSON types."""
+def listed(stored: StoredFeatures, with_location: bool) -> dict[str, Any]:
+    """Return what `ls` says of one feature set, as plain JSON types.
+
+    The location takes reading the source's snapshot, and is no column of the table.
+    """
     record, spec = stored.record, stored.spec
     return {
         "name": stored.name,
-        "location": stored.location,
+        **({"location": stored.location} if with_location else {}),
         "kind": record.kind,
         "backbone": spec.backbone,
         "layer": spec.layer,

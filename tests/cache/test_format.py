@@ -14,6 +14,7 @@ from cache_shared import digests_of, fill, make_spec, rows_of
 
 import featx.cache
 from featx.cache import BadImage, FeatureStore
+from featx.cache.layout import Layout
 from featx.cache.maintenance.verify import verify
 
 DATA = Path(__file__).parents[1] / "data" / "cache-v1"
@@ -39,6 +40,23 @@ def test_the_documented_reader_reads_what_we_write(tmp_path: Path) -> None:
     assert ids == list(features.sample_ids)
     assert y.tolist() == features.y.tolist()
     assert (np.asarray(features.X) == X).all()
+
+
+def test_every_folder_of_a_cache_is_documented(tmp_path: Path) -> None:
+    text = (Path(featx.cache.__file__).parent / "FORMAT.md").read_text(encoding="utf-8")
+    layout = Layout(tmp_path)
+    for path in (
+        layout.spec("f"),
+        layout.shards("f"),
+        layout.run("f", "m"),
+        layout.manifest("m"),
+        layout.journal("r"),
+        layout.sweeps("m@f"),
+        layout.quarantine("m"),
+        layout.damaged / "x",
+    ):
+        folder = path.relative_to(tmp_path).parts[0]
+        assert f"\n      {folder}/" in text
 
 
 @pytest.mark.parametrize(("backbone", "storage"), SETS)

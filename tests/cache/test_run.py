@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,13 @@ def test_transformers_side_by_side_lose_nothing(store: FeatureStore) -> None:
         two.finish()
     assert collect_garbage(store).n_rows == 0
     assert [s.record.n_samples for s in store.list_features()] == [9]
+
+
+def test_threads_name_rows_in_one_journal(store: FeatureStore) -> None:
+    with begin(store) as run, ThreadPoolExecutor(8) as executor:
+        list(executor.map(lambda n: run.name_rows(digests_of([n, n + 100])), range(60)))
+        (journal,) = store.read_journals()
+        assert len(np.unique(journal.digests, axis=0)) == 120
 
 
 def test_an_unknown_kind_is_refused(store: FeatureStore) -> None:
