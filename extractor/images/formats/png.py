@@ -18,6 +18,8 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_EXIF_KEYWORD = b"Raw profile type exif"
 MAX_TEXT = 1 << 22
+MAX_REPAIRS = 64
+"""Searches for the next chunk, each of which may read the whole file."""
 KEY_BYTES = {0: (2,), 2: (6,), 3: range(1, 257)}
 """Length of a tRNS chunk by the colour type; other types have none."""
 
@@ -92,12 +94,12 @@ def explain_png(raw: bytes) -> str:
 def _chunks(raw: bytes) -> Iterator[Chunk]:
     """Yield chunks up to IEND; behind a chunk with a wrong length, go on at the next good one."""
     view = memoryview(raw)
-    position = len(SIGNATURE)
-    while position + 8 <= len(raw):
+    position, n_repairs = len(SIGNATURE), 0
+    while position + 8 <= len(raw) and n_repairs < MAX_REPAIRS:
         length, name = struct.unpack_from(">I4s", raw, position)
         end = position + 12 + length
         if name not in KEPT and not _is_plausible(raw, end):
-            position = _next_critical(raw, position + 4)
+            position, n_repairs = _next_critical(raw, position + 4), n_repairs + 1
             continue
         content = view[position + 8 : min(end - 4, len(raw))]
         yield Chunk(name, content, view[position:end])
@@ -114,8 +116,8 @@ def _is_plausible(raw: bytes, position: int) -> bool:
 
 def _next_critical(raw: bytes, position: int) -> int:
     """Return where the next chunk starts whose name is critical and whose checksum is right."""
-    candidates = (raw.find(name, position) for name in KEPT)
-    for start in sorted(found - 4 for found in candidates if found >= position + 4):
+    names = (raw.find(name, position) for name in KEPT)
+    for start in sorted(index - 4 for index in names if index >= position + 4):
         length = int.from_bytes(raw[start : start + 4], "big")
         end = start + 12 + length
         if end <= len(raw) and zlib.crc32(raw[start + 4 : end - 4]) == int.from_bytes(

@@ -9,6 +9,8 @@ from .container import Container
 PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 KEPT = (b"VP8X", *PIXELS)
 METADATA = (b"ICCP", b"EXIF", b"XMP ")
+MAX_REPAIRS = 64
+"""Searches for the next chunk, each of which may read the whole file."""
 HAS_METADATA, IS_ANIMATED = 0x20 | 0x08 | 0x04, 0x02
 
 
@@ -40,8 +42,8 @@ def read_webp(raw: bytes) -> Container:
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield names and contents; behind a wrong length, go on at the next chunk of pixels."""
-    position = 12
-    while position + 8 <= len(raw):
+    position, n_repairs = 12, 0
+    while position + 8 <= len(raw) and n_repairs < MAX_REPAIRS:
         name = raw[position : position + 4]
         length = int.from_bytes(raw[position + 4 : position + 8], "little")
         end = position + 8 + length
@@ -49,6 +51,7 @@ def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
         if name not in KEPT and end < len(raw) - 1 and follower not in (*KEPT, *METADATA):
             starts = (raw.find(pixels, position + 4) for pixels in PIXELS)
             position = min((start for start in starts if start > 0), default=len(raw))
+            n_repairs += 1
             continue
         yield name, raw[position + 8 : end]
         position = end + length % 2
