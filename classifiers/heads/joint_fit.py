@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from .base import Head
-from .training_data import Training
+if TYPE_CHECKING:
+    from .base import Head
+    from .training_data import Training
 
 
 def fit_many(
