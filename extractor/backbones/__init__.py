@@ -3,8 +3,7 @@
 from .build import build_backbone
 from .choose import choose_backbone, choose_size, recall_backbone
 from .layers import find_layer
-from .preprocess import PREPROCESS, Preprocess
-from .record import BackboneRecord
+from .record import PREPROCESS, BackboneRecord, Preprocess
 from .registry import BACKBONES, DEFAULT_BACKBONE, find_backbone
 from .weights import IMAGENET, Weights, find_weights, keras_path, weights_present
 

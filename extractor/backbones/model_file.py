@@ -22,8 +22,7 @@ from ...cache.errors import (
 from ..engines.keras_import import import_keras
 from .config_check import check_config
 from .layers import LAST_MAP
-from .preprocess import PREPROCESS
-from .record import BackboneRecord
+from .record import PREPROCESS, BackboneRecord
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 DEFAULT_SIZE = 224

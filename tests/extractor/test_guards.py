@@ -15,7 +15,7 @@ from PIL import Image
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
 from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
-from featx.extractor.backbones.preprocess import Preprocess
+from featx.extractor.backbones.record import Preprocess
 from featx.extractor.engines import run_rows
 from featx.extractor.images import decode as decoding
 from featx.extractor.images import encoded as encoded_image
