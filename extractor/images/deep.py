@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from ...cache.errors import ImageError
-from .formats import Container
+from .formats import ImageContainer
 
 GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 SCALED_TO_16_BITS = ("PPM", "JPEG2000")
@@ -26,7 +26,7 @@ BITS_PER_SAMPLE = 258
 Limits = tuple[float, float]
 
 
-def deep_grey(image: Image.Image, container: Container) -> NDArray[Any] | None:
+def deep_grey(image: Image.Image, container: ImageContainer) -> NDArray[Any] | None:
     """Decode an image whose grey values have more than 8 bits; None for other images.
 
     Returns

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ...cache.errors import ImageError
 from .deep import deep_colour, deep_grey, deep_raw_mode, to_8_bits
-from .formats import Container, explain, open_picture, read_container
+from .formats import ImageContainer, explain, open_picture, read_container
 from .formats.exif import orientation_of, turn
 from .formats.jpeg.end_marker import with_end
 from .formats.jpeg.fast import jpeg_pixels
@@ -55,7 +55,7 @@ class EncodedImage:
     """
 
     raw: bytes
-    container: Container = field(init=False)
+    container: ImageContainer = field(init=False)
     decoded: dict[tuple[int, int], Decoded] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

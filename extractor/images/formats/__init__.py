@@ -12,9 +12,9 @@ from collections.abc import Callable
 from PIL import Image
 
 from ....cache.errors import ImageError
-from .container import Container
 from .gif import read_gif
 from .heif import brand_of, open_heif, read_avif, read_heif
+from .image_container import ImageContainer
 from .jpeg.segments import read_jpeg
 from .not_pictures import describe_other, describe_shifted, describe_text
 from .png import SIGNATURE as PNG
@@ -22,10 +22,10 @@ from .png import explain_png, read_png
 from .tiff.pages import explain_tiff, read_tiff
 from .webp import read_webp
 
-__all__ = ["Container", "explain", "open_picture", "read_container"]
+__all__ = ["ImageContainer", "explain", "open_picture", "read_container"]
 
 
-READERS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], Container]], ...] = (
+READERS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], ImageContainer]], ...] = (
     ((b"\xff\xd8\xff",), read_jpeg),
     ((PNG,), read_png),
     ((b"GIF87a", b"GIF89a"), read_gif),
@@ -44,7 +44,7 @@ ALLOWED = (
 """Pillow's names of the formats that it decodes itself, in the order in which it tries them."""
 
 
-def read_container(raw: bytes) -> Container:
+def read_container(raw: bytes) -> ImageContainer:
     """Take a file apart by its format.
 
     Raises
@@ -61,7 +61,7 @@ def read_container(raw: bytes) -> Container:
     reason = "" if raw.startswith(OTHER_PICTURES) else describe_other(raw)
     if reason:
         raise ImageError(reason)
-    return Container(raw)
+    return ImageContainer(raw)
 
 
 def open_picture(data: bytes, kind: str = "") -> Image.Image:

@@ -5,13 +5,13 @@ GIF89a, sections 15 to 27 and appendix A.
 
 from __future__ import annotations
 
-from .container import Container
+from .image_container import ImageContainer
 
 EXTENSION, FRAME, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 
 
-def read_gif(raw: bytes) -> Container:
+def read_gif(raw: bytes) -> ImageContainer:
     """Take a GIF apart: comments and other extensions in front of the first frame are left out."""
     start = 13 + _table_size(raw[10:11])
     position, control = start, b""
@@ -24,9 +24,9 @@ def read_gif(raw: bytes) -> Container:
         # A damaged extension: go on at a frame that fills the screen.
         position = raw.find(bytes([FRAME, 0, 0, 0, 0]) + raw[6:10], start)
     if position in (-1, start):
-        return Container(raw, "GIF", n_pictures=_n_frames(raw, start))
+        return ImageContainer(raw, "GIF", n_pictures=_n_frames(raw, start))
     data = raw[:start] + control + raw[position:]
-    return Container(data, "GIF", n_pictures=_n_frames(raw, position))
+    return ImageContainer(data, "GIF", n_pictures=_n_frames(raw, position))
 
 
 def _n_frames(raw: bytes, position: int) -> int:

@@ -8,7 +8,7 @@ import re
 from PIL import Image, features
 
 from ....cache.errors import ImageError
-from .container import Container
+from .image_container import ImageContainer
 
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2")
 AVIF_BRANDS = (b"avif", b"avis")
@@ -35,7 +35,7 @@ def brand_of(raw: bytes) -> str:
     return "HEIF" if any(brand in HEIF_BRANDS for brand in brands) else ""
 
 
-def read_avif(raw: bytes) -> Container:
+def read_avif(raw: bytes) -> ImageContainer:
     """Take an AVIF apart.
 
     Raises
@@ -45,10 +45,10 @@ def read_avif(raw: bytes) -> Container:
     """
     if not features.check("avif"):
         raise ImageError(AVIF_MISSING)
-    return Container(_without_exif(raw), "AVIF", n_pictures=2 if raw[8:12] == b"avis" else 1)
+    return ImageContainer(_without_exif(raw), "AVIF", n_pictures=2 if raw[8:12] == b"avis" else 1)
 
 
-def read_heif(raw: bytes) -> Container:
+def read_heif(raw: bytes) -> ImageContainer:
     """Take a HEIC apart.
 
     Raises
@@ -60,7 +60,7 @@ def read_heif(raw: bytes) -> Container:
         import pillow_heif  # noqa: F401
     except ImportError as error:
         raise ImageError(HEIF_MISSING) from error
-    return Container(_without_exif(raw), "HEIF")
+    return ImageContainer(_without_exif(raw), "HEIF")
 
 
 def open_heif(data: io.BytesIO) -> Image.Image:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .container import Container
+from .image_container import ImageContainer
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -39,7 +39,7 @@ class Chunk:
         return crc == int.from_bytes(self.raw[-4:], "big")
 
 
-def read_png(raw: bytes) -> Container:
+def read_png(raw: bytes) -> ImageContainer:
     """Take a PNG apart; what is damaged among the critical chunks stays for Pillow to name."""
     header = raw[16:29]
     bit_depth, colour_type = (header[8], header[9]) if len(header) == 13 else (8, 2)
@@ -63,7 +63,7 @@ def read_png(raw: bytes) -> Container:
             raw_exif = _text(chunk, RAW_EXIF_KEYWORD) or raw_exif
             xmp = _text(chunk, XMP_KEYWORD) or xmp
     is_bare = sum(map(len, pieces)) == len(raw)
-    return Container(
+    return ImageContainer(
         raw if is_bare else b"".join(pieces),
         "PNG",
         exif=exif or _unhexed(raw_exif),

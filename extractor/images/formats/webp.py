@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .container import Container
+from .image_container import ImageContainer
 
 PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 KEPT = (b"VP8X", *PIXELS)
@@ -14,10 +14,10 @@ MAX_REPAIRS = 64
 HAS_METADATA, IS_ANIMATED = 0x20 | 0x08 | 0x04, 0x02
 
 
-def read_webp(raw: bytes) -> Container:
+def read_webp(raw: bytes) -> ImageContainer:
     """Take a WebP apart; one without the extended header has nothing to take off."""
     if raw[12:16] != b"VP8X":
-        return Container(raw, "WEBP")
+        return ImageContainer(raw, "WEBP")
     pieces: list[bytes] = []
     metadata: dict[bytes, bytes] = {}
     n_frames = 0
@@ -31,7 +31,7 @@ def read_webp(raw: bytes) -> Container:
     header = bytearray(pieces[0])
     header[8:9] = bytes([header[8] & ~HAS_METADATA & 0xFF]) if len(header) > 8 else b""
     body = b"WEBP" + bytes(header) + b"".join(pieces[1:])
-    return Container(
+    return ImageContainer(
         b"RIFF" + len(body).to_bytes(4, "little") + body,
         "WEBP",
         exif=metadata.get(b"EXIF", b""),

@@ -19,7 +19,7 @@ from ....cache import NO_SPLIT, SPLITS, Listing, StringColumn
 from ....cache.errors import SourceFormatError
 from ..files.files import Files, plural, shown
 from ..files.names import IMAGE_ENDINGS
-from ..folders.layout import read_layout
+from ..folders.folder_layout import read_layout
 from ..kind import SourceKind
 from ..labels import encode_labels, similar_classes, split_within
 from ..source import Contents, ListedSource, stamp_array

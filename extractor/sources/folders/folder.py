@@ -13,8 +13,8 @@ from ..files.names import NOT_IMAGES, ending
 from ..labels import call_by_name, encode_labels, encode_splits
 from ..source import Contents, FileSource
 from ..source_options import SourceOptions
+from .folder_layout import read_layout
 from .label_table import labels_beside
-from .layout import read_layout
 
 
 def image_names(tree: Tree) -> list[str]:

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import JpegImagePlugin
 
-from ..container import Container
+from ..image_container import ImageContainer
 from .segments import EOI, FRAMES, START_OF_SCAN, segments
 
 RESTARTS = tuple(bytes([marker]) for marker in range(0xD0, 0xD8))
@@ -16,7 +16,7 @@ FILLINGS = (b"", b"\x2a" * 64, b"\xd5" * 64, b"\x00" * 64)
 N_COEFFICIENTS = 64
 
 
-def with_end(container: Container, size: tuple[int, int]) -> bytes | None:
+def with_end(container: ImageContainer, size: tuple[int, int]) -> bytes | None:
     """Return a JPEG with an end marker added, or None where pixels are missing.
 
     A decoder cannot tell a missing end marker from missing pixels: it fills in. So the file is
@@ -24,7 +24,7 @@ def with_end(container: Container, size: tuple[int, int]) -> bytes | None:
 
     Parameters
     ----------
-    container : Container
+    container : ImageContainer
         A file that its decoder took for truncated.
     size : tuple of int
         Width and height of the scale in which it is wanted.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..container import Container
 from ..exif import PREFIX
+from ..image_container import ImageContainer
 from ..tiff.ifd import TiffReader
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
@@ -24,7 +24,7 @@ XMP_PREFIX, MPF_PREFIX, ULTRA_HDR = b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0",
 N_PICTURES, PICTURES = 0xB001, 0xB002
 
 
-def read_jpeg(raw: bytes) -> Container:
+def read_jpeg(raw: bytes) -> ImageContainer:
     """Take a JPEG apart."""
     kept: list[bytes] = [SOI]
     exif = xmp = mpf = b""
@@ -47,7 +47,7 @@ def read_jpeg(raw: bytes) -> Container:
             mpf = body[len(MPF_PREFIX) :]
     is_bare = sum(map(len, kept)) == len(raw)
     n_pictures = _n_pictures(mpf)
-    return Container(
+    return ImageContainer(
         raw if is_bare else b"".join(kept),
         "JPEG",
         exif=exif,

@@ -10,7 +10,7 @@ import struct
 import numpy as np
 
 from .....cache.errors import ImageError
-from ..container import Container, Range
+from ..image_container import ImageContainer, Range
 from .ifd import Ifd, TiffReader
 from .samples import TiffSamples
 
@@ -46,7 +46,7 @@ CAMERA_RAW = (
 )
 
 
-def read_tiff(raw: bytes) -> Container:
+def read_tiff(raw: bytes) -> ImageContainer:
     """Take a TIFF apart.
 
     Raises
@@ -57,7 +57,7 @@ def read_tiff(raw: bytes) -> Container:
     reader = TiffReader(raw)
     pages = reader.chain()
     if not pages:
-        return Container(raw, "TIFF")
+        return ImageContainer(raw, "TIFF")
     children = [ifd for page in pages[:16] for ifd in _children(reader, page)]
     _refuse_sensor_data(reader, [*pages[:16], *children])
     full = [page for page in pages if _is_full(reader, page)]
@@ -67,7 +67,7 @@ def read_tiff(raw: bytes) -> Container:
     sample_format = reader.number(page, SAMPLE_FORMAT, UNSIGNED)
     photometric = reader.number(page, PHOTOMETRIC, WHITE_IS_ZERO)
     samples = _samples(reader, page)
-    return Container(
+    return ImageContainer(
         _with_one_page(reader, page) if samples is None else b"",
         "TIFF",
         exif=_orientation_block(reader.number(page, ORIENTATION)),

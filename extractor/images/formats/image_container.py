@@ -11,7 +11,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Container:
+class ImageContainer:
     """One file: the part that decides its pixels, and the few metadata that featx obeys.
 
     Attributes

@@ -18,7 +18,7 @@ PLAIN_FOLDERS = frozenset(
 
 
 @dataclass
-class Layout:
+class FolderLayout:
     """What the folders say of images.
 
     Attributes
@@ -69,7 +69,7 @@ class _Level:
         return cls(n_images, {name: name in flat for name in sorted(flat | deep)}, frozenset(deep))
 
 
-def read_layout(paths: Sequence[str], folders: Sequence[str], location: str) -> Layout:
+def read_layout(paths: Sequence[str], folders: Sequence[str], location: str) -> FolderLayout:
     """Understand the folders of images: splits above classes, classes, or neither.
 
     A folder that holds nothing but one further folder is looked through, and so is one called
@@ -154,7 +154,7 @@ def _splits_of_one_prefix(level: _Level) -> dict[str, str]:
     return splits if len(prefixes) == 1 and len(set(splits.values())) > 1 else {}
 
 
-def _read_classes(paths: Sequence[str], starts: dict[str, str], flat_origin: str) -> Layout:
+def _read_classes(paths: Sequence[str], starts: dict[str, str], flat_origin: str) -> FolderLayout:
     classes: list[str | None] = []
     splits: list[str | None] = []
     for path in paths:
@@ -163,7 +163,7 @@ def _read_classes(paths: Sequence[str], starts: dict[str, str], flat_origin: str
         classes.append(folder if slash else None)
         splits.append(starts[start] if start else None)
     n_flat = sum(name is None for name in classes)
-    layout = Layout(classes, splits, flat_origin, image_folders=list(starts))
+    layout = FolderLayout(classes, splits, flat_origin, image_folders=list(starts))
     if n_flat < len(paths):
         above = "classes in splits" if any(splits) else "classes"
         layout.origin = f"its folders ({above})"
@@ -178,7 +178,7 @@ def _class_called_split(level: _Level) -> list[str]:
     return [f"{named[0]} is taken as a class, for other classes lie beside it"] if named else []
 
 
-def _split_below_classes(layout: Layout, paths: Sequence[str], start: str) -> list[str]:
+def _split_below_classes(layout: FolderLayout, paths: Sequence[str], start: str) -> list[str]:
     """Take the splits of ``cat/train/1.jpg``, where every image lies in such a folder."""
     below = (path[len(start) :].split("/", 2) for path in paths)
     if not all(len(parts) == 3 and parts[1].lower() in SPLIT_NAMES for parts in below):
@@ -188,7 +188,7 @@ def _split_below_classes(layout: Layout, paths: Sequence[str], start: str) -> li
     return []
 
 
-def _empty_classes(layout: Layout, paths: Sequence[str], folders: Sequence[str]) -> list[str]:
+def _empty_classes(layout: FolderLayout, paths: Sequence[str], folders: Sequence[str]) -> list[str]:
     """Name the folders beside the classes that hold no image."""
     filled = set()
     for start in layout.image_folders:
