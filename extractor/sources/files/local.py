@@ -65,8 +65,9 @@ class LocalFiles:
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading."""
+        path = self._path(name) if self._written_links else os.path.join(self.root, name)  # noqa: PTH118
         try:
-            return open(os.path.join(self.root, name), "rb")  # noqa: PTH118, PTH123
+            return open(path, "rb")  # noqa: PTH123
         except ValueError as error:  # a NUL byte in the name
             raise OSError(str(error)) from error
 
