@@ -37,7 +37,7 @@ def test_extract_fit_score(cli: Cli, photos: Path) -> None:
     assert len(rows) == 25
     bad = [row for row in rows if row["status"] == "error"]
     assert [row["id"] for row in bad] == ["red/broken.jpg"]
-    assert bad[0]["predicted"] is None and "image" in bad[0]["reason"]
+    assert bad[0]["predicted"] is None and "begins with" in bad[0]["reason"]
     good = [row for row in rows if row["status"] == "ok"]
     right = sum(row["predicted"] == row["id"].split("/")[0] for row in good)
     assert right >= 22
