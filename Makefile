@@ -30,8 +30,9 @@ lint: $(VENV)/.tools
 types: $(VENV)/.tools package
 	cd $(VENV) && $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p featx
 
+# Tests of one file run in one process: they share converted networks.
 unit: $(VENV)/.tools package
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone, full data
 	$(BIN)/pytest -m long --timeout 3600
