@@ -226,8 +226,8 @@ class FeatureStream:
         self, items: Sequence[Item], jobs: Sequence[Job | None], every_row: bool
     ) -> FeatureBlock:
         """Wait for a group's jobs and put its block together."""
-        digests = np.frombuffer(b"".join(item.digest or NO_DIGEST for item in items), np.uint8)
-        digests = digests.reshape(-1, DIGEST_BYTES)
+        joined = b"".join(item.digest or NO_DIGEST for item in items)
+        digests = np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
         new: list[tuple[int, FeatureBatch]] = []
         X: NDArray[Any] | None = None
         for number, job in enumerate(jobs):
