@@ -19,7 +19,7 @@ from .commands.output_encoding import make_safe
 from .commands.use import model, score
 
 USAGE, INTERRUPTED = 2, 130
-STOPPED = "interrupted. What was finished is saved; the same command goes on."
+STOPPED = "interrupted. The same command goes on from what is saved."
 GARBAGE_THRESHOLD = 50_000
 OUT_OF_MEMORY = (
     "out of memory. What was finished is saved, and the same command goes on. Fewer --workers, a "
@@ -62,9 +62,10 @@ class FeatxGroup(GroupedHelp):
                 _write_error(type(error).__name__, message, exit_code, report)
             raise typer.Exit(exit_code) from error
         except KeyboardInterrupt as error:
-            typer.echo(f"featx: {STOPPED}", err=True)
+            message = str(error) or STOPPED
+            typer.echo(f"featx: {message}", err=True)
             if as_json:
-                _write_error("KeyboardInterrupt", STOPPED, INTERRUPTED)
+                _write_error("KeyboardInterrupt", message, INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from error
 
 

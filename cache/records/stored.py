@@ -90,6 +90,8 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     FeaturesNotFoundError
         Nothing answers to the name, or the features of several sources do.
     """
+    if not name.strip():
+        raise FeaturesNotFoundError("the name is empty. `featx cache ls` lists all names")
     matches = _answering(stored, name)
     if not only_one:
         matches = [s for s in matches if s.record.kind == EXTRACT] or matches

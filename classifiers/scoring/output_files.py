@@ -54,6 +54,11 @@ class Target:
             The ending or the format is unknown, or what is there must not be replaced.
         """
         path = Path(out)
+        if str(out) in ("", "-"):
+            raise ConfigError(
+                f"--out {str(out)!r} names no file: predictions do not go to standard output. Name "
+                "a file, such as predictions.csv"
+            )
         if format is not None and format not in FORMATS:
             raise ConfigError(f"unknown format {format!r}. {did_you_mean(format, FORMATS)}")
         by_ending = BY_ENDING.get(path.suffix)

@@ -30,6 +30,7 @@ def predict_missing(source: RowsToScore, predictor: Predictor, checkpoints: Chec
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    n_samples = len(source.listing)
     missing, n_threads = checkpoints.missing(), min(MAX_THREADS, n_usable_cores())
     begun = [checkpoints.read_features(rows.start) for rows in missing]
     rest = [range(b.stop if b else r.start, r.stop) for r, b in zip(missing, begun, strict=True)]
@@ -47,12 +48,20 @@ def predict_missing(source: RowsToScore, predictor: Predictor, checkpoints: Chec
                         unsaved.add(next(blocks))
                         unsaved.save_if_due()
                     unsaved.save(wait=True)
-            except BaseException:
+            except BaseException as error:
                 # The first error is the one to report, whatever becomes of saving.
                 with suppress(FeatxError):
                     unsaved.save(wait=True)
+                    if isinstance(error, KeyboardInterrupt):
+                        n_left = sum(max(0, r.stop - max(r.start, unsaved.stop)) for r in rest)
+                        raise KeyboardInterrupt(_stopped(n_samples - n_left, n_samples)) from error
                 raise
-    return len(source.listing) - sum(map(len, rest))
+    return n_samples - sum(map(len, rest))
+
+
+def _stopped(n_saved: int, n_samples: int) -> str:
+    """Say how far an interrupted run came."""
+    return f"interrupted. {n_saved} of {n_samples} images are saved; the same command goes on."
 
 
 @dataclass

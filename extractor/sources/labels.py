@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from string import digits
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,13 @@ def split_name(text: str) -> str:
 
 
 def split_within(text: str) -> tuple[str, str]:
-    """Return the one split that a name speaks of among other words, and these: ``seg_train``."""
-    words = name_words(text)
-    splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-    rest = "_".join(word for word in words if word not in SPLIT_NAMES)
+    """Return the one split that a name speaks of among other words, and these: ``seg_train``.
+
+    A number behind it counts for nothing: ``train2017``.
+    """
+    words = {word: SPLIT_NAMES.get(word.rstrip(digits)) for word in name_words(text)}
+    splits = {split for split in words.values() if split}
+    rest = "_".join(word for word, split in words.items() if not split)
     return (splits.pop(), rest) if len(splits) == 1 else ("", rest)
 
 

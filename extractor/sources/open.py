@@ -124,9 +124,10 @@ def _open_several(locations: Sequence[Location], options: SourceOptions) -> Sour
             source = open_source(location, options)
             typed = str(location) if isinstance(location, str | Path) else source.name
             parts.append((source, typed))
-    repeated = [name for name, n in Counter(name for _, name in parts).items() if n > 1]
+    counts = Counter(source.location for source, _ in parts)
+    repeated = dict.fromkeys(name for source, name in parts if counts[source.location] > 1)
     if repeated:
-        raise SourceFormatError(f"{shown(repeated)} is given twice. Name each source once")
+        raise SourceFormatError(f"{shown(repeated)}: given twice. Name each source once")
     return SeveralSources([source for source, _ in parts], [name for _, name in parts])
 
 

@@ -25,14 +25,31 @@ NOT_IMAGES = frozenset(
 TOOL_NAMES = frozenset(
     (
         *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@sharebin", "@database"),
-        *("@syncresource", "@synoresource", "#recycle", "#snapshot", "$recycle.bin", "$extend"),
-        *("recycler", "recycled", "system volume information", "found.000", "lost+found"),
+        *(
+            "@syncresource",
+            "@synoresource",
+            "#recycle",
+            "#snapshot",
+            "$recycle.bin",
+            "$extend",
+            "~snapshot",
+            "@__thumb",
+        ),
+        *(
+            "recycle.bin",
+            "recycler",
+            "recycled",
+            "resource.frk",
+            "node_modules",
+            "system volume information",
+            "lost+found",
+        ),
         *("__macosx", "network trash folder", "temporary items", "icon\r", "__pycache__"),
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"),
         *("zbthumbnail.info", "albumartsmall.jpg"),
     )
 )
-TOOL_PREFIXES = ("._", "synofile_thumb", "synophoto_thumb", "thumbs.db")
+TOOL_PREFIXES = ("._", "found.0", "synofile_thumb", "synophoto_thumb", "thumbs.db")
 
 
 def is_visible(name: str) -> bool:

@@ -19,6 +19,13 @@ ENCRYPTED = 0x1
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
+def _inside(name: str) -> str:
+    """Return an entry's path below the archive's root, as programs unpack ``../cat/1.png``."""
+    parts = name.replace("\\", "/").split("/")
+    kept = [part for part in parts[:-1] if part not in ("", ".", "..")]
+    return "/".join([*kept, parts[-1]])
+
+
 class ZipFiles:
     """Files in a zip archive.
 
@@ -44,7 +51,7 @@ class ZipFiles:
             raise SourceFormatError(
                 f"{self.location} is not a readable zip archive ({error})"
             ) from error
-        named = [(info.filename.replace("\\", "/").lstrip("/"), info) for info in infos]
+        named = [(_inside(info.filename), info) for info in infos]
         self._infos = {name: info for name, info in named if not name.endswith("/")}
         self._folders = sorted({name.rstrip("/") for name, _ in named if name.endswith("/")})
         self._mtime = (files.stamp(name) or NO_STAMP)[1]

@@ -131,8 +131,8 @@ def _look_through(paths: Sequence[str], start: str, splits_end: bool) -> str:
 def _split_folders(level: _Level, where: str) -> dict[str, str]:
     """Return the split of each folder at the top; empty where they are classes."""
     splits = {folder: split_name(folder) for folder in level.folders if split_name(folder)}
-    if not splits:
-        splits = _splits_of_one_prefix(level)
+    if len(splits) < len(level.folders):
+        splits = _splits_of_one_prefix(level) or splits
     others = [folder for folder in level.folders if folder not in splits]
     if not splits or not others:
         return splits

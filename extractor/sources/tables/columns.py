@@ -23,7 +23,7 @@ USUAL_NAMES = {
     "label": (
         *("label", "class", "classname", "category", "target", "labelname", "categoryname"),
         *("labels", "classes", "breed", "species", "diagnosis", "groundtruth", "y", "classid"),
-        *("labelid", "categoryid"),
+        *("labelid", "categoryid", "classlabel", "imagelabel", "imageclass"),
     ),
     "split": ("split", "subset", "partition", "dataset", "set", "fold"),
     "group": ("group", "groupid", "groups"),
@@ -95,7 +95,8 @@ class Roles:
     def unused(self, columns: Columns) -> list[str]:
         """Return the names of the columns that say nothing here."""
         used = {self.path, *self.labels, self.split, self.group}
-        return [name for index, name in enumerate(columns.names) if index not in used]
+        names = enumerate(columns.names)
+        return [name for index, name in names if name and index not in used]
 
 
 def choose_roles(columns: Columns, options: SourceOptions) -> Roles:

@@ -156,7 +156,7 @@ class _Search:
         """Return what was found, and say what was not."""
         rows: dict[str, int] = {}
         for row, (name, stamp) in enumerate(self._pairs()):
-            first = rows.setdefault(name, row)
+            first = rows.setdefault(posixpath.normpath(name), row)
             if stamp is not None and first != row:
                 raise SourceFormatError(
                     f"{self.where}: rows {first + 1} and {row + 1}, {self.texts[first]!r} and "

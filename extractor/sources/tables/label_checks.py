@@ -12,7 +12,7 @@ from ..files.names import decoded
 from ..labels import similar_classes
 from .columns import Columns, Roles, squash
 
-MISSING_WORDS = frozenset(("na", "n/a", "none", "null", "nan", "nil"))
+MISSING_WORDS = frozenset(("na", "n/a", "none", "null", "nan", "nil", "-", "?"))
 MIN_NUMBERS, MIN_FRACTIONS = 10, 3
 MAX_STEPS = 20
 """As many different numbers with fractions may be steps of a scale, such as 0.5 to 10 stars."""
@@ -20,8 +20,15 @@ MAX_STEPS = 20
 FRACTION = re.compile(r"[.,]\d*[1-9]")
 LIST_MARKS = (";", "|", ",", "+", "&")
 SURE_LIST_MARKS = (";", "|")
+NAME_MARKS = (" ", "/")
+"""Marks that also stand within the name of one class."""
+
+NUMBER = re.compile(r"[-+]?\d+(?:[-/:.,]\d+)*\s?[^\W\d_]{0,3}[²³]?")
+"""Digits with a unit behind them or marks between them, as in ``3 cm``, dates and times."""
+
 LABEL = re.compile(r"(?:label|class|category|target|tag)s?(\d*)")
-FLAGS = frozenset(("0", "1", "0.0", "1.0", "-1", "-1.0", "true", "false"))
+FLAGS_SET = frozenset(("1", "1.0", "true", "t", "yes", "y", "x"))
+FLAGS = FLAGS_SET | {"0", "0.0", "-1", "-1.0", "false", "f", "no", "n"}
 SHOWN_VALUES = 3
 
 
@@ -60,7 +67,8 @@ def _notes(classes: Counter[str]) -> list[str]:
     notes = similar_classes(classes)
     words = [name for name in classes if name.lower() in MISSING_WORDS]
     if words:
-        notes.append(f"{shown(words)} is a class here; leave the cell empty for no label")
+        verb = "is a class" if len(words) == 1 else "are classes"
+        notes.append(f"{shown(words)} {verb} here; leave the cell empty for no label")
     single = [name for name, n in classes.items() if n == 1]
     if single and len(classes) > 1:
         notes.append(f"a single image in {shown(sorted(single))}")
@@ -69,6 +77,7 @@ def _notes(classes: Counter[str]) -> list[str]:
 
 def _refuse_measurements(classes: Counter[str], where: str, name: str) -> None:
     """Refuse a column of numbers that are nearly all distinct."""
+    classes = Counter({k: n for k, n in classes.items() if k.lower() not in MISSING_WORDS})
     n_rows = sum(classes.values())
     if not all(map(_is_number, classes)):
         return
@@ -89,7 +98,7 @@ def _is_number(text: str) -> bool:
     try:
         float(text.strip("$€£% ").replace(",", "."))
     except ValueError:
-        return False
+        return NUMBER.fullmatch(text) is not None
     return True
 
 
@@ -99,6 +108,11 @@ def _refuse_lists(classes: Counter[str], where: str) -> None:
     for mark in LIST_MARKS if example is None else ():
         parts = {name: [p.strip() for p in name.split(mark)] for name in classes if mark in name}
         if parts and (mark in SURE_LIST_MARKS or _recombine(classes, parts)):
+            example = next(iter(parts))
+            break
+    for mark in NAME_MARKS if example is None else ():
+        parts = {name: name.split(mark) for name in classes if mark in name}
+        if parts and all(part in classes for pieces in parts.values() for part in pieces):
             example = next(iter(parts))
             break
     if example is not None:
@@ -139,9 +153,9 @@ def _refuse_several_columns(columns: Columns, roles: Roles) -> None:
     names = [columns.names[index] for index in flags]
     joined = ",".join(names)
     raise SourceFormatError(
-        f"{columns.location} has the columns {shown(names)} of zeros and ones, which look like "
-        f"one-hot labels. To take them: --label-column '{joined}'; to go without labels: "
-        "--label-column none"
+        f"{columns.location} has the columns {shown(names)} of zeros and ones (or yes and "
+        f"no), which look like one-hot labels. To take them: --label-column '{joined}'; to go "
+        "without labels: --label-column none"
     )
 
 
@@ -169,10 +183,10 @@ def _flag(cell: str | None, where: str, name: str, row: int) -> bool:
     if cell is not None and cell.lower() not in FLAGS:
         raise SourceFormatError(
             f"{where}: row {row + 1} of the column {name!r} holds {cell!r}. Several columns "
-            "given to --label-column are one-hot: expected 0 or 1"
+            "given to --label-column are one-hot: expected 0 or 1, or yes or no"
         )
     return _is_set(cell)
 
 
 def _is_set(cell: str | None) -> bool:
-    return cell is not None and cell.lower() in ("1", "1.0", "true")
+    return cell is not None and cell.lower() in FLAGS_SET

@@ -196,12 +196,20 @@ def _rows(file: IO[bytes], form: TextFormat, where: str) -> Iterator[list[str]]:
             if len(row) < n_cells or any(cell.strip() for cell in extra):
                 raise SourceFormatError(
                     f"{where} is not a readable table: line {first_line} has "
-                    f"{plural(len(row), 'cell')}, the header {n_cells}. Put quotes around "
-                    f"cells that hold a {form.delimiter!r}"
+                    f"{plural(len(row), 'cell')}, the header {n_cells}. {_advice(row, form)}"
                 )
             yield row[:n_cells]
     finally:
         text.detach()
+
+
+def _advice(row: list[str], form: TextFormat) -> str:
+    """Say what to do where a row has another number of cells than the header."""
+    if len(form.names) == 1:
+        return f"Delete the lines above the header, if {form.names[0]!r} is none"
+    if len(row) < len(form.names):
+        return "Write a missing cell as an empty one"
+    return f"Put quotes around cells that hold a {form.delimiter!r}"
 
 
 def _encoded(cell: str) -> bytes:

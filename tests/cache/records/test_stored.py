@@ -83,6 +83,15 @@ def test_few_digits_are_no_fingerprint(store: FeatureStore, name: str) -> None:
     assert found(store, "169e") == PHOTOS
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_names_nothing(store: FeatureStore, name: str) -> None:
+    for only_one in (True, False):
+        with pytest.raises(FeaturesNotFoundError, match="the name is empty"):
+            store.find(name, only_one)
+    with pytest.raises(FeaturesNotFoundError, match="the name is empty"):
+        remove(store, name)
+
+
 def test_an_unknown_name_gets_a_suggestion(store: FeatureStore) -> None:
     with pytest.raises(FeaturesNotFoundError, match=r"Did you mean photos2 or photos\?"):
         store.find("fotos2")

@@ -104,6 +104,8 @@ def test_wrong_names_are_explained(tmp_path: Path) -> None:
     for out, format, hint in (
         (tmp_path / "p.cvs", None, ".csv"),
         (tmp_path / "p.csv", "jsonl", "contradict"),
+        ("-", None, "names no file"),
+        ("", None, "names no file"),
         (tmp_path / "p", "jsnl", "jsonl"),
     ):
         with pytest.raises(ConfigError, match=hint):

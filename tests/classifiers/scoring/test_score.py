@@ -298,6 +298,22 @@ def test_rows_that_the_head_refuses_leave_no_gap(tmp_path: Path) -> None:
     assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+@pytest.mark.parametrize(("die_at", "n_saved"), [(0, 0), (24, 24)])
+def test_an_interrupted_run_says_how_many_images_are_saved(
+    tmp_path: Path, die_at: int, n_saved: int
+) -> None:
+    class Interrupted(ArrayRows):
+        def blocks(self, ranges: list[range], group_rows: int) -> Iterator[RowBlock]:
+            try:
+                yield from super().blocks(ranges, group_rows)
+            except Kill:
+                raise KeyboardInterrupt from None
+
+    rows = Interrupted(die_at=die_at)
+    with pytest.raises(KeyboardInterrupt, match=f"{n_saved} of 50 images are saved"):
+        run(tmp_path / "p.csv", rows)
+
+
 def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "p.csv").hold(), pytest.raises(ModelError, match="another process"):
         run(tmp_path / "p.csv")

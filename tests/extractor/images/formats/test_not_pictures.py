@@ -68,6 +68,8 @@ OTHERS = {
     "a JPEG behind 2 bytes": [b"\r\n\xff\xd8\xff\xe0" + bytes(50)],
     "no image format": [b"\x07\x05" + bytes(range(200)), b"\xff" * 500],
     "all 5,000 bytes are zero": [bytes(5000)],
+    "in base64 text": [b"/9j/4AAQSkZJRgABAQ", b"iVBORw0KGgoAAAANSUhEUg"],
+    "destroyed by saving it as text": ["\xff\xd8\xff\xe0".encode(), "\x89PNG\r\n".encode()],
     "Not Found": [b"Not Found", "\ufeffNot Found".encode("utf-16-le")],
 }
 

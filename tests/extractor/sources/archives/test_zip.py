@@ -44,6 +44,12 @@ def test_a_zip_with_a_table_of_labels_and_names_of_windows(tmp_path: Path) -> No
     assert source.read(1) == png(2)
 
 
+def test_paths_that_leave_the_archive_count_below_its_root(tmp_path: Path) -> None:
+    files = {"../../cat/1.png": png(1), "/dog/1.png": png(2), "./dog/2.png": png(3)}
+    source = open_source(pack(tmp_path / "p.zip", files))
+    assert list(source.listing().sample_ids) == ["cat/1.png", "dog/1.png", "dog/2.png"]
+
+
 def test_a_zip_is_read_by_many_threads(tmp_path: Path) -> None:
     files = {f"{n:03d}.png": png(n % 256) for n in range(100)}
     source = open_source(pack(tmp_path / "p.zip", files))

@@ -72,6 +72,14 @@ def test_splits_with_a_common_prefix_and_again_inside(tmp_path: Path) -> None:
     assert images["seg_train/seg_train/ice/2.png"] == ("ice", "train")
 
 
+@pytest.mark.parametrize("folders", [("train2017", "val2017"), ("train", "test1")])
+def test_splits_with_a_number(tmp_path: Path, folders: tuple[str, str]) -> None:
+    names = [f"{folder}/{label}/1.png" for folder in folders for label in ("cat", "dog")]
+    images, line = understood(tmp_path, *names)
+    assert {split for _, split in images.values()} == {"train", folders[1].rstrip("0127")}
+    assert "2 classes (cat, dog)" in line
+
+
 def test_splits_below_classes(tmp_path: Path) -> None:
     images, line = understood(
         tmp_path, "cat/train/1.png", "cat/test/2.png", "dog/train/3.png", "dog/test/3.png"
@@ -106,6 +114,7 @@ def test_one_folder_of_images_is_a_class_unless_its_name_says_images(tmp_path: P
         "System Volume Information/1.png", "__MACOSX/._1.png", "lost+found/1.png",
         ".ipynb_checkpoints/1.png", ".git/1.png", ".Trash-1000/1.png", ".AppleDouble/1.png",
         ".thumbnails/1.png", ".cache/1.png", "@Recycle/1.png", "__pycache__/1.png",
+        "~snapshot/1.png", "FOUND.002/1.png", "node_modules/1.png",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("below", ["", "cat/"])

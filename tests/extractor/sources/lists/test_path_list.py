@@ -135,8 +135,10 @@ def test_several_sources_of_any_kind(folder: Path) -> None:
 
 
 def test_sources_that_make_no_sense(folder: Path) -> None:
-    with pytest.raises(SourceFormatError, match="a is given twice"):
+    with pytest.raises(SourceFormatError, match="a: given twice"):
         open_source(["a", "b", "a"])
+    with pytest.raises(SourceFormatError, match=r"a, \./a: given twice"):
+        open_source(["a", "./a"])
     with pytest.raises(ConfigError, match="no source given"):
         open_source([])
     assert open_source(open_source("a")).name == open_source(["a"]).name

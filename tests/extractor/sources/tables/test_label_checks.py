@@ -35,6 +35,10 @@ def classes(source: Source) -> tuple[str, ...]:
         [f"${i}.20" for i in range(12)],
         ["1.5", "1.87", "2.24", "3.1"],
         [f"{i % 25}.25" for i in range(100)],
+        ["NA" if i % 5 == 0 else f"{i}.75" for i in range(15)],
+        [f"{i} cm" for i in range(12)],
+        [f"2020-01-{i:02d}" for i in range(1, 13)],
+        [f"12:{i}" for i in range(10, 22)],
     ],
 )
 def test_measured_numbers_are_refused_until_they_are_asked_for(
@@ -66,6 +70,8 @@ def test_numbers_that_repeat_are_classes(tmp_path: Path, rows: list[str]) -> Non
         ['"cat,fish"', '"dog,cat"', '"fish,dog"'],
         ["cat+dog", "cat", "dog"],
         ["a;b", "c;d"],
+        ["cat dog", "cat", "dog"],
+        ["cat/dog", "cat", "dog"],
     ],
 )
 @pytest.mark.parametrize("column", [None, "label"])
@@ -77,6 +83,11 @@ def test_lists_of_labels_are_refused(tmp_path: Path, rows: list[str], column: st
 def test_names_with_commas_are_classes(tmp_path: Path) -> None:
     rows = ['"tench, Tinca tinca"', '"goldfish, Carassius auratus"', "salt & pepper"]
     assert len(classes(open_source(write(tmp_path, "label", rows)))) == 3
+
+
+def test_names_of_several_words_are_classes(tmp_path: Path) -> None:
+    names = ["red apple", "green apple", "red pear", "red"]
+    assert len(classes(open_source(write(tmp_path, "label", names)))) == 4
 
 
 def test_several_columns_of_labels_are_refused(tmp_path: Path) -> None:
@@ -106,9 +117,19 @@ def test_one_hot_columns_are_taken_when_they_are_named(tmp_path: Path) -> None:
     assert classes(open_source(table, SourceOptions(label_column="none"))) == ()
 
 
+@pytest.mark.parametrize(("set_", "unset"), [("yes", "no"), ("x", ""), ("T", "F"), ("Y", "N")])
+def test_one_hot_columns_in_words(tmp_path: Path, set_: str, unset: str) -> None:
+    rows = [f"{set_},{unset},{unset}", f"{unset},{set_},{unset}", f"{unset},{unset},{set_}"]
+    table = write(tmp_path, "cat,dog,fish", rows)
+    with pytest.raises(SourceFormatError, match="one-hot"):
+        open_source(table)
+    source = open_source(table, SourceOptions(label_column="cat,dog,fish"))
+    assert source.listing().labels.tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
-    [(["1,1", "0,1"], "row 1 is both cat and dog"), (["1,0", "0,x"], "holds 'x'")],
+    [(["1,1", "0,1"], "row 1 is both cat and dog"), (["1,0", "0,2"], "holds '2'")],
 )
 def test_one_hot_columns_that_are_none(tmp_path: Path, rows: list[str], message: str) -> None:
     table = write(tmp_path, "cat,dog", rows)

@@ -102,6 +102,15 @@ def test_table_that_cannot_be_used_says_why(tmp_path, text, message):
         open_source(tmp_path / "t.csv").listing()
 
 
+@pytest.mark.parametrize("other", ["./1.png", "a/../1.png", "1.PNG", "1"])
+def test_a_file_named_twice_in_two_spellings_is_refused(tmp_path: Path, other: str) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
+    (tmp_path / "t.csv").write_text(f"path,label\n1.png,cat\n{other},dog\n")
+    with pytest.raises(SourceFormatError, match=r"rows 1 and 2, .* are one file"):
+        open_source(tmp_path / "t.csv")
+
+
 def test_damaged_parquet_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(SourceFormatError, match="not a readable table"):

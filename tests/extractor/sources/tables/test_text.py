@@ -101,7 +101,7 @@ def test_leading_zeros_and_words_for_nothing_are_classes(folder: Path) -> None:
     (folder / "t.csv").write_text("\n".join(["path,label", *rows, "1.png,"]))
     source = open_source(folder / "t.csv")
     assert [label for _, label in labelled(source)] == [*labels, ""]
-    assert "is a class here; leave the cell empty for no label" in source.understood
+    assert "are classes here; leave the cell empty for no label" in source.understood
 
 
 def test_duplicate_headers(folder: Path) -> None:
@@ -121,8 +121,9 @@ def test_columns_without_name_and_trailing_separators(folder: Path) -> None:
     ("text", "message"),
     [
         ('path,label\n1.png,"cat\n3.png,dog\n', "quote is opened in line 2 and not closed"),
-        ("path,label\n1.png,cat\n3.png\n", "line 3 has 1 cell, the header 2"),
+        ("path,label\n1.png,cat\n3.png\n", "line 3 has 1 cell, the header 2. Write a missing cell"),
         ("path,label\n1.png,cat,dog\n", "line 2 has 3 cells, the header 2"),
+        ("# my photos\npath,label\n1.png,cat\n", "Delete the lines above the header"),
         ("1.png,cat\n3.png,dog\n", "has no header: its first line is 1.png,cat"),
         (
             "bild,art\n1.png,cat\n",
