@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +17,7 @@ from featx.classifiers.heads.dense.compiled_networks import CompiledNetworks, fi
 from featx.classifiers.heads.dense.dense_head import DenseHead
 from featx.classifiers.heads.dense.network import Preset, forward
 from featx.classifiers.heads.joint_fit import fit_many
+from tests_shared import interrupted
 
 if not compiled_networks.IS_COMPILED:
     pytest.skip("no compiler was there at installation", allow_module_level=True)
@@ -238,13 +237,4 @@ def test_ctrl_c_ends_a_call_that_would_go_on():
         "print('ready', flush=True)\n"
         "_dense.learn(arguments, [(0.0, 1)], data, (512, 3, 256, 100_000, 0), 2)\n"
     )
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(1)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
+    assert "KeyboardInterrupt" in interrupted(code)

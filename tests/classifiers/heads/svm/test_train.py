@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +12,7 @@ from featx.classifiers.heads.matmul import bf16_matmul
 from featx.classifiers.heads.matmul.bf16_matmul import multiplies_bfloat16
 from featx.classifiers.heads.svm import one_vs_one, rbf_svm, smo, train
 from featx.classifiers.heads.svm.rbf_svm import RBFSVMHead
+from tests_shared import interrupted
 
 compiled = pytest.mark.skipif(not smo.IS_COMPILED, reason="the compiled part is missing")
 bfloat16 = pytest.mark.skipif(not multiplies_bfloat16(), reason="no faster bfloat16 here")
@@ -130,13 +127,4 @@ def test_ctrl_c_ends_training_that_would_go_on():
         "print('ready', flush=True)\n"
         "RBFSVMHead(1e6, tol=1e-300, max_iter=10**15).fit(X, y)\n"
     )
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(1)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
+    assert "KeyboardInterrupt" in interrupted(code)
