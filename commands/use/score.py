@@ -52,11 +52,14 @@ def score(
         typer.Argument(help=f"{SOURCE_HELP} Or features:NAME for cached features."),
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--out", "-o", help="A file that ends in {endings}; without an ending, a folder."
+            "--out",
+            "-o",
+            help="A file that ends in {endings}; without an ending, a folder.",
+            show_default="predictions.parquet",
         ),
-    ],
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(help="Of a folder's part files: {formats}.", show_default=False),
@@ -121,8 +124,9 @@ def score(
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = _opened(source, reading)
+    target = out or Path(f"predictions.{format or 'parquet'}")
     with Progress(quiet=as_json) as progress:
-        report = score_images(model, opened, out, options, cache=cache, observer=progress)
+        report = score_images(model, opened, target, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 
 

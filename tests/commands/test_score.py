@@ -230,3 +230,13 @@ def test_threshold_and_abstain_are_checked_before_any_work(
     assert result.exit_code == 1 and "abstain_below" in result.stderr
     shown = cli("score", model, "features:", "-o", "p.csv", "--abstain-below", "1")
     assert "unsure" in shown.stdout
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "parquet"), (("--format", "csv"), "csv")])
+def test_one_image_is_scored_without_naming_a_file(
+    cli: Cli, model: Path, photos: Path, words: tuple[str, ...], name: str
+) -> None:
+    image = next(photos.rglob("*.png"))
+    report = report_of(cli("score", model, image, "--weights", "random:0", *words, "--json"))
+    assert report["n_samples"] == 1 and report["out"] == f"predictions.{name}"
+    assert Path(f"predictions.{name}").is_file()
