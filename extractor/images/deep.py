@@ -110,10 +110,26 @@ def to_8_bits(values: NDArray[Any], limits: Limits | None, n_bits: int = 16) -> 
     """
     if values.dtype == np.uint8:
         return values
-    low, high = limits or whole_range(values, n_bits)
+    if limits and values.shape[2:] in ((2,), (4,)):
+        colours, opacity = values[..., :-1], values[..., -1:]
+        parts = (colours, limits), (opacity, _opacity_limits(opacity, limits))
+        return np.concatenate([_scale(part, *each) for part, each in parts], -1)
+    return _scale(values, *(limits or whole_range(values, n_bits)))
+
+
+def _scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     floats = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
     scaled = (np.clip(floats, low, high) - low) * (WHITE / (high - low))
     return np.rint(scaled).astype(np.uint8)
+
+
+def _opacity_limits(opacity: NDArray[Any], limits: Limits) -> Limits:
+    """Return the values that are clear and opaque: those of the colours, or the type's own."""
+    top = float(opacity.max())
+    if opacity.dtype.kind == "f" and top <= 1:
+        return 0.0, 1.0
+    is_own = opacity.dtype.kind != "f" and top > limits[1]
+    return 0.0, float(np.iinfo(opacity.dtype).max) if is_own else limits[1]
 
 
 def whole_range(values: NDArray[Any], n_bits: int) -> Limits:

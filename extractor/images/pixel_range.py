@@ -9,8 +9,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, ImageError
 from ..sources import Raw
@@ -24,6 +26,11 @@ DEPTHS = (8, 10, 12, 14, 16, 24, 32)
 FLOAT_TOPS = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 OVERSHOOT = 1.1
 """Filters that sharpen leave floats somewhat over their range."""
+NEARLY_BLACK = 1 / 16
+"""Share of the range below which a picture shows next to nothing; 12 bits in 16 lie below it."""
+BRIGHT_SHARE = 99
+"""Percentile that stands for a picture's brightest values; single hot pixels lie above it."""
+MAX_VALUES = 100_000
 OPTION = "--pixel-range full|LOW:HIGH"
 
 
@@ -36,7 +43,9 @@ class DeepImage:
     kind : str
         The type of its values, such as ``uint16``.
     low, high : float
-        Its least and its largest value.
+        Its least and its largest value, opacity left out.
+    bright : float
+        What nearly all of its values lie below.
     whole : tuple of float or None
         All that its type can hold; None where that is no range of a picture.
     stated : tuple of float or None
@@ -46,6 +55,7 @@ class DeepImage:
     kind: str
     low: float
     high: float
+    bright: float
     whole: Limits | None
     stated: Limits | None
 
@@ -148,15 +158,32 @@ def _look_at(raw: Raw) -> DeepImage | None:
         values = None if raw.dtype == np.uint8 else raw
     if values is None:
         return None
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    colours = values[..., :-1] if values.shape[2:] in ((2,), (4,)) else values
+    finite = colours[np.isfinite(colours)] if colours.dtype.kind == "f" else colours
     if not finite.any():
         return None
     try:
         whole = whole_range(values, n_bits)
     except ImageError:
         whole = None
+    if stated and isinstance(raw, bytes) and image.container.kind == "PNG":
+        stated = whole if _is_scaled_up(finite, round(math.log2(stated[1] + 1))) else stated
     low, high = float(finite.min()), float(finite.max())
-    return DeepImage(values.dtype.name, low, high, whole, stated)
+    bright = np.percentile(finite.ravel()[:: finite.size // MAX_VALUES + 1], BRIGHT_SHARE)
+    return DeepImage(values.dtype.name, low, high, float(bright), whole, stated)
+
+
+def _is_scaled_up(values: NDArray[Any], n_bits: int) -> bool:
+    """Tell whether values of 16 bits hold ``n_bits``, scaled to the whole range.
+
+    PNG 1.2, section 12.5: by a linear equation, by repeating the upper bits, or by zeros below.
+    """
+    n_zeros = 16 - n_bits
+    upper = values.astype(np.int64) >> n_zeros
+    scaled = np.rint(upper * (65535 / (2**n_bits - 1)))
+    shifted = upper << n_zeros
+    forms = [scaled, shifted, shifted | upper >> max(0, n_bits - n_zeros)]
+    return n_zeros > 0 and any(np.array_equal(values, form) for form in forms)
 
 
 def _choose(images: Sequence[DeepImage], n_sampled: int) -> RangeChoice:
@@ -174,13 +201,20 @@ def _choose(images: Sequence[DeepImage], n_sampled: int) -> RangeChoice:
         limits, n_stating = rest[0]
     guess = _guess(images[0].kind, low, high)
     fills_whole = all(i.whole == guess for i in images)
+    below = guess[0] + NEARLY_BLACK * (guess[1] - guess[0])
+    n_dark = sum(i.bright < below for i in images)
     note = seen
     if limits is not None:
         of = f"{n_stating} of {len(images)} files state {limits[0]:g}:{limits[1]:g}"
         note = f"{seen}; {of}, which does not fit the others"
     elif not fills_whole:
         note = f"{seen}; no file states a range, so this is a guess. If it is wrong: {OPTION}"
-    return RangeChoice(_text(guess, images), note, fills_whole and limits is None)
+    if n_dark:
+        note += (
+            f"; {n_dark} of them stay below {below:g} and become nearly black: if their range is "
+            "another one, keep them in a source of their own"
+        )
+    return RangeChoice(_text(guess, images), note, fills_whole and limits is None and not n_dark)
 
 
 def _guess(kind: str, low: float, high: float) -> Limits:
@@ -190,7 +224,8 @@ def _guess(kind: str, low: float, high: float) -> Limits:
         top = tops[0] if tops else _power_of_2(max(high, -low)) - 1
         return (-top if low < 0 else 0.0), top
     bits = next((bits for bits in DEPTHS if high < 2**bits), DEPTHS[-1])
-    return (-float(_power_of_2(-low)) if low < 0 else 0.0), float(2**bits - 1)
+    least = -float(_power_of_2(-low)) if low < 0 else 0.0
+    return least, float(min(2**bits - 1, np.iinfo(kind).max))
 
 
 def _power_of_2(value: float) -> int:

@@ -111,6 +111,56 @@ def test_packed_12_bits_are_full_as_the_format_says():
     np.testing.assert_allclose(pixels[..., 0], in_range(0, 255), atol=1)
 
 
+@pytest.mark.parametrize("n_bits", [8, 10, 12, 14])
+def test_png_depths_scaled_to_16_bits_are_full_however_dark(n_bits):
+    shift, high = 16 - n_bits, 2**n_bits - 1
+    sbit = chunk(b"sBIT", bytes([n_bits]))
+    for top in (high, high // 20):
+        values = in_range(0, top)
+        repeated = values << shift | values >> max(0, n_bits - shift)
+        for scaled in (values << shift, np.rint(values * (65535 / high)), repeated):
+            choice = choose(deep_png(scaled, 0, sbit))
+            assert choice.pixel_range == "full" and choice.is_sure
+        assert choose(deep_png(values, 0, sbit)).pixel_range == f"0:{high}"
+
+
+def test_opacity_does_not_decide_the_range_and_keeps_its_own():
+    grey = in_range(0, 1000)
+    for top in (1023, 65535):
+        raw = deep_png(np.stack([grey, np.full_like(grey, top)], -1), 4)
+        assert choose(raw).pixel_range == "0:1023"
+        (pixels,) = decode(raw, [Geometry(24, 36, pixel_limits=(0, 1023))])
+        np.testing.assert_allclose(pixels[..., 0], grey * (255 / 1023), atol=1)
+    values = np.stack([in_range(0, 4000, np.float32)] * 3 + [np.ones(grey.shape, np.float32)], -1)
+    (pixels,) = decode(values, [Geometry(24, 36, pixel_limits=(0, 4095))])
+    np.testing.assert_allclose(pixels[..., 0], values[..., 0] * (255 / 4095), atol=1)
+
+
+@pytest.mark.parametrize(
+    "raws",
+    [
+        [deep_png(in_range(0, 4000), 0), deep_png(in_range(0, 65000), 0)],
+        [
+            deep_png(
+                np.where(np.arange(GREY.size).reshape(GREY.shape) == 99, 65535, in_range(0, 4000)),
+                0,
+            )
+        ],
+        [np.pad(in_range(0, 4000), ((200, 0), (0, 0))).astype(np.uint16), in_range(0, 65000)],
+        [tiff(in_range(0, 0.001, np.float32))],
+    ],
+)
+def test_images_that_become_nearly_black_are_said(raws):
+    choice = choose(*raws)
+    assert choice.pixel_range == "full" and not choice.is_sure
+    assert "nearly black" in choice.note
+
+
+def test_a_guess_does_not_leave_the_type():
+    assert choose(in_range(-32768, 32767, np.int16)).pixel_range == "full"
+    assert choose(in_range(0, 2**31 - 65, np.int32)).pixel_range == "0:2147483647.0"
+
+
 def test_statements_that_do_not_fit_the_pixels_are_said():
     choice = choose(deep_png(in_range(0, 60000), 0, SBIT), deep_png(in_range(0, 4000), 0))
     assert choice.pixel_range == "full" and not choice.is_sure
