@@ -13,7 +13,7 @@ from PIL import Image
 
 from ...cache.errors import ImageError
 from .deep import deep_colour, deep_grey, deep_raw_mode, to_8_bits
-from .formats import ImageContainer, explain, open_picture, read_container
+from .formats import ImageContainer, describe_damage, explain, open_picture, read_container
 from .formats.exif import orientation_of, turn
 from .formats.jpeg.end_marker import with_end
 from .formats.jpeg.fast import jpeg_pixels
@@ -162,7 +162,7 @@ class EncodedImage:
             if not _is_of_decoder(error):
                 raise
             kind = self.container.kind or "picture"
-            text = explain(self.raw) or f"damaged {kind}: {error}"
+            text = explain(self.raw) or describe_damage(kind, error)
             if "truncated" in str(error).lower():
                 text = f"the {kind} is cut short (truncated): get the file again"
             raise ImageError(text) from error

@@ -22,7 +22,7 @@ from .png import explain_png, read_png
 from .tiff.pages import explain_tiff, read_tiff
 from .webp import read_webp
 
-__all__ = ["ImageContainer", "explain", "open_picture", "read_container"]
+__all__ = ["ImageContainer", "describe_damage", "explain", "open_picture", "read_container"]
 
 
 READERS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], ImageContainer]], ...] = (
@@ -42,6 +42,13 @@ ALLOWED = (
     *("PIXAR", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "WEBP", "XBM", "XPM", "XVTHUMB"),
 )
 """Pillow's names of the formats that it decodes itself, in the order in which it tries them."""
+
+TOO_FEW_BYTES = (
+    *("requires a buffer", "index out of range", "Expected to read", "Incomplete header"),
+    *("not enough image data", "broken data stream", "no more images", "Missing dimensions"),
+    *("could not create decoder object", "not identified by this driver"),
+)
+"""What decoders say where a file ends before the bytes that its header announces."""
 
 
 def read_container(raw: bytes) -> ImageContainer:
@@ -95,7 +102,7 @@ def open_picture(data: bytes, kind: str = "") -> Image.Image:
             if name == "TIFF" and "unknown" in str(error):
                 raise ImageError(explain_tiff(data)) from error
             if kind or data.startswith(OTHER_PICTURES):
-                reason = reason or f"damaged {name}: {error}"
+                reason = reason or describe_damage(name, error)
     raise ImageError(
         explain(data) or reason or "no image format that featx knows: save it as JPEG or PNG"
     )
@@ -107,3 +114,10 @@ def explain(raw: bytes) -> str:
         return explain_png(raw)
     is_known = any(raw.startswith(signatures) for signatures, _ in READERS)
     return describe_other(raw) or ("" if is_known else describe_shifted(raw) or describe_text(raw))
+
+
+def describe_damage(kind: str, error: Exception) -> str:
+    """Return what a decoder's error says of a file of this kind."""
+    if any(phrase in str(error) for phrase in TOO_FEW_BYTES):
+        return f"the {kind} is cut short or damaged: get the file again"
+    return f"damaged {kind}: {error}"

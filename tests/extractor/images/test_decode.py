@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from featx.cache.errors import ImageError
 from featx.extractor.images.decode import decode, strict_images
 from featx.extractor.images.geometry import Geometry
+from images_made import pattern
 
 SAME = Geometry(16, 24)
 
@@ -108,3 +110,13 @@ def test_pixels_do_not_hang_on_the_other_geometries() -> None:
     together = decode(stream.getvalue(), [small, large, small])
     for image, geometry in zip(together, (small, large, small), strict=True):
         np.testing.assert_array_equal(image, decode(stream.getvalue(), [geometry])[0])
+
+
+@pytest.mark.parametrize("format_", ["GIF", "BMP", "WEBP", "ICO", "DDS", "PNG", "TIFF", "JPEG2000"])
+def test_files_cut_anywhere_are_told_in_plain_words(format_):
+    raw = encoded(Image.fromarray(pattern()), format_)
+    for n_bytes in (*range(1, 60), *range(60, len(raw) * 9 // 10, 1 + len(raw) // 40)):
+        try:
+            decode(raw[:n_bytes], [Geometry(24, 36)])
+        except ImageError as error:
+            assert not re.search(r"unpack|index out|Incomplete|Expected to|driver", str(error))

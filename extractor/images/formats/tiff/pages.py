@@ -78,7 +78,8 @@ def read_tiff(raw: bytes) -> ImageContainer:
         bits=bits,
         stated_range=_stated_range(reader, page) if _is_deep(reader, page) else None,
         samples=samples,
-        white_is_zero=photometric == WHITE_IS_ZERO and _is_deep(reader, page),
+        white_is_zero=photometric == WHITE_IS_ZERO
+        and (samples is not None or _is_deep(reader, page)),
     )
 
 
@@ -160,7 +161,7 @@ def _is_common(reader: TiffReader, page: Ifd) -> bool:
     is_planar = reader.number(page, PLANAR) == SEPARATE and n_channels > 1
     is_odd = bits == 16 and (is_planar or n_channels == 2)
     is_unsigned = reader.number(page, SAMPLE_FORMAT, UNSIGNED) == UNSIGNED
-    is_big_motorola = reader.is_big and reader.order == ">" and bits >= 8
+    is_big_motorola = reader.is_big and reader.order == ">"
     return is_unsigned and bits <= 16 and not is_odd and not is_big_motorola
 
 

@@ -139,6 +139,15 @@ def test_every_type_and_layout_gives_the_picture(type_, layout):
             np.testing.assert_array_equal(decode(raw, [geometry])[0], PIXELS[..., [0, 0, 0]])
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("is_big", [False, True])
+def test_zero_is_white_where_the_file_says_so(order, is_big):
+    how = {"byteorder": order, "bigtiff": is_big, "photometric": "miniswhite"}
+    for values in (255 - PIXELS[..., 0], (255 - PIXELS[..., 0].astype(np.uint16)) * 257):
+        pixels = decode(tiff(values, **how), [Geometry(24, 36)])[0]
+        np.testing.assert_array_equal(pixels[..., 0], PIXELS[..., 0])
+
+
 @pytest.mark.parametrize("values", [np.zeros((24, 36, 5), np.uint8), np.zeros((24, 36), np.uint64)])
 def test_what_neither_reader_knows_is_described(values):
     raw = tiff(values, photometric="minisblack", planarconfig="contig" if values.ndim > 2 else None)
