@@ -17,7 +17,7 @@ from ..extractor.sources import Source, open_source
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .scoring.engine_drift import measure_engine_drift
-from .scoring.output_files import Target
+from .scoring.outputs.target import Target
 from .scoring.predictions import PredictionOptions
 from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
 from .scoring.score import ScoreJob, ScoreReport, score

@@ -44,7 +44,7 @@ def _lists() -> dict[str, str]:
     from ..classifiers.baselines.networks import NETWORKS
     from ..classifiers.heads.registry import HEADS
     from ..classifiers.models.export import FORMATS as GRAPH_FORMATS
-    from ..classifiers.scoring.formats import BY_ENDING, FORMATS
+    from ..classifiers.scoring.outputs.formats import BY_ENDING, FORMATS
     from ..classifiers.selection.metrics import METRICS
     from ..extractor.engines import ENGINE_NAMES
 

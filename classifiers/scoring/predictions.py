@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...cache import StringColumn
 from ...cache.errors import ConfigError
 from ..models.model import Model
-from .formats.record import TOP_K
+from .outputs.formats.record import TOP_K
 from .row_block import RowBlock, binary_column
 
 STATUSES = ("ok", "unsure", "error")

@@ -14,12 +14,13 @@ from ..models.model import Model
 from ..models.model_file import model_digest
 from .checkpoints import CheckpointKey, Checkpoints
 from .engine_drift import EngineDrift
-from .output_files import Target, write_tables
+from .outputs.target import Target
+from .outputs.work_folder import WorkFolder
+from .outputs.write import write_tables
 from .predict_missing import predict_missing
 from .predictions import PredictionOptions, Predictor
 from .rows_to_score import RowsToScore
 from .summary import Summary
-from .work_folder import WorkFolder
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from featx.cache.errors import (
 from featx.classifiers.heads.registry import make_head
 from featx.classifiers.models.model import Model
 from featx.classifiers.scoring import predict_missing
-from featx.classifiers.scoring.output_files import Target
+from featx.classifiers.scoring.outputs.target import Target
+from featx.classifiers.scoring.outputs.work_folder import WorkFolder
 from featx.classifiers.scoring.predictions import PredictionOptions, Predictor, id_array
 from featx.classifiers.scoring.row_block import RowBlock
 from featx.classifiers.scoring.score import ScoreJob, ScoreReport, score
-from featx.classifiers.scoring.work_folder import WorkFolder
 from featx.extractor.run_options import BadLimit
 
 SPEC = FeatureSpec(

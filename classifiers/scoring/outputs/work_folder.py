@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
-from ...cache.errors import CacheWriteError, ModelError
-from ...cache.format.atomic import write_text
+from ....cache.errors import CacheWriteError, ModelError
+from ....cache.format.atomic import write_text
 
 MARKER = "featx-work.json"
 SIGNATURE = {"featx": "checkpoints of a scoring run", "version": 2}

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from featx.cache.errors import ConfigError
-from featx.classifiers.scoring.formats import FORMATS
-from featx.classifiers.scoring.formats.record import TOP_K
-from featx.classifiers.scoring.output_files import Target, flat, write_tables
-from featx.classifiers.scoring.work_folder import WorkFolder
+from featx.classifiers.scoring.outputs.formats import FORMATS
+from featx.classifiers.scoring.outputs.formats.record import TOP_K
+from featx.classifiers.scoring.outputs.target import Target
+from featx.classifiers.scoring.outputs.work_folder import WorkFolder
+from featx.classifiers.scoring.outputs.write import flat, write_tables
 
 FILES = [f"p{ending}" for form in FORMATS.values() for ending in form.endings]
 

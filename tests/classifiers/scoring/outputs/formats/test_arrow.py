@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import feather
 
-from featx.classifiers.scoring.formats import arrow
-from featx.classifiers.scoring.formats.record import TOP_K
+from featx.classifiers.scoring.outputs.formats import arrow
+from featx.classifiers.scoring.outputs.formats.record import TOP_K
 
 
 def test_lists_and_dictionaries_come_back_from_several_groups(tmp_path: Path) -> None:
