@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit test-long test-backends cross format package clean
+.PHONY: help demo test check lint types unit test-long test-backends cross format docs package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ cross:  ## compile the C code for x86-64 and ARM; warnings are errors
 		$$compiler -O3 -Wall -Wextra -Werror -fPIC -I"$$include" -c -o /dev/null $$source || exit 1; \
 	done; done
 
+docs: $(VENV)/.docs package  ## the pages of docs/ as a site in build/docs; warnings are errors
+	$(BIN)/mkdocs build --strict --clean
+
 format: $(VENV)/.tools
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -69,6 +72,10 @@ $(VENV)/.package: pyproject.toml
 
 $(VENV)/.tools: $(VENV)/.package
 	$(BIN)/python -m pip install -q '.[test,lint]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.package
+	$(BIN)/python -m pip install -q '.[docs]'
 	touch $@
 
 $(VENV)/.backends: $(VENV)/.tools

@@ -1,6 +1,6 @@
 """Each guard against a classic mistake: it holds, and its check fails once the guard is removed.
 
-The table in the README names these tests.
+The table in docs/backbones.md names these tests.
 """
 
 import dataclasses
@@ -198,7 +198,9 @@ def test_model_files_are_checked_before_keras_sees_them(tmp_path, monkeypatch):
 
 def test_table_of_guards_names_tests_that_exist():
     root = Path(__file__).parents[2]
-    named = re.findall(r"`(tests/[\w/.]+)::(\w+)(?:\[(\w+)\])?`", (root / "README.md").read_text())
+    named = re.findall(
+        r"`(tests/[\w/.]+)::(\w+)(?:\[(\w+)\])?`", (root / "docs/backbones.md").read_text()
+    )
     assert {case for _, _, case in named if case in GUARDS} == set(GUARDS)
     for file, function, _ in named:
         assert f"def {function}(" in (root / file).read_text(), f"{file}::{function}"

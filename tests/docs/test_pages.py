@@ -1,0 +1,83 @@
+"""Every command and every piece of code in docs/ runs as it stands, or says why it cannot."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from docs_shared import PAGES, README, ROOT, blocks, check_options, parse, spans
+from featx.classifiers.selection.metrics import METRICS
+from featx.cli import app
+from featx.commands.config import default_map
+from tests_shared import Cli
+
+KINDS = ("console", "python", "toml")
+WITH_CODE = [page for page in PAGES if any(not block.reason for block in blocks(page, *KINDS))]
+every_page = pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+def test_page_runs_from_top_to_bottom(page: Path, project: Path, cli: Cli) -> None:
+    for block in blocks(page, *KINDS):
+        if block.reason:
+            continue
+        if block.kind == "python":
+            exec(compile(block.text, page.name, "exec"), {})
+        elif block.kind == "toml":
+            Path("example.toml").write_text(block.text, encoding="utf-8")
+            default_map(typer.main.get_command(app), Path("example.toml"))
+        else:
+            for words in block.commands():
+                result = cli(*words[1:])
+                assert result.exit_code == 0, f"{words}: {result.output}"
+
+
+@every_page
+def test_commands_that_are_not_run_say_why_and_can_be_parsed(page: Path) -> None:
+    for block in blocks(page, "console"):
+        if block.reason:
+            for words in block.commands():
+                parse(words)
+        else:
+            assert len(block.commands()) == len(block.lines()), f"not of featx: {block.text}"
+
+
+@every_page
+def test_commands_in_sentences_exist(page: Path) -> None:
+    for text in spans(page):
+        check_options(text)
+
+
+def test_every_page_is_in_the_navigation_and_in_the_map() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert {page.name for page in PAGES} == set(re.findall(r": ([\w-]+\.md)", navigation))
+    linked = set(re.findall(r"\(docs/([\w-]+\.md)", README.read_text(encoding="utf-8")))
+    assert {page.name for page in PAGES} - {"index.md"} <= linked
+
+
+def test_every_link_between_pages_leads_to_a_file() -> None:
+    for page in (README, *PAGES, ROOT / "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#:]+)[)#]", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_metric_is_in_the_pages() -> None:
+    assert set(METRICS) <= set(re.findall(r"^\| `(\w+)` \|", all_pages(), re.MULTILINE))
+
+
+def test_dependencies_in_the_pages_are_those_of_the_package() -> None:
+    declared = {
+        re.split(r"[ ;]", line)[0].replace(">=", " ≥ ")
+        for line in requires("featx") or []
+        if "extra ==" not in line
+    }
+    listed = set(re.findall(r"[\w-]+ ≥ [\d.]+", all_pages()))
+    assert {d.lower() for d in declared} <= {name.lower() for name in listed}
+
+
+def all_pages() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
