@@ -52,6 +52,10 @@ class SourceFormatError(SourceError, ValueError):
     """The place exists but does not hold a source that featx can read."""
 
 
+class EmptySourceError(SourceFormatError):
+    """There is a source, and it has no image."""
+
+
 class ImageError(SourceError, ValueError):
     """One image cannot be read or decoded; its message is the reason."""
 

@@ -101,7 +101,7 @@ class FeatureSet:
 
     def __init__(self, manifest: Manifest, shards: ShardSet) -> None:
         rows = shards.index.find(manifest.digests)
-        self.manifest = manifest
+        self.manifest, self._shards = manifest, shards
         self.spec: FeatureSpec = shards.spec
         self.kept: NDArray[np.int64] = np.flatnonzero(rows >= 0)
         if len(self.kept) < len(rows):
@@ -114,6 +114,10 @@ class FeatureSet:
 
     def __len__(self) -> int:
         return len(self.kept)
+
+    def of_samples(self, rows: NDArray[np.int64]) -> FeatureSet:
+        """Return the features of the samples at ``rows`` of the manifest, in that order."""
+        return FeatureSet(self.manifest.take(rows), self._shards)
 
     @property
     def digests(self) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,12 @@ class Listing:
     def __len__(self) -> int:
         return len(self.sample_ids)
 
+    def take(self, rows: NDArray[np.int64]) -> Listing:
+        """Return the samples at ``rows``, in that order."""
+        groups = None if self.groups is None else self.groups.take(rows)
+        ids = self.sample_ids.take(rows)
+        return Listing(ids, self.labels[rows], self.splits[rows], groups, self.class_names)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -102,6 +108,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.listing)
+
+    def take(self, rows: NDArray[np.int64]) -> Manifest:
+        """Return the samples at ``rows``, in that order."""
+        listing, digests, stamps = self.listing.take(rows), self.digests[rows], self.stamps[rows]
+        return replace(self, listing=listing, digests=digests, stamps=stamps)
 
     @property
     def sample_ids(self) -> StringColumn:

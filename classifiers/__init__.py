@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .api import (
-    ScoreOptions,
-    export_model,
-    fit_model,
-    open_features,
-    score_images,
-    sweep_model,
-)
+from .api import export_model, fit_model, open_features, sweep_model
 from .heads.registry import make_head
 from .models.model import Model
 from .models.model_file import load_model, save_model
+from .scoring.api import ScoreOptions, score_images
 from .scoring.predictions import PredictionOptions
 from .scoring.score import ScoreReport
 from .selection.fit import FitReport, HeadOptions

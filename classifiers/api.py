@@ -1,34 +1,23 @@
-"""Fitting, sweeping and scoring as one call each."""
+"""Fitting, sweeping and exporting as one call each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
 from ..extractor.backbones import IMAGENET
-from ..extractor.images.decode import strict_images
-from ..extractor.images.pixel_range import contradiction
-from ..extractor.plan import plan_for
-from ..extractor.run_options import Observer, RunOptions, Silence
-from ..extractor.sources import Source, open_source
+from ..extractor.run_options import Observer
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
-from .scoring.engine_drift import measure_engine_drift
-from .scoring.outputs.target import Target
-from .scoring.predictions import PredictionOptions
-from .scoring.rows_to_score import CachedRows, ImageRows, RowsToScore
-from .scoring.score import ScoreJob, ScoreReport, score
 from .selection.fit import FitReport, HeadOptions, fit
 from .selection.sweep import SweepReport, sweep
 from .selection.sweep_options import SweepOptions
 
 if TYPE_CHECKING:
     from .models.export import GraphReport
-
-FEATURES = "features:"
 
 
 def fit_model(
@@ -119,107 +108,6 @@ def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> 
         Nothing answers to the name, or it cannot be read.
     """
     return FeatureStore(cache).open_features(name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreOptions:
-    """How a source is scored.
-
-    Attributes
-    ----------
-    predictions : PredictionOptions
-        Columns, thresholds.
-    format : str or None
-        Of a folder's part files, a key of ``FORMATS``; the ending of a file says its own.
-    weights : str
-        Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
-    write_cache : bool
-        Whether the features that are computed are kept in the cache.
-    overwrite : bool
-        Replace any file at ``out``; otherwise only predictions that featx wrote.
-    run : RunOptions
-    """
-
-    predictions: PredictionOptions = field(default_factory=PredictionOptions)
-    format: str | None = None
-    weights: str = IMAGENET
-    write_cache: bool = False
-    overwrite: bool = False
-    run: RunOptions = field(default_factory=RunOptions)
-
-
-def score_images(
-    model: str | Path | Model,
-    source: str | Path | Source | FeatureSet,
-    out: str | Path,
-    options: ScoreOptions | None = None,
-    *,
-    cache: str | Path = DEFAULT_ROOT,
-    observer: Observer | None = None,
-) -> ScoreReport:
-    """Predict every sample of a source with a model; one row each goes to ``out``.
-
-    Parameters
-    ----------
-    model : path or Model
-    source : path, Source or FeatureSet
-        What ``extract`` reads, or cached features: ``features:NAME`` (see ``open_features``).
-    out : path
-        A file whose ending says the format, or without an ending a folder of part files.
-    options : ScoreOptions, optional
-    cache : path
-        Features found here are not computed again.
-    observer : Observer, optional
-        Hears about progress.
-
-    Raises
-    ------
-    ModelFileError, FeatureMismatchError, SourceError, BackboneError, ConfigError
-        Nothing is written.
-    FeatxError
-        See ``score``.
-    """
-    options = options or ScoreOptions()
-    loaded = model if isinstance(model, Model) else load_model(model)
-    target = Target.parse(out, options.format, options.overwrite)
-    options.predictions.check_classes(loaded.class_names)
-    store = FeatureStore(cache)
-    observer = observer or Silence()
-    rows = _rows_to_score(loaded, source, store, options, observer)
-    job = ScoreJob(loaded, rows, target, options.predictions, options.run.max_bad)
-    drift = None
-    if isinstance(rows, ImageRows):
-        trained_on = str(loaded.origin.get("engine", ""))
-        drift = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
-    if drift:
-        observer.say(drift.describe())
-    return replace(score(job), engine_drift=drift)
-
-
-def _rows_to_score(
-    model: Model,
-    source: str | Path | Source | FeatureSet,
-    store: FeatureStore,
-    options: ScoreOptions,
-    observer: Observer,
-) -> RowsToScore:
-    """Find the samples, and refuse features that the model was not made for."""
-    if isinstance(source, str) and source.startswith(FEATURES):
-        source = store.open_features(source.removeprefix(FEATURES) or None)
-    if isinstance(source, FeatureSet):
-        model.check_spec(source.spec)
-        bad = store.read_quarantine(source.manifest.name)
-        return CachedRows(source, {b.sample_id: b.reason for b in bad}, observer)
-    opened = open_source(source)
-    plan = plan_for(model.spec, options.weights)
-    model.check_plan(plan)
-    width = int(model.head.n_features_in_)
-    rows = ImageRows(opened, plan, store, width, options.run, observer, options.write_cache)
-    with strict_images(options.run.max_pixels):
-        told = contradiction(opened.read, rows.scan.n_samples, plan.spec.pixel_range)
-    if told:
-        observer.say(f"Warning: {told}")
-    return rows
 
 
 def export_model(

@@ -45,10 +45,12 @@ def _lists() -> dict[str, str]:
     from ..classifiers.heads.registry import HEADS
     from ..classifiers.models.export import FORMATS as GRAPH_FORMATS
     from ..classifiers.scoring.outputs.formats import BY_ENDING, FORMATS
+    from ..classifiers.scoring.outputs.provenance import COLUMNS
     from ..classifiers.selection.metrics import METRICS
     from ..extractor.engines import ENGINE_NAMES
 
     return {
+        "columns": _joined(list(COLUMNS)),
         "endings": _joined(list(BY_ENDING)),
         "engines": _joined(list(ENGINE_NAMES)),
         "formats": _joined(list(FORMATS)),

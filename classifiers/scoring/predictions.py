@@ -15,6 +15,7 @@ from ...cache import StringColumn
 from ...cache.errors import ConfigError
 from ..models.model import Model
 from .outputs.formats.record import TOP_K
+from .outputs.provenance import printable
 from .row_block import RowBlock, binary_column
 
 STATUSES = ("ok", "unsure", "error")
@@ -125,6 +126,11 @@ class Predictor:
             block, np.concatenate(parts or [empty]).astype(np.float32, copy=False)
         )
 
+    def empty_table(self) -> Any:
+        """Return a table without rows, as ``table`` returns them."""
+        no_features = np.zeros((0, self.model.head.n_features_in_), np.float32)
+        return self.table(RowBlock(0, np.zeros(0, np.bool_), no_features, ()))
+
     def _as_table(self, block: RowBlock, proba: NDArray[np.float32]) -> Any:
         import pyarrow as pa
 
@@ -204,11 +210,6 @@ def id_array(ids: StringColumn, start: int, stop: int) -> Any:
     except pa.ArrowInvalid:
         return pa.array([printable(ids[i]) for i in range(start, stop)], pa.string())
     return strings
-
-
-def printable(text: str) -> str:
-    """Return ``text`` as valid Unicode; bytes of a name that are no UTF-8 become ``\\xNN``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _scatter(values: NDArray[Any], ok: NDArray[np.bool_]) -> NDArray[Any]:

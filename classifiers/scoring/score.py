@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ from ..models.model import Model
 from ..models.model_file import model_digest
 from .checkpoints import CheckpointKey, Checkpoints
 from .engine_drift import EngineDrift
+from .outputs.earlier_rows import EarlierRows
+from .outputs.provenance import MoreColumns, Provenance
 from .outputs.target import Target
 from .outputs.work_folder import WorkFolder
-from .outputs.write import write_tables
+from .outputs.write import columns_of, write_tables
 from .predict_missing import predict_missing
 from .predictions import PredictionOptions, Predictor
 from .rows_to_score import RowsToScore
@@ -33,6 +37,8 @@ class ScoreReport:
         Rows written; of these, predicted, held back by ``abstain_below``, and unreadable.
     n_cached, n_resumed : int
         Features found in the cache; rows that an interrupted run had finished.
+    n_earlier : int
+        Samples left out, since part files of earlier runs hold their predictions.
     by_class : dict of str to int
         How often each class was predicted, most frequent first.
     agreement : float or None
@@ -62,6 +68,7 @@ class ScoreReport:
     unknown_labels: dict[str, int]
     first_errors: tuple[tuple[str, str], ...]
     seconds: float
+    n_earlier: int = 0
     engine_drift: EngineDrift | None = None
 
 
@@ -77,6 +84,11 @@ class ScoreJob:
     options : PredictionOptions
     max_bad : BadLimit or None
         None lets any number of images fail.
+    columns : sequence of str
+        Keys of ``provenance.COLUMNS``.
+    provenance : Provenance
+    earlier : EarlierRows
+        What the target holds already, where it appends.
     """
 
     model: Model
@@ -84,6 +96,9 @@ class ScoreJob:
     target: Target
     options: PredictionOptions = field(default_factory=PredictionOptions)
     max_bad: BadLimit | None = None
+    columns: Sequence[str] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+    earlier: EarlierRows = field(default_factory=EarlierRows)
 
 
 def score(job: ScoreJob) -> ScoreReport:
@@ -108,11 +123,16 @@ def score(job: ScoreJob) -> ScoreReport:
     source = job.source
     predictor = Predictor(job.model, job.options, source.listing.sample_ids)
     summary = Summary(source.listing, job.model.class_names)
+    more = MoreColumns(job.columns, source.listing, job.provenance)
+    empty = predictor.empty_table()
+    job.earlier.check_columns(columns_of(next(more.add_to([empty])), job.target), job.target)
     work = WorkFolder(job.target.path)
     with work.hold():
         checkpoints = Checkpoints(work.path, _key(job, predictor), source.keeps_features)
         n_resumed = predict_missing(source, predictor, checkpoints)
-        write_tables(job.target, work, summary.count(checkpoints.tables()))
+        tables = more.add_to(summary.count(chain([empty], checkpoints.tables())))
+        tables = job.earlier.without_old_errors(tables)
+        write_tables(job.target, work, tables, job.provenance.to_metadata())
         if summary.digests:
             source.commit(np.concatenate(summary.digests), summary.bad)
     report = ScoreReport(
@@ -129,8 +149,9 @@ def score(job: ScoreJob) -> ScoreReport:
         unknown_labels=dict(summary.unknown_labels.most_common()),
         first_errors=summary.first_errors(),
         seconds=time.perf_counter() - start,
+        n_earlier=len(job.earlier.predicted),
     )
-    if report.n_errors and report.n_errors == report.n_samples:
+    if report.n_errors and report.n_errors == report.n_samples and not report.n_earlier:
         name, reason = report.first_errors[0]
         raise SourceFormatError(
             f"not one of the {report.n_errors} images in {source.location} can be read. The first "

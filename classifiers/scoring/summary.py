@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Listing
-from .predictions import printable
+from .outputs.provenance import printable
 from .row_block import bytes_of
 
 SHOWN_ERRORS = 5

@@ -57,7 +57,7 @@ def score(
             "--out",
             "-o",
             help="A file that ends in {endings}; without an ending, a folder.",
-            show_default="predictions.parquet",
+            show_default="predictions.parquet, the folder predictions with --new-only",
         ),
     ] = None,
     format: Annotated[
@@ -81,6 +81,20 @@ def score(
             help="Below this probability a row is `unsure`, with no class.", show_default=False
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="More columns: {columns}, with commas between.", show_default=False),
+    ] = None,
+    new_only: Annotated[
+        bool,
+        typer.Option(
+            "--new-only",
+            help="Add a part file with the images that the folder --out has no prediction of.",
+        ),
+    ] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="A source without images is no error.")
+    ] = False,
     write_cache: Annotated[
         bool, typer.Option("--write-cache", help="Keep the features that are computed.")
     ] = False,
@@ -105,6 +119,8 @@ def score(
     --abstain-below) or `error` (an unreadable image). Interrupted, the same command goes on where
     it stopped; the result has its name only when it is whole.
 
+    A nightly job: featx score model.featx inbox/ --out predictions --new-only --allow-empty
+
     Example: featx score model.featx photos/ --out predictions.parquet
     """
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
@@ -116,36 +132,40 @@ def score(
             threshold=threshold,
             abstain_below=abstain_below,
         ),
+        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
         format=format,
+        new_only=new_only,
+        allow_empty=allow_empty,
         weights=weights,
         write_cache=write_cache,
         overwrite=overwrite,
         run=replace(run_options(batch_size, workers, max_bad, engine), max_pixels=max_pixels),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
-    opened = _opened(source, reading)
-    target = out or Path(f"predictions.{format or 'parquet'}")
+    opened = _opened(source, reading, allow_empty)
+    target = out or Path("predictions" if new_only else f"predictions.{format or 'parquet'}")
     with Progress(quiet=as_json) as progress:
         report = score_images(model, opened, target, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 
 
-def _opened(source: list[str], options: SourceOptions) -> str | Source:
+def _opened(source: list[str], options: SourceOptions, allow_empty: bool) -> str | Source:
     """Open what is to be scored, and say how it is understood; cached features keep their name."""
-    from ...classifiers.api import FEATURES
-    from ...extractor import open_source
+    from ...classifiers.scoring.api import FEATURES, open_to_score
 
     if len(source) == 1 and source[0].startswith(FEATURES):
         return source[0]
-    opened = open_source(source, options)
+    opened = open_to_score(source, options, allow_empty)
     say_understood(opened)
     return opened
 
 
 def _draw(console: Console, report: ScoreReport) -> None:
+    if report.n_earlier:
+        console.print(f"{_images(report.n_earlier)} left out: {report.out} has predictions of them")
     counts = (("ok", report.n_ok), ("unsure", report.n_unsure), ("unreadable", report.n_errors))
     console.print(
-        f"{human_count(report.n_samples)} images scored in {report.seconds:.1f} s: "
+        f"{_images(report.n_samples)} scored in {report.seconds:.1f} s: "
         f"{', '.join(f'{human_count(n)} {word}' for word, n in counts if n or word == 'ok')}; "
         f"features of {human_count(report.n_cached)} came from the cache"
     )
@@ -160,6 +180,10 @@ def _draw(console: Console, report: ScoreReport) -> None:
     for line in _agreement_lines(report):
         console.print(line)
     console.print(f"Predictions: {report.out}")
+
+
+def _images(n: int) -> str:
+    return f"{human_count(n)} image{'' if n == 1 else 's'}"
 
 
 def _agreement_lines(report: ScoreReport) -> list[str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...cache.errors import ConfigError, SourceFormatError, SourceNotFoundError
+from ...cache.errors import ConfigError, EmptySourceError, SourceFormatError, SourceNotFoundError
 from .files.files import Files, Tree, plural, shown
 from .files.local import LocalFiles
 from .files.locate import is_url, locate
@@ -93,8 +93,8 @@ def _matches(location: str | Path) -> list[Location]:
 
     Raises
     ------
-    SourceNotFoundError
-        No file or folder fits the pattern.
+    EmptySourceError, SourceNotFoundError
+        No file or folder fits the pattern; its folder is there, or is not.
     """
     text = str(location)
     if is_url(text) or not glob.has_magic(text) or Path(location).exists():
@@ -104,7 +104,8 @@ def _matches(location: str | Path) -> list[Location]:
         p for p in paths if is_visible(p.name) and (p.is_dir() or ending(p.name) not in NOT_IMAGES)
     ]
     if not kept:
-        raise SourceNotFoundError(f"no image or folder fits the pattern {text}")
+        kind = EmptySourceError if Path(text).parent.is_dir() else SourceNotFoundError
+        raise kind(f"no image or folder fits the pattern {text}")
     if "**" in text:  # the folders' images are among the files
         kept = [path for path in kept if not path.is_dir()] or kept
     return list(map(str, kept))
@@ -212,4 +213,4 @@ def _open_only_file(files: Files, tree: Tree, options: SourceOptions) -> Source:
         return open_folder(files, tree, options)
     except SourceFormatError as error:
         hint = f". Or name one of its files: {shown(readable)}" if readable else ""
-        raise SourceFormatError(f"{error}{hint}") from None
+        raise type(error)(f"{error}{hint}") from None

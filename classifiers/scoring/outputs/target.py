@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....cache.errors import ConfigError
 from ....cache.output_path import foreign_entry, output_file, output_folder
 from ....cache.suggest import did_you_mean
 from .formats import BY_ENDING, FORMATS, OutputFormat
+from .provenance import MODEL
 
 DEFAULT = "parquet"
+SHOWN_DIGITS = 12
 PART = re.compile(rf"part-\d{{5,}}({'|'.join(map(re.escape, BY_ENDING))})")
 
 
@@ -27,22 +30,37 @@ class Target:
     is_folder : bool
         Files ``part-00000.<ending>`` of up to a million rows each, in order.
     overwrite : bool
-        Replace any file; otherwise only predictions that featx wrote.
+        Replace any file; otherwise only predictions of the same model that featx wrote.
+    model : str
+        Digest of the model that predicts; empty where it does not matter.
+    appends : bool
+        Add part files to those that are there, whichever model they are of; replace none.
     """
 
     path: Path
     format: OutputFormat
     is_folder: bool
     overwrite: bool = False
+    model: str = ""
+    appends: bool = False
 
     @classmethod
-    def parse(cls, out: str | Path, format: str | None = None, overwrite: bool = False) -> Target:
+    def parse(
+        cls,
+        out: str | Path,
+        format: str | None = None,
+        overwrite: bool = False,
+        *,
+        model: str = "",
+        appends: bool = False,
+    ) -> Target:
         """Read the form from the ending of ``out``; without an ending it is a folder.
 
         Raises
         ------
         ConfigError
-            The ending or the format is unknown, or what is there must not be replaced.
+            The ending or the format is unknown, what is there must not be replaced, or nothing can
+            be added to it.
         """
         path = Path(out)
         if str(out) in ("", "-"):
@@ -62,8 +80,26 @@ class Target:
             )
         if not is_folder and by_ending and format not in (None, by_ending.name):
             raise ConfigError(f"--out {out} and --format {format} contradict each other")
+        if appends and not is_folder:
+            raise ConfigError(
+                f"--out {out} is one file, and new rows become a new part file. Name a folder: "
+                f"--out {path.with_suffix('')}"
+            )
         form = FORMATS[format or DEFAULT] if is_folder or by_ending is None else by_ending
-        return cls(cls(path, form, is_folder, overwrite).check(), form, is_folder, overwrite)
+        target = cls(path, form, is_folder, overwrite, model, appends)
+        return replace(target, path=target.check())
+
+    @property
+    def part_files(self) -> list[Path]:
+        """The part files that are there, in order."""
+        parts = [p for p in self.path.glob("part-*") if PART.fullmatch(p.name)]
+        return sorted(parts, key=_part_number)
+
+    @property
+    def next_part(self) -> int:
+        """The number of the first part file to write."""
+        parts = self.part_files if self.appends else []
+        return _part_number(parts[-1]) + 1 if parts else 0
 
     def check(self) -> Path:
         """Refuse what must not be replaced, and return the path with links followed.
@@ -74,10 +110,29 @@ class Target:
             Something is there that featx did not write.
         """
         if self.is_folder:
-            return output_folder(self.path, "predictions", _foreign_file)
-        return output_file(
-            self.path, "a file of predictions", self.format.is_own, overwrite=self.overwrite
-        )
+            path = output_folder(self.path, "predictions", _foreign_file)
+        else:
+            path = output_file(
+                self.path, "a file of predictions", self.format.is_own, overwrite=self.overwrite
+            )
+        if not (self.overwrite or self.appends):
+            self._check_model(self.part_files if self.is_folder else [path])
+        return path
+
+    def _check_model(self, files: Sequence[Path]) -> None:
+        """Refuse to replace the predictions of another model."""
+        for file in filter(Path.exists, files):
+            other = BY_ENDING[file.suffix].read_metadata(file).get(MODEL, self.model)
+            if self.model and other != self.model:
+                raise ConfigError(
+                    f"{file} holds the predictions of another model ({other[:SHOWN_DIGITS]}, not "
+                    f"{self.model[:SHOWN_DIGITS]}), so it is not replaced. Name another --out, or "
+                    "add --overwrite"
+                )
+
+
+def _part_number(path: Path) -> int:
+    return int(path.name.removeprefix("part-").split(".")[0])
 
 
 def _foreign_file(folder: Path) -> Path | None:

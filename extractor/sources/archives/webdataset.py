@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import NO_SPLIT, SPLITS, Listing, StringColumn
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError
 from ..files.files import Files, plural, shown
 from ..files.names import IMAGE_ENDINGS
 from ..folders.folder_layout import read_layout
@@ -102,7 +102,7 @@ def open_shards(files: Files, names: Sequence[str], _options: SourceOptions) -> 
     location = f"{files.location}/{shards[0]}" if len(shards) == 1 else files.location
     if not samples:
         found = shown(f"{n} {ending}" for ending, n in others.items()) or "nothing"
-        raise SourceFormatError(
+        raise EmptySourceError(
             f"no image in the shards of {location} (found {found}). Expected .jpg, .png or others"
         )
     labels, origin, notes = _labels(samples, shards, location)

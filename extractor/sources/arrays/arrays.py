@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import NO_LABEL, NO_SPLIT, SPLITS, Listing, StringColumn
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError, SourceFormatError
 from ..files.files import Files, Stamp, plural
 from ..labels import call_by_name, split_within
 from ..source import Contents, ListedSource, stamp_array
@@ -76,6 +76,8 @@ class ArraySource(ListedSource):
                 )
         self._parts = parts
         self._starts = np.cumsum([0, *(len(part.images) for part in parts)])
+        if not self._starts[-1]:
+            raise EmptySourceError(f"{location} holds no images")
         labels = np.concatenate([part.labels for part in parts])
         labels, class_names, renamed = _classes(labels, class_names, location, files)
         codes = [SPLITS.index(part.name) if part.name in SPLITS else NO_SPLIT for part in parts]

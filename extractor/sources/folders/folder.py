@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ....cache import Listing, StringColumn
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError
 from ..files.files import Files, Tree, shown
 from ..files.names import NOT_IMAGES, ending
 from ..labels import call_by_name, encode_labels, encode_splits
@@ -37,7 +37,7 @@ def open_folder(files: Files, tree: Tree, options: SourceOptions) -> FileSource:
     left_out = _left_out(tree)
     if not paths:
         others = shown(f"{n} {suffix}" for suffix, n in left_out.items()) or "nothing"
-        raise SourceFormatError(
+        raise EmptySourceError(
             f"no image files in {files.location} (found {others}). Expected images, or one "
             "subfolder of images per class"
         )

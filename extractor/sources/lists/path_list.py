@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ....cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError, SourceFormatError
 from ..files.files import Files, plural
 from ..files.local import LocalFiles
 from ..kind import SourceKind
@@ -55,7 +55,7 @@ def open_paths(files: Files, paths: Sequence[str], location: str, origin: str) -
         There are none, not one is there, or one is given twice.
     """
     if not paths:
-        raise SourceFormatError(f"{location} lists nothing. Expected one path of an image a line")
+        raise EmptySourceError(f"{location} lists nothing. Expected one path of an image a line")
     distinct = list(dict.fromkeys(paths))
     image_files = find_files(files, distinct, location)
     ids = StringColumn.from_strings(distinct)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError, SourceFormatError
 from ..files.files import Files, shown
 from ..files.names import decoded
 from ..kind import SourceKind
@@ -88,7 +88,7 @@ def read_listing(
 def _paths(columns: Columns, roles: Roles, files: Files) -> list[str]:
     paths = [path or "" for path in columns.texts(roles.path)]
     if not paths:
-        raise SourceFormatError(f"{columns.location} has no rows")
+        raise EmptySourceError(f"{columns.location} has no rows")
     if not all(paths):
         raise SourceFormatError(f"{columns.location}: row {paths.index('') + 1} names no image")
     readable = [decoded(path) for path in paths]

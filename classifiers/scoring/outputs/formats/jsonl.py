@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .record import FIRST_COLUMNS, LAST_COLUMNS, OutputFormat, WriteTable, first_line
+from .record import (
+    FIRST_COLUMNS,
+    LAST_COLUMNS,
+    OutputFormat,
+    WriteTable,
+    first_line,
+    read_attribute,
+)
 
 
 @contextmanager
@@ -68,6 +75,31 @@ def _json_texts(column: Any) -> Any:
     return pc.fill_null(texts, "null")
 
 
+def read(path: Path, columns: Sequence[str]) -> Any:
+    """Read columns of a file, as texts."""
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    if not first_line(path):
+        return schema.empty_table()
+    options = arrow_json.ParseOptions(schema, unexpected_field_behavior="ignore")
+    return arrow_json.read_json(path, parse_options=options)
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns; a file without rows has none."""
+    return list(json.loads(first_line(path) or b"{}"))
+
+
 FORMAT = OutputFormat(
-    name="jsonl", endings=(".jsonl",), holds_lists=True, open_writer=open_writer, is_own=is_own
+    name="jsonl",
+    endings=(".jsonl",),
+    holds_lists=True,
+    open_writer=open_writer,
+    is_own=is_own,
+    read=read,
+    column_names=column_names,
+    read_metadata=read_attribute,
+    holds_metadata=False,
 )

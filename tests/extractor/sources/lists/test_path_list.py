@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from images_shared import touch
 
-from featx.cache.errors import ConfigError, SourceFormatError, SourceNotFoundError
+from featx.cache.errors import (
+    ConfigError,
+    EmptySourceError,
+    SourceFormatError,
+    SourceNotFoundError,
+)
 from featx.extractor.sources import Source, open_source
 
 NAMES = ["b/2.png", "a/1.png", "a/with space.JPG", "a/line\nbreak.png", "a/caf\udce9.png"]
@@ -60,8 +65,10 @@ def test_patterns(folder: Path, pattern: str, expected: list[str]) -> None:
 
 
 def test_a_pattern_that_fits_nothing_and_a_name_that_looks_like_one(folder: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match="no image or folder fits the pattern"):
+    with pytest.raises(EmptySourceError, match="no image or folder fits the pattern"):
         open_source("a/*.tif")
+    with pytest.raises(SourceNotFoundError, match="no image or folder fits the pattern"):
+        open_source("absent/*.tif")
     touch(folder / "x[1].png")
     assert open_source("x[1].png").read(0)
 

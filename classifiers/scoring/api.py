@@ -1,0 +1,206 @@
+"""Scoring as one call: a model over images or cached features, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...cache import DEFAULT_ROOT, FeatureSet, FeatureStore
+from ...cache.errors import EmptySourceError
+from ...extractor.backbones import IMAGENET
+from ...extractor.images.decode import strict_images
+from ...extractor.images.pixel_range import contradiction
+from ...extractor.plan import plan_for
+from ...extractor.run_options import Observer, RunOptions, Silence
+from ...extractor.sources import Source, SourceOptions, open_source
+from ...extractor.sources.subset import EmptySource, Subset
+from ..models.model import Model
+from ..models.model_file import load_model, model_digest
+from .engine_drift import measure_engine_drift
+from .outputs.earlier_rows import EarlierRows
+from .outputs.provenance import Provenance, check_columns
+from .outputs.target import Target
+from .predictions import PredictionOptions
+from .rows_to_score import CachedRows, ImageRows, RowsToScore
+from .score import ScoreJob, ScoreReport, score
+
+FEATURES = "features:"
+Scored = str | Path | Source | FeatureSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """How a source is scored.
+
+    Attributes
+    ----------
+    predictions : PredictionOptions
+        Columns, thresholds.
+    columns : sequence of str
+        More columns: ``label`` and ``split`` of the source, ``model``, ``version``, ``time``.
+    format : str or None
+        Of a folder's part files, a key of ``FORMATS``; the ending of a file says its own.
+    new_only : bool
+        ``out`` is a folder; predict the samples that its part files lack, by their ids, into a new
+        part file. Images that could not be read are tried again, and get a row once they can be.
+    allow_empty : bool
+        A source without images is no error.
+    weights : str
+        Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path.
+    write_cache : bool
+        Whether the features that are computed are kept in the cache.
+    overwrite : bool
+        Replace any file at ``out``; otherwise only predictions of the same model.
+    run : RunOptions
+    """
+
+    predictions: PredictionOptions = field(default_factory=PredictionOptions)
+    columns: Sequence[str] = ()
+    format: str | None = None
+    new_only: bool = False
+    allow_empty: bool = False
+    weights: str = IMAGENET
+    write_cache: bool = False
+    overwrite: bool = False
+    run: RunOptions = field(default_factory=RunOptions)
+
+    def __post_init__(self) -> None:
+        check_columns(self.columns)
+
+    def provenance(self, model: Model) -> Provenance:
+        """Return what the predictions say of their making; the time only where it is asked for."""
+        says_time = self.new_only or "time" in self.columns
+        scored_at = datetime.now(UTC).isoformat(timespec="seconds") if says_time else ""
+        return Provenance(model_digest(model), scored_at)
+
+
+def score_images(
+    model: str | Path | Model,
+    source: Scored,
+    out: str | Path,
+    options: ScoreOptions | None = None,
+    *,
+    cache: str | Path = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> ScoreReport:
+    """Predict every sample of a source with a model; one row each goes to ``out``.
+
+    Parameters
+    ----------
+    model : path or Model
+    source : path, Source or FeatureSet
+        What ``extract`` reads, or cached features: ``features:NAME`` (see ``open_features``).
+    out : path
+        A file whose ending says the format, or without an ending a folder of part files.
+    options : ScoreOptions, optional
+    cache : path
+        Features found here are not computed again.
+    observer : Observer, optional
+        Hears about progress.
+
+    Raises
+    ------
+    ModelFileError, FeatureMismatchError, SourceError, BackboneError, ConfigError
+        Nothing is written.
+    FeatxError
+        See ``score``.
+    """
+    options, observer = options or ScoreOptions(), observer or Silence()
+    loaded = model if isinstance(model, Model) else load_model(model)
+    provenance = options.provenance(loaded)
+    target = Target.parse(
+        out,
+        options.format,
+        options.overwrite,
+        model=provenance.model,
+        appends=options.new_only,
+    )
+    options.predictions.check_classes(loaded.class_names)
+    store = FeatureStore(cache)
+    opened = _opened(source, store, options.allow_empty)
+    earlier = EarlierRows()
+    if options.new_only:
+        earlier = EarlierRows.read(target)
+        opened = _without(opened, earlier)
+    rows = _rows_to_score(loaded, opened, store, options, observer)
+    drift = None
+    if isinstance(rows, ImageRows) and len(rows.listing):
+        trained_on = str(loaded.origin.get("engine", ""))
+        drift = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
+    if drift:
+        observer.say(drift.describe())
+    job = ScoreJob(
+        loaded,
+        rows,
+        target,
+        options.predictions,
+        options.run.max_bad,
+        columns=options.columns,
+        provenance=provenance,
+        earlier=earlier,
+    )
+    return replace(score(job), engine_drift=drift)
+
+
+def open_to_score(
+    location: str | Path | Source | Sequence[str],
+    reading: SourceOptions | None = None,
+    allow_empty: bool = False,
+) -> Source:
+    """Open a source of images; with ``allow_empty`` also one that has none.
+
+    Raises
+    ------
+    SourceError
+        There is nothing at ``location``, or it cannot be read.
+    """
+    try:
+        return open_source(location, reading)
+    except EmptySourceError:
+        if not allow_empty:
+            raise
+        names = [location] if isinstance(location, str | Path) else location
+        return EmptySource(", ".join(map(str, names)))  # type: ignore[arg-type]
+
+
+def _opened(source: Scored, store: FeatureStore, allow_empty: bool) -> Source | FeatureSet:
+    if isinstance(source, FeatureSet):
+        return source
+    if isinstance(source, str) and source.startswith(FEATURES):
+        return store.open_features(source.removeprefix(FEATURES) or None)
+    return open_to_score(source, None, allow_empty)
+
+
+def _without(opened: Source | FeatureSet, earlier: EarlierRows) -> Source | FeatureSet:
+    """Return what is left of a source where the rows that were predicted are left out."""
+    if isinstance(opened, FeatureSet):
+        return opened.of_samples(earlier.new_rows(opened.manifest.sample_ids))
+    return Subset(opened, earlier.new_rows(opened.listing().sample_ids))
+
+
+def _rows_to_score(
+    model: Model,
+    opened: Source | FeatureSet,
+    store: FeatureStore,
+    options: ScoreOptions,
+    observer: Observer,
+) -> RowsToScore:
+    """Prepare the samples, and refuse features that the model was not made for."""
+    if isinstance(opened, FeatureSet):
+        model.check_spec(opened.spec)
+        bad = store.read_quarantine(opened.manifest.name)
+        return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer)
+    plan = plan_for(model.spec, options.weights)
+    model.check_plan(plan)
+    width, writes = (
+        int(model.head.n_features_in_),
+        options.write_cache and len(opened.listing()) > 0,
+    )
+    rows = ImageRows(opened, plan, store, width, options.run, observer, writes)
+    with strict_images(options.run.max_pixels):
+        told = contradiction(opened.read, rows.scan.n_samples, plan.spec.pixel_range)
+    if told:
+        observer.say(f"Warning: {told}")
+    return rows

@@ -1,0 +1,67 @@
+"""A part of a source, and a source without images."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import Listing, StringColumn
+from .source import Contents, ListedSource, Raw, Source, source_name
+
+N_DIGITS = 12
+
+
+class Subset:
+    """Some of a source's images, in the source's order.
+
+    Parameters
+    ----------
+    source : Source
+    rows : ndarray of int64
+        Indices of the images.
+    """
+
+    def __init__(self, source: Source, rows: NDArray[np.int64]) -> None:
+        self._source, self._rows = source, rows
+        self._listing = source.listing().take(rows)
+        digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:N_DIGITS]
+        self.location = f"{source.location} ({len(rows)} of its images, {digest})"
+        self.name = source_name(f"{source.name}-part", self.location)
+        self.left_out, self.understood = source.left_out, source.understood
+
+    def listing(self) -> Listing:
+        """Return ids, labels, splits, groups and class names of the chosen images."""
+        return self._listing
+
+    def stamps(self) -> NDArray[np.int64]:
+        """Return the stamps of the chosen images."""
+        stamps: NDArray[np.int64] = self._source.stamps()[self._rows]
+        return stamps
+
+    def read(self, index: int) -> Raw:
+        """Return one image as it lies there."""
+        return self._source.read(int(self._rows[index]))
+
+
+class EmptySource(ListedSource):
+    """A source without images.
+
+    Parameters
+    ----------
+    location : str
+    """
+
+    def __init__(self, location: str) -> None:
+        none = StringColumn.from_strings([])
+        listing = Listing(none, np.zeros(0, np.int64), np.zeros(0, np.int8), None, ())
+        super().__init__(location, Contents(listing, location))
+
+    def stamps(self) -> NDArray[np.int64]:
+        """Return no stamps."""
+        return np.zeros((0, 3), np.int64)
+
+    def read(self, index: int) -> Raw:
+        """Raise IndexError: there is none."""
+        raise IndexError(f"no image {index}: the source is empty")
