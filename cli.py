@@ -10,8 +10,9 @@ from typing import Any
 
 import typer
 
-from .commands.common import answer
+from .commands.common import answer, notes
 from .commands.config import default_map
+from .commands.config_file import read_config
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.models import baseline, fit, sweep
@@ -92,7 +93,10 @@ app = typer.Typer(
 @app.callback()
 def root(context: typer.Context) -> None:
     """Turn images into features once, then train, compare and use light classifiers in seconds."""
-    context.default_map = default_map(context.command)
+    config = read_config()
+    if config is not None and config.is_above:
+        notes().print(f"Defaults from {config.path}.")
+    context.default_map = default_map(context.command, config)
 
 
 app.command(cls=RegistryHelp, rich_help_panel=FEATURES)(extract.extract)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-CONFIG = Path("featx.toml")
+from .config_file import ConfigFile
+from .options import PATH_OR_NAME
+
+CACHE, DEFAULT_CACHE = "cache", "featx-cache"
 
 
-def default_map(group: Any, path: Path = CONFIG) -> dict[str, Any]:
-    """Return the defaults that ``path`` sets, in the form of click's ``default_map``.
+def default_map(group: Any, config: ConfigFile | None) -> dict[str, Any]:
+    """Return the defaults that ``config`` sets, in the form of click's ``default_map``.
 
     A key at the top is the default of every command that has such an option or argument; a table
     named after a command holds for that command alone. Keys are the options' long names, with
@@ -19,54 +23,82 @@ def default_map(group: Any, path: Path = CONFIG) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The file is no TOML, or holds a key that no command knows.
+        The file holds a key that no command knows, or a path that cannot be expanded.
     """
-    if not path.is_file():
+    if config is None:
         return {}
-    from ..cache.errors import ConfigError
-
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    common = {k: v for k, v in settings.items() if not isinstance(v, dict)}
-    tables = {k: v for k, v in settings.items() if isinstance(v, dict)}
-    _check(tables, group.commands, f"{path}: no command")
+    common, tables = _divided(config.settings)
+    _check(tables, group.commands, f"{config.path}: no command")
     names = {key for command in group.commands.values() for key in _keys(command)}
-    _check({key.replace("-", "_"): None for key in common}, names, f"{path}: no option")
-    defaults = {}
-    for name, command in group.commands.items():
-        if not hasattr(command, "commands"):
-            defaults[name] = _for_command(command, common, tables.get(name, {}), f"{path} [{name}]")
-        else:
-            defaults[name] = {
-                sub: _for_command(inner, common, tables.get(name, {}).get(sub, {}), str(path))
-                for sub, inner in command.commands.items()
-            }
-    return defaults
-
-
-def _for_command(
-    command: Any, common: dict[str, Any], table: dict[str, Any], where: str
-) -> dict[str, Any]:
-    keys = _keys(command)
-    _check({key.replace("-", "_"): None for key in table}, keys, f"{where}: no option")
-    chosen = {**common, **table}
-    several = {parameter.name for parameter in command.params if _takes_several(parameter)}
+    _check(map(_underscored, common), names, f"{config.path}: no option")
     return {
-        keys[key.replace("-", "_")]: _listed(value, keys[key.replace("-", "_")] in several)
-        for key, value in chosen.items()
-        if key.replace("-", "_") in keys
+        name: _for_command(name, command, common, tables.get(name, {}), config)
+        for name, command in group.commands.items()
     }
 
 
-def _takes_several(parameter: Any) -> bool:
-    return bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
+def _divided(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the plain values of a table, and the tables in it."""
+    tables = {key: value for key, value in table.items() if isinstance(value, dict)}
+    return {key: value for key, value in table.items() if key not in tables}, tables
 
 
-def _listed(value: Any, several: bool) -> Any:
-    """Return one value as a list where the option can be given several times."""
-    return [value] if several and not isinstance(value, list) else value
+def _for_command(
+    name: str, command: Any, common: dict[str, Any], table: dict[str, Any], config: ConfigFile
+) -> dict[str, Any]:
+    where, keys = f"{config.path} [{name}]", _keys(command)
+    if hasattr(command, "commands"):
+        values, tables = _divided(table)
+        _check(tables, command.commands, f"{where}: no command")
+        _check(map(_underscored, values), keys, f"{where}: no option")
+        return {
+            sub: _for_command(
+                f"{name}.{sub}", inner, {**common, **values}, tables.get(sub, {}), config
+            )
+            for sub, inner in command.commands.items()
+        }
+    _check(map(_underscored, table), keys, f"{where}: no option")
+    chosen = {_underscored(key): value for key, value in {**common, **table}.items()}
+    if config.is_above and CACHE not in chosen and not os.path.lexists(DEFAULT_CACHE):
+        chosen[CACHE] = DEFAULT_CACHE
+    hints = get_type_hints(command.callback, include_extras=True)
+    values = {keys[key]: value for key, value in chosen.items() if key in keys}
+    return {name: _value(name, value, hints[name], config) for name, value in values.items()}
+
+
+def _value(name: str, value: Any, hint: Any, config: ConfigFile) -> Any:
+    """Return the value of a parameter with its paths expanded.
+
+    It becomes a list where the parameter takes several values.
+    """
+    kinds = _leaves(hint)
+    if list in kinds and not isinstance(value, list):
+        value = [value]
+    if isinstance(value, list):
+        return [_expanded(name, item, kinds, config) for item in value]
+    return _expanded(name, value, kinds, config)
+
+
+def _expanded(name: str, value: Any, kinds: list[Any], config: ConfigFile) -> Any:
+    if not isinstance(value, str):
+        return value
+    if Path in kinds:
+        return config.expand_path(value, name)
+    return config.expand_path_or_name(value, name) if PATH_OR_NAME in kinds else value
+
+
+def _leaves(hint: Any) -> list[Any]:
+    """Return the types that an annotation such as ``Annotated[list[Path] | None, …]`` is made of,
+    and what is annotated to them.
+    """
+    if not get_args(hint):
+        return [hint]
+    origins = [list] if getattr(hint, "__origin__", None) is list else []
+    return origins + [leaf for part in get_args(hint) for leaf in _leaves(part)]
+
+
+def _underscored(key: str) -> str:
+    return key.replace("-", "_")
 
 
 def _keys(command: Any) -> dict[str, str]:
@@ -78,11 +110,11 @@ def _keys(command: Any) -> dict[str, str]:
     for parameter in command.params:
         spellings[parameter.name] = parameter.name
         for option in parameter.opts:
-            spellings[option.lstrip("-").replace("-", "_")] = parameter.name
+            spellings[_underscored(option.lstrip("-"))] = parameter.name
     return spellings
 
 
-def _check(keys: Any, names: Any, what: str) -> None:
+def _check(keys: Iterable[str], names: Iterable[str], what: str) -> None:
     from ..cache.errors import ConfigError
     from ..cache.suggest import did_you_mean
 

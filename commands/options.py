@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from ..extractor import RunOptions, SourceOptions
 
 AUTO = "auto"
+PATH_OR_NAME = "path or name"
+"""Stands in the annotation of a text that may be a path: featx.toml's are relative to that file."""
 
 WeightsOption = Annotated[
-    str, typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file.")
+    str,
+    typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file."),
+    PATH_OR_NAME,
 ]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Threads that decode; 0: one per core.")

@@ -19,6 +19,7 @@ from ..common import (
     say_understood,
 )
 from ..options import (
+    PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
     DriftOption,
@@ -51,9 +52,12 @@ def doctor(
     source: Annotated[
         list[str] | None,
         typer.Argument(help=SOURCE_HELP, show_default="sample"),
+        PATH_OR_NAME,
     ] = None,
     backbone: Annotated[
-        str, typer.Option("--backbone", "-b", help="The frozen network.")
+        str,
+        typer.Option("--backbone", "-b", help="The frozen network."),
+        PATH_OR_NAME,
     ] = "efficientnet_lite0",
     weights: WeightsOption = "imagenet",
     size: Annotated[

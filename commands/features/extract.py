@@ -16,7 +16,9 @@ from ..common import (
     notes,
     say_understood,
 )
+from ..config_file import find_config
 from ..options import (
+    PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
     DriftOption,
@@ -50,6 +52,7 @@ def extract(
     source: Annotated[
         list[str] | None,
         typer.Argument(help=SOURCE_HELP, show_default="sample"),
+        PATH_OR_NAME,
     ] = None,
     backbone: Annotated[
         list[str],
@@ -59,6 +62,7 @@ def extract(
             help="A name (see `featx backbones`) or a .keras file. Several share one decoding.",
             show_default="efficientnet_lite0",
         ),
+        PATH_OR_NAME,
     ] = DEFAULT_BACKBONES,
     weights: WeightsOption = "imagenet",
     layer: Annotated[
@@ -164,7 +168,7 @@ def choose_source(context: typer.Context, source: list[str] | None) -> list[str]
         return ["sample"]
     origin = context.get_parameter_source("source")
     if origin is not None and origin.name == "DEFAULT_MAP":
-        notes().print(f"No SOURCE given: using {' '.join(source)} from featx.toml.")
+        notes().print(f"No SOURCE given: using {' '.join(source)} from {find_config()}.")
     return source
 
 

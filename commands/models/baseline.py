@@ -19,7 +19,7 @@ from ..common import (
     typed_command,
 )
 from ..features.extract import choose_source
-from ..options import WorkersOption
+from ..options import PATH_OR_NAME, WorkersOption
 from ..progress import Progress
 from .fit import draw_fit, fit_data
 
@@ -32,6 +32,7 @@ def baseline(
     source: Annotated[
         list[str] | None,
         typer.Argument(help="Images with labels, as for extract.", show_default="sample"),
+        PATH_OR_NAME,
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 15,
     augment: Annotated[

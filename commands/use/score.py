@@ -19,6 +19,7 @@ from ..common import (
     say_understood,
 )
 from ..options import (
+    PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
     EngineOption,
@@ -50,6 +51,7 @@ def score(
     source: Annotated[
         list[str],
         typer.Argument(help=f"{SOURCE_HELP} Or features:NAME for cached features."),
+        PATH_OR_NAME,
     ],
     out: Annotated[
         Path | None,

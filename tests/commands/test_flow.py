@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 from PIL import Image
 
 from featx.cache import FeatureStore
@@ -98,33 +97,6 @@ def test_changed_renamed_and_duplicated_images(cli: Cli, photos: Path) -> None:
     assert (report["n_extracted"], report["n_samples"]) == (0, 25)
     Image.new("RGB", (9, 9), (1, 2, 3)).save(photos / "red" / "renamed.png")
     assert extracted(cli, photos)["n_extracted"] == 1
-
-
-def test_defaults_come_from_featx_toml(cli: Cli, photos: Path) -> None:
-    Path("featx.toml").write_text(
-        f'source = "{photos}"\nbackbone = "mobilenet"\nweights = "random:0"\n'
-        'cache = "elsewhere"\nworkers = 1\n[extract]\nsize = 32\n[fit]\nhead = "centroid"\n'
-    )
-    result = cli("extract")
-    assert result.exit_code == 0, result.output
-    assert "from featx.toml" in result.stderr
-    assert Path("elsewhere").is_dir() and not Path("featx-cache").exists()
-    assert "centroid on" in cli("fit").stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("bakcbone = 'x'\n", "backbone"),
-        ("[extract]\nbakcbone = 'x'\n", "backbone"),
-        ("[extrct]\nsize = 3\n", "extract"),
-        ("size = \n", "TOML"),
-    ],
-)
-def test_a_wrong_featx_toml_is_explained(cli: Cli, text: str, hint: str) -> None:
-    Path("featx.toml").write_text(text)
-    result = cli("backbones")
-    assert result.exit_code == 1 and "featx.toml" in result.stderr and hint in result.stderr
 
 
 def test_options_of_heads_reach_the_head(cli: Cli, photos: Path) -> None:

@@ -1,0 +1,126 @@
+"""featx.toml: defaults of a project, found from its subfolders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests_shared import CHEAP, Cli
+
+
+def test_defaults_come_from_featx_toml(cli: Cli, photos: Path) -> None:
+    Path("featx.toml").write_text(
+        f'source = "{photos}"\nbackbone = "mobilenet"\nweights = "random:0"\n'
+        'cache = "elsewhere"\nworkers = 1\n[extract]\nsize = 32\n[fit]\nhead = "centroid"\n'
+    )
+    result = cli("extract")
+    assert result.exit_code == 0, result.output
+    assert "from featx.toml" in result.stderr
+    assert Path("elsewhere").is_dir() and not Path("featx-cache").exists()
+    assert "centroid on" in cli("fit").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("bakcbone = 'x'\n", "backbone"),
+        ("[extract]\nbakcbone = 'x'\n", "backbone"),
+        ("[extrct]\nsize = 3\n", "extract"),
+        ("size = \n", "TOML"),
+    ],
+)
+def test_a_wrong_featx_toml_is_explained(cli: Cli, text: str, hint: str) -> None:
+    Path("featx.toml").write_text(text)
+    result = cli("backbones")
+    assert result.exit_code == 1 and "featx.toml" in result.stderr and hint in result.stderr
+
+
+def test_values_in_the_table_of_a_group(cli: Cli) -> None:
+    Path("featx.toml").write_text('[cache]\ncache = "a"\n[cache.ls]\ncache = "b"\n')
+    assert "No features in b." in cli("cache", "ls").stdout
+    assert "the cache a holds" in cli("cache", "info").stderr
+    Path("featx.toml").write_text("[cache]\nchache = 1\n")
+    assert "Did you mean cache?" in cli("cache", "ls").stderr
+    Path("featx.toml").write_text("[cache.lss]\nx = 1\n")
+    assert "[cache]: no command 'lss'. Did you mean ls?" in cli("cache", "ls").stderr
+
+
+def test_found_from_subfolders_and_paths_relative_to_the_file(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("featx.toml").write_text('source = "photos"\nworkers = 1\n')
+    below = photos / "red"
+    monkeypatch.chdir(below)
+    result = cli("extract", *CHEAP)
+    assert result.exit_code == 0, result.output
+    assert "Defaults from ../../featx.toml." in result.stderr
+    assert "No SOURCE given: using ../../photos from ../../featx.toml." in result.stderr
+    assert (photos.parent / "featx-cache").is_dir() and not Path("featx-cache").exists()
+    monkeypatch.chdir(photos.parent)
+    assert "0 extracted, 24 already cached" in cli("extract", *CHEAP).stdout
+    monkeypatch.chdir(below)
+    assert cli("fit", "--head", "centroid").exit_code == 0 and Path("model.featx").exists()
+    Path("featx.toml").write_text("")
+    assert "No features in featx-cache." in cli("cache", "ls").stdout
+
+
+def test_a_cache_in_the_working_folder_stays_the_default(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("featx.toml").write_text("")
+    Path("below/featx-cache").mkdir(parents=True)
+    monkeypatch.chdir("below")
+    assert "No features in featx-cache." in cli("cache", "ls").stdout
+    monkeypatch.setenv("FEATX_CACHE", "named")
+    assert "No features in named." in cli("cache", "ls").stdout
+
+
+def test_home_and_variables_expand_in_paths(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("DATA", "/data")
+    for text, path in {
+        "~/caches": "/home/somebody/caches",
+        "$DATA/a": "/data/a",
+        "${DATA}s/$$a": "/datas/$a",
+    }.items():
+        Path("featx.toml").write_text(f"cache = '{text}'\n")
+        assert f"No features in {path}." in cli("cache", "ls").stdout
+    Path("featx.toml").write_text("source = ['$DATA/a', '~/b']\n")
+    assert "/data/a does not exist" in cli("extract").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("$NOBODY_SET_IT/x", "the variable NOBODY_SET_IT is not set"),
+        ("/a/$", "write $$ for a"),
+        ("~nobody-of-that-name/x", "no home folder is known"),
+    ],
+)
+def test_paths_that_cannot_be_expanded(cli: Cli, text: str, hint: str) -> None:
+    Path("featx.toml").write_text(f"cache = '{text}'\n")
+    result = cli("cache", "ls")
+    assert result.exit_code == 1 and "featx.toml: cache = " in result.stderr
+    assert hint in result.stderr
+
+
+def test_names_are_no_paths(cli: Cli, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
+    Path("featx.toml").write_text(
+        'backbone = "mobilenet"\nweights = "random:0"\nsource = "photos/*/0*.png"\n'
+        "[extract]\nsize = 32\n"
+    )
+    monkeypatch.chdir(photos / "red")
+    result = cli("extract")
+    assert result.exit_code == 0, result.output
+    assert "mobilenet" in cli("cache", "ls").stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs another file system")
+def test_a_file_system_ends_the_search(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from featx.commands.config_file import find_config
+
+    Path("featx.toml").write_text("")
+    assert find_config() == Path("featx.toml")
+    monkeypatch.chdir("/proc/self/fd")
+    assert find_config() is None
