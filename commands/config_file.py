@@ -99,15 +99,15 @@ def find_config() -> Path | None:
     return None
 
 
-def read_config() -> ConfigFile | None:
-    """Read the nearest featx.toml; None where there is none.
+def read_config(path: Path | None = None) -> ConfigFile | None:
+    """Read a file of defaults, by default the nearest featx.toml; None where there is none.
 
     Raises
     ------
     ConfigError
         The file is no TOML.
     """
-    path = find_config()
+    path = path or find_config()
     if path is None:
         return None
     from ..cache.errors import ConfigError

@@ -13,6 +13,7 @@ from docs_shared import PAGES, README, ROOT, blocks, check_options, parse, spans
 from featx.classifiers.selection.metrics import METRICS
 from featx.cli import app
 from featx.commands.config import default_map
+from featx.commands.config_file import read_config
 from tests_shared import Cli
 
 KINDS = ("console", "python", "toml")
@@ -29,7 +30,7 @@ def test_page_runs_from_top_to_bottom(page: Path, project: Path, cli: Cli) -> No
             exec(compile(block.text, page.name, "exec"), {})
         elif block.kind == "toml":
             Path("example.toml").write_text(block.text, encoding="utf-8")
-            default_map(typer.main.get_command(app), Path("example.toml"))
+            default_map(typer.main.get_command(app), read_config(Path("example.toml")))
         else:
             for words in block.commands():
                 result = cli(*words[1:])
