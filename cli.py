@@ -6,7 +6,7 @@ import atexit
 import gc
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.models import baseline, fit, sweep
 from .commands.output_encoding import make_safe
-from .commands.use import model, score
+from .commands.use import config, model, score
 
 USAGE, INTERRUPTED = 2, 130
 STOPPED = "interrupted. The same command goes on from what is saved."
@@ -81,7 +81,7 @@ def _write_error(name: str, message: str, exit_code: int, report: Any = None) ->
 app = typer.Typer(
     cls=FeatxGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -90,8 +90,22 @@ app = typer.Typer(
 )
 
 
+def _write_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"featx {version('featx')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root(context: typer.Context) -> None:
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_write_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """Turn images into features once, then train, compare and use light classifiers in seconds."""
     config = read_config()
     if config is not None and config.is_above:
@@ -109,6 +123,7 @@ app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(baseline.baseline)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)
+app.command(rich_help_panel=USE, context_settings=config.PASS_ON)(config.config)
 app.add_typer(model.app, name="model", rich_help_panel=USE)
 
 

@@ -82,4 +82,7 @@ def check_options(text: str) -> None:
 def parse(words: list[str]) -> None:
     """Parse a command line without running it; fails where typer would refuse it."""
     command, rest = command_of(words)
-    command.make_context(words[1], rest)
+    if hasattr(command, "commands"):  # an option of featx itself
+        check_options(shlex.join(words))
+    else:
+        command.make_context(words[1], rest)

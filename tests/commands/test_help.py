@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from importlib.metadata import version
 
+import pytest
 from typer.main import get_command
 
 from featx.classifiers.heads.registry import HEADS
@@ -31,3 +36,25 @@ def test_commands_stand_in_the_groups_of_their_folders(cli: Cli) -> None:
 def test_options_list_the_entries_of_their_registry(cli: Cli) -> None:
     assert set(HEADS) <= set(re.findall(r"[\w-]+", cli("fit", "--help").stdout))
     assert set(METRICS) <= set(re.findall(r"[\w-]+", cli("sweep", "--help").stdout))
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").stdout == f"featx {version('featx')}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(shell: str) -> None:
+    def completed(line: str) -> str:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        return run({**words, **fish, "_TYPER_COMPLETE_ARGS": line}, f"complete_{shell}")
+
+    def run(variables: dict[str, str], instruction: str) -> str:
+        environment = {**os.environ, **variables, "_FEATX_COMPLETE": instruction}
+        code = "import sys; from featx.cli import main; sys.argv = ['featx']; main()"
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+    assert "sweep" in completed("featx sw") and "extract" not in completed("featx sw")
+    assert "--head" in completed("featx fit --h")
+    assert "_FEATX_COMPLETE" in run({}, f"source_{shell}")
