@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit test-long test-backends cross format docs package clean
+.PHONY: help demo test check lint types unit browser test-long test-backends cross format docs package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,24 @@ types: $(VENV)/.tools package
 	cd $(VENV) && $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p featx
 
 # Tests of one file run in one process: they share converted networks.
-unit: $(VENV)/.tools package
+unit: $(VENV)/.tools package browser
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Some tests open pages in Chromium and check them with axe-core. Debian's packages are installed where
+# root runs this; elsewhere, or without a network, those tests are skipped and say what they lack.
+BROWSER := chromium chromium-driver npm
+
+browser:
+	@if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null \
+		|| ! command -v npm >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends $(BROWSER); \
+		else echo "not installed, as only root can: apt-get install $(BROWSER)"; fi; \
+	fi || true
+	@if [ ! -f $(VENV)/axe/node_modules/axe-core/axe.min.js ] && command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core || true; \
+	fi
 
 test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone, full data
 	$(BIN)/pytest -m long --timeout 3600

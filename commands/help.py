@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 # The groups of commands, in the order of their use; each is a folder beside this file.
-FEATURES, MODELS, USE = "Features", "Models", "Use"
+FEATURES, MODELS, JUDGING, USE = "Features", "Models", "Judging", "Use"
 
 
 class GroupedHelp(TyperGroup):

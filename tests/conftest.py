@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from images_shared import make_photos
 from typer.testing import CliRunner
 
 from featx.cli import app
@@ -36,16 +35,3 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 def photos(tmp_path: Path) -> Path:
     """A folder of three classes, told apart by their colour, eight small pictures each."""
     return make_photos(tmp_path / "photos")
-
-
-def make_photos(root: Path, n_per_class: int = 8) -> Path:
-    """Write a class folder of noisy coloured pictures in three formats."""
-    rng = np.random.default_rng(0)
-    colours = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
-    for name, colour in colours.items():
-        (root / name).mkdir(parents=True)
-        for i in range(n_per_class):
-            pixels = rng.normal(colour, 25, (40, 48, 3)).clip(0, 255).astype(np.uint8)
-            ending = ("png", "jpg", "bmp")[i % 3]
-            Image.fromarray(pixels).save(root / name / f"{i:02d}.{ending}")
-    return root

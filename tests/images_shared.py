@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 
@@ -32,3 +33,16 @@ def touch(path: Path, value: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(value))
     return path
+
+
+def make_photos(root: Path, n_per_class: int = 8) -> Path:
+    """Write a class folder of noisy coloured pictures in three formats."""
+    rng = np.random.default_rng(0)
+    colours = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+    for name, colour in colours.items():
+        (root / name).mkdir(parents=True)
+        for i in range(n_per_class):
+            pixels = rng.normal(colour, 25, (40, 48, 3)).clip(0, 255).astype(np.uint8)
+            ending = ("png", "jpg", "bmp")[i % 3]
+            Image.fromarray(pixels).save(root / name / f"{i:02d}.{ending}")
+    return root

@@ -1,0 +1,1 @@
+"""What came of training, measured, compared and drawn."""

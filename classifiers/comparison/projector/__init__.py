@@ -1,0 +1,1 @@
+"""Cached features as a log for TensorBoard's Embedding Projector."""

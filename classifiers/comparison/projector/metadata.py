@@ -1,0 +1,104 @@
+"""What is known of each point, as the table that the Embedding Projector reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....cache import SPLITS, FeatureSet
+from ....cache.errors import TrainingDataError
+from ....cache.format.atomic import write_text
+from ...selection.splitting.splits import split_features
+
+MAX_COLOURS = 50
+"""Values of a column by which the projector still colours."""
+NO_LABEL, NO_SPLIT, OTHERS = "(no label)", "(no split)", "(other classes)"
+LEFT_OUT = "(left out)"
+
+
+@dataclass(frozen=True)
+class PointPredictions:
+    """What a model says of the points.
+
+    Attributes
+    ----------
+    model : str
+        For people.
+    predicted : ndarray of int64, shape (n_points,)
+        Index into the class names of the features.
+    probability : ndarray of float, shape (n_points,)
+        Of the predicted class.
+    class_names : tuple of str
+    """
+
+    model: str
+    predicted: NDArray[np.int64]
+    probability: NDArray[np.floating]
+    class_names: tuple[str, ...]
+
+
+def point_columns(
+    features: FeatureSet,
+    rows: NDArray[np.int64],
+    predictions: PointPredictions | None = None,
+    seed: int = 0,
+) -> dict[str, Sequence[str]]:
+    """Return the columns of the table, at least two: with one there would be no header."""
+    names, y = features.class_names, features.y[rows]
+    ids = features.sample_ids.take(rows)
+    columns: dict[str, Sequence[str]] = {}
+    if names:
+        columns["label"] = [names[label] if label >= 0 else NO_LABEL for label in y]
+        if len(set(columns["label"])) > MAX_COLOURS:
+            frequent = set(np.argsort(-np.bincount(y[y >= 0]), kind="stable")[: MAX_COLOURS - 2])
+            columns["frequent label"] = [
+                text if label in frequent or label < 0 else OTHERS
+                for text, label in zip(columns["label"], y.tolist(), strict=True)
+            ]
+    columns |= {"id": ids, "split": split_names(features, seed)[rows].tolist()}
+    if predictions is not None:
+        columns |= _prediction_columns(predictions, [*columns.get("label", [""] * len(rows))])
+    return columns
+
+
+def split_names(features: FeatureSet, seed: int) -> NDArray[np.str_]:
+    """Return each row's split ``(n_samples,)``: the one that training with ``seed`` uses."""
+    try:
+        split = split_features(features, seed)
+    except TrainingDataError:  # nothing to learn from: the source's own splits, if any
+        return np.array([NO_SPLIT, *SPLITS])[features.splits + 1]
+    names = np.full(len(features), LEFT_OUT)
+    for name, rows in (("train", split.train), ("val", split.val), ("test", split.test)):
+        names[rows] = name
+    return names
+
+
+def _prediction_columns(
+    predictions: PointPredictions, labels: Sequence[str]
+) -> dict[str, Sequence[str]]:
+    predicted = [predictions.class_names[index] for index in predictions.predicted]
+    outcomes = [
+        "no label" if label in ("", NO_LABEL) else "right" if label == name else "wrong"
+        for label, name in zip(labels, predicted, strict=True)
+    ]
+    probability = [f"{value:.4f}" for value in predictions.probability]
+    return {"predicted": predicted, "probability": probability, "outcome": outcomes}
+
+
+def write_metadata(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+    """Write a header and a line for each point; raises CacheWriteError where that fails."""
+    rows = zip(*columns.values(), strict=True)
+    lines = ["\t".join(map(_cell, row)) for row in (tuple(columns), *rows)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _cell(text: str) -> str:
+    """Return a text in which nothing ends a cell or a line, and nothing is invalid as UTF-8."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
