@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cache import FeatureSet, FeatureSpec, FeatureStore, Manifest, Scores
+    from .cache import FeatureSet, FeatureSpec, FeatureStore, Manifest, Scores, Tag
     from .cache.errors import FeatxError
     from .classifiers import (
         HeadOptions,
@@ -47,6 +47,7 @@ _HOMES = {
     "Scores": "cache:Scores",
     "SourceOptions": "extractor:SourceOptions",
     "SweepOptions": "classifiers.selection.sweep_options:SweepOptions",
+    "Tag": "cache:Tag",
     "export": "classifiers:export_model",
     "extract": "extractor:extract_features",
     "fit": "classifiers:fit_model",
@@ -74,6 +75,7 @@ __all__ = [
     "Scores",
     "SourceOptions",
     "SweepOptions",
+    "Tag",
     "export",
     "extract",
     "fit",

@@ -10,6 +10,7 @@ from .records.quarantine import BadImage
 from .records.run_record import RunRecord
 from .records.scores import Scores
 from .records.stored import StoredFeatures
+from .records.tag import Tag
 from .run import Run
 from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
@@ -39,6 +40,7 @@ __all__ = [
     "ShardSet",
     "StoredFeatures",
     "StringColumn",
+    "Tag",
     "has_digest",
     "sample_keys",
 ]

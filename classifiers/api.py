@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore
+from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
 from ..extractor.backbones import IMAGENET
 from ..extractor.run_options import Observer
 from .models.model import Model
@@ -29,6 +29,7 @@ def fit_model(
     overwrite: bool = False,
     observer: Observer | None = None,
     command: str = "",
+    tag: Tag | None = None,
 ) -> FitReport:
     """Fit one head on cached features and write the model to ``out``.
 
@@ -43,7 +44,7 @@ def fit_model(
     opened = store.open_features(features)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
     report = fit(opened, options, command, observer)
-    report = replace(report, model=_with_engine(report.model, store))
+    report = replace(report, model=_completed(report.model, store, tag))
     save_model(report.model, Path(out), overwrite=overwrite)
     return report
 
@@ -57,6 +58,7 @@ def sweep_model(
     overwrite: bool = False,
     observer: Observer | None = None,
     command: str = "",
+    tag: Tag | None = None,
 ) -> SweepReport:
     """Compare heads on cached features and write the winner to ``out``.
 
@@ -71,6 +73,8 @@ def sweep_model(
     observer : Observer, optional
     command : str
         Kept in the model as its origin.
+    tag : Tag, optional
+        What the user calls the model, kept beside the command.
 
     Raises
     ------
@@ -81,15 +85,16 @@ def sweep_model(
     opened = [store.open_features(name) for name in features]
     model_output(Path(out), opened[0].class_names, overwrite=overwrite)
     report = sweep(opened, options or SweepOptions(), store, observer, command)
-    report = replace(report, winner=_with_engine(report.winner, store))
+    report = replace(report, winner=_completed(report.winner, store, tag))
     save_model(report.winner, Path(out), overwrite=overwrite)
     return report
 
 
-def _with_engine(model: Model, store: FeatureStore) -> Model:
-    """Let the model say which engine made its features."""
+def _completed(model: Model, store: FeatureStore, tag: Tag | None = None) -> Model:
+    """Let the model say which engine made its features, and what its user calls it."""
     engine = store.find(str(model.origin["features"])).record.engine
-    return replace(model, origin={**model.origin, "engine": engine})
+    named = tag.to_dict() if tag else {}
+    return replace(model, origin={**named, **model.origin, "engine": engine})
 
 
 def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> FeatureSet:
@@ -150,6 +155,6 @@ def export_model(
     if refit is not None:
         model_output(Path(refit), loaded.class_names, overwrite=overwrite)
         store = FeatureStore(cache)
-        loaded = _with_engine(refit_model(loaded, store), store)
+        loaded = _completed(refit_model(loaded, store), store)
         save_model(loaded, Path(refit), overwrite=overwrite)
     return export(loaded, to, Path(out) if out else None, weights, overwrite=overwrite)

@@ -39,6 +39,12 @@ DropNearDuplicatesOption = Annotated[
         help="Leave out of training what looks like validation or test images saved again.",
     ),
 ]
+NameOption = Annotated[
+    str, typer.Option("--name", help="What you call it, for lists.", show_default=False)
+]
+NoteOption = Annotated[
+    str, typer.Option("--note", help="A line that you want to keep with it.", show_default=False)
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
@@ -46,7 +52,9 @@ MemoryOption = Annotated[
 UNDEFINED = "–"
 COLUMN_GAP = 2
 DEFAULT_CACHE = Path("featx-cache")
-FEATURES_HELP = "Cached features: a source, source@fingerprint, a backbone; default: the newest."
+FEATURES_HELP = (
+    "Cached features: their --name, a source, source@fingerprint, a backbone; default: the newest."
+)
 
 
 def answer(as_json: bool, data: Any, render: Callable[[Console], None]) -> None:

@@ -12,6 +12,7 @@ from ..cache import BadImage, FeatureSpec, FeatureStore, Run, RunRecord
 from ..cache.errors import CacheFormatError, SourceFormatError
 from ..cache.layout import REMARKS
 from ..cache.records.run_record import EXTRACT
+from ..cache.records.tag import NO_TAG
 from .engines.precision import resolve_precision
 from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import decoder_id, strict_images
@@ -188,7 +189,8 @@ class _Finished:
         scan = self.stream.scan
         n_written = self.writer.n_written[self.stream.specs.index(spec)]
         stage = next(stage for stage in self.stream.stages if spec in stage.plan.specs)
-        earlier = None if n_written else self._earlier(spec)
+        last = self._earlier(spec)
+        earlier = None if n_written else last
         notes = dict(stage.plan.noted_specs)[spec]
         if stage.engine:
             notes = {**notes, "batch_size": stage.batch_size}
@@ -205,10 +207,11 @@ class _Finished:
             seconds=self.seconds,
             engine=stage.engine_name or (earlier.engine if earlier else ""),
             notes={**(earlier.notes if earlier else {}), **notes},
+            tag=self.stream.options.tag.or_else(last.tag if last else NO_TAG),
         )
 
     def _earlier(self, spec: FeatureSpec) -> RunRecord | None:
-        """Return the record of the run that made the rows: its engine, their drift."""
+        """Return the record of the last run: its engine, the rows' drift, their tag."""
         try:
             return self.store.read_run(spec.fingerprint, self.stream.scan.source.name)
         except CacheFormatError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..cache.errors import ConfigError, TooManyBadImagesError
+from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
 from .engines.drift import MAX_DRIFT
 from .hardware import n_usable_cores
@@ -72,6 +73,8 @@ class RunOptions:
     max_pixels : int or None
         Pixels that one image may have in memory, a JPEG after its scaled decoding; None stands for
         Pillow's limit, 89,478,485.
+    tag : Tag
+        What the user calls the features; empty parts keep what an earlier run said.
     """
 
     workers: int = 0
@@ -82,6 +85,7 @@ class RunOptions:
     max_bad: BadLimit | None = None
     compression: str | None = None
     max_pixels: int | None = None
+    tag: Tag = NO_TAG
 
     def __post_init__(self) -> None:
         if self.workers < 0:

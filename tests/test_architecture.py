@@ -96,6 +96,7 @@ def test_public_names() -> None:
         "Scores",
         "SourceOptions",
         "SweepOptions",
+        "Tag",
         "export",
         "extract",
         "fit",

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import CacheFormatError
 from ..format.atomic import write_text
 from ..format.version import stamped, without_version
+from .tag import NO_TAG, Tag
 
 EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
 UNFINISHED = "unfinished"
@@ -35,6 +36,8 @@ class RunRecord:
     kind : str
         ``extract`` (also an import), ``score``, ``transform`` or ``baseline`` (pixels for a network
         that is trained from scratch); ``unfinished`` is never written.
+    tag : Tag
+        What the user calls the features, and says of them.
     """
 
     manifest: str
@@ -48,6 +51,7 @@ class RunRecord:
     engine: str
     notes: dict[str, Any] = field(default_factory=dict)
     kind: str = EXTRACT
+    tag: Tag = NO_TAG
 
 
 def write_run(path: Path, record: RunRecord) -> None:
@@ -55,13 +59,16 @@ def write_run(path: Path, record: RunRecord) -> None:
     fields = asdict(record)
     if record.kind == EXTRACT:
         del fields["kind"]  # as in the first release
+    if record.tag == NO_TAG:
+        del fields["tag"]
     write_text(path, json.dumps(stamped(fields), indent=1) + "\n")
 
 
 def read_run(path: Path) -> RunRecord:
     """Read a run record; raises CacheFormatError where the file is none."""
     try:
-        return RunRecord(**without_version(path, json.loads(path.read_text(encoding="utf-8"))))
+        fields = without_version(path, json.loads(path.read_text(encoding="utf-8")))
+        return RunRecord(**{**fields, "tag": Tag(**fields.get("tag", {}))})
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

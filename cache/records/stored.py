@@ -72,10 +72,10 @@ class StoredFeatures:
 def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> StoredFeatures:
     """Return the features that ``name`` means, of several of one source the newest.
 
-    The first of these that something answers to counts: the full name; the exact name of a source,
-    with or without the digits of its location; an exact fingerprint; a backbone; the beginning of a
-    name or, from four digits, of a fingerprint. What was extracted goes before what was only scored
-    or transformed.
+    The first of these that something answers to counts: the full name; the name that the
+    user gave; the exact name of a source, with or without the digits of its location; an exact
+    fingerprint; a backbone; the beginning of a name or, from four digits, of a fingerprint. What
+    was extracted goes before what was only scored or transformed.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     if not only_one:
         matches = [s for s in matches if s.record.kind == EXTRACT] or matches
     if not matches:
-        names = {s.source for s in stored} | {s.name for s in stored}
+        names = {n for s in stored for n in (s.source, s.name, s.record.tag.name) if n}
         raise FeaturesNotFoundError(
             f"no cached features answer to {name!r}. {did_you_mean(name, names)} "
             "`featx cache ls` lists all"
@@ -112,6 +112,7 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
 def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatures]:
     tests = (
         lambda s: name in (s.name, *_full_names(s)),
+        lambda s: name == s.record.tag.name,
         lambda s: name == s.record.manifest,
         lambda s: name == s.source,
         lambda s: name in (s.record.fingerprint, s.record.fingerprint[:SHOWN_DIGITS]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...cache import DEFAULT_ROOT, FeatureStore
+from ...cache import DEFAULT_ROOT, FeatureStore, Tag
 from ...cache.errors import ImageError, SourceFormatError
 from ...cache.records.run_record import BASELINE
 from ...extractor.extract import extract
@@ -64,6 +64,7 @@ def train_baseline(
     overwrite: bool = False,
     observer: Observer | None = None,
     command: str = "",
+    tag: Tag | None = None,
 ) -> FitReport:
     """Train a network from scratch on a source and write the model to ``out``.
 
@@ -83,6 +84,8 @@ def train_baseline(
     observer : Observer, optional
     command : str
         Kept in the model as its origin.
+    tag : Tag, optional
+        What the user calls the model.
 
     Raises
     ------
@@ -111,7 +114,8 @@ def train_baseline(
     report = fit_baseline(
         features, head, checkpoint, memory=options.memory, observer=observer, command=command
     )
-    origin = {**report.model.origin, "engine": extracted.record.engine}
+    named = tag.to_dict() if tag else {}
+    origin = {**named, **report.model.origin, "engine": extracted.record.engine}
     report = replace(report, model=replace(report.model, origin=origin))
     save_model(report.model, path, overwrite=overwrite)
     checkpoint.unlink(missing_ok=True)

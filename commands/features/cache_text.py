@@ -29,6 +29,8 @@ def listed(stored: StoredFeatures, with_location: bool) -> dict[str, Any]:
     return {
         "name": stored.name,
         **({"location": stored.location} if with_location else {}),
+        "given_name": record.tag.name,
+        "note": record.tag.note,
         "kind": record.kind,
         "backbone": spec.backbone,
         "layer": spec.layer,
@@ -45,7 +47,10 @@ def listed(stored: StoredFeatures, with_location: bool) -> dict[str, Any]:
 
 
 def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draw feature sets in two lines each: what they are of, and how they were made."""
+    """Draw feature sets in two lines each: what they are of, and how they were made.
+
+    What the user called them stands on a third.
+    """
     first = [("name", "images", "bad", "bytes", "")]
     second = [("  backbone", "layer", "pool", "size", "precision")]
     for row in rows:
@@ -56,9 +61,18 @@ def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         size = str(height) if height == width else f"{height}x{width}"
         made = (f"  {row['backbone']}", row["layer"], row["pool"], size, row["precision"])
         second.append(made)
-    for upper, lower in zip(_aligned(first, "lrrrl"), _aligned(second, "lllll"), strict=True):
+    tags = ["", *(_tag(row["given_name"], row["note"]) for row in rows)]
+    lines = zip(_aligned(first, "lrrrl"), _aligned(second, "lllll"), tags, strict=True)
+    for upper, lower, tag in lines:
         console.print(upper)
         console.print(lower)
+        if tag:
+            console.print(f"  {tag}")
+
+
+def _tag(name: str, note: str) -> str:
+    """Return ``name: note``, or what there is of them."""
+    return ": ".join(filter(None, (name, note)))
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
@@ -108,6 +122,7 @@ def draw_info(console: Console, d: Description) -> None:
     splits = ", ".join(f"{name} {n}" for name, n in d.split_counts.items() if n)
     rows = [
         ("features", d.name),
+        *((key, text) for key, text in d.run["tag"].items() if text),
         ("source", d.location),
         ("samples", f"{human_count(d.n_samples)}, of which {human_count(d.n_missing)} have no row"),
         ("shape", f"{human_count(d.n_rows)} × {human_count(d.n_features)}"),

@@ -11,6 +11,8 @@ from ..common import (
     DEFAULT_CACHE,
     CacheOption,
     JsonOption,
+    NameOption,
+    NoteOption,
     answer,
     human_count,
     notes,
@@ -118,6 +120,8 @@ def extract(
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
     separator: SeparatorOption = None,
+    name: NameOption = "",
+    note: NoteOption = "",
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -128,12 +132,13 @@ def extract(
 
     Example: featx extract photos/ --backbone resnet50
     """
+    from ...cache import Tag
     from ...extractor import FeatureOptions, extract_several, open_source
 
     layers: list[str | None] = [*layer] if layer else [None]
     features = [
         FeatureOptions(
-            backbone=name,
+            backbone=backbone_name,
             weights=weights,
             layer=layer_name,
             pool=pool,
@@ -145,13 +150,14 @@ def extract(
             pixel_range=pixel_range,
             preprocess=preprocess,
         )
-        for name in backbone
+        for backbone_name in backbone
         for layer_name in layers
     ]
     run = replace(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
         compression=compression,
         max_pixels=max_pixels,
+        tag=Tag(name, note),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)

@@ -12,6 +12,8 @@ from ..common import (
     CacheOption,
     JsonOption,
     MemoryOption,
+    NameOption,
+    NoteOption,
     OverwriteOption,
     answer,
     parsed_memory,
@@ -28,7 +30,7 @@ AUGMENT_EPOCHS = 50
 
 def baseline(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="{networks}.", show_default=False)],
+    network: Annotated[str, typer.Argument(help="{networks}.", show_default=False)],
     source: Annotated[
         list[str] | None,
         typer.Argument(help="Images with labels, as for extract.", show_default="sample"),
@@ -59,6 +61,8 @@ def baseline(
         "baseline.featx"
     ),
     overwrite: OverwriteOption = False,
+    name: NameOption = "",
+    note: NoteOption = "",
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,6 +72,7 @@ def baseline(
 
     Example: featx baseline cnn3 photos/ --epochs 15 --augment
     """
+    from ...cache import Tag
     from ...classifiers.baselines.api import BaselineOptions, train_baseline
     from ...extractor import RunOptions, open_source
 
@@ -90,7 +95,7 @@ def baseline(
     say_understood(opened)
     with Progress(quiet=as_json) as progress:
         report = train_baseline(
-            name,
+            network,
             opened,
             options,
             cache=cache,
@@ -98,6 +103,7 @@ def baseline(
             overwrite=overwrite,
             observer=progress,
             command=typed_command(),
+            tag=Tag(name, note),
         )
     answer(
         as_json,

@@ -16,6 +16,8 @@ from ..common import (
     JsonOption,
     MemoryOption,
     ModelOutOption,
+    NameOption,
+    NoteOption,
     OverwriteOption,
     answer,
     draw_table,
@@ -62,6 +64,8 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
     out: ModelOutOption = Path("model.featx"),
     overwrite: OverwriteOption = False,
+    name: NameOption = "",
+    note: NoteOption = "",
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,6 +75,7 @@ def fit(
 
     Example: featx fit --head dense --hidden 512,256 --dropout 0.5
     """
+    from ...cache import Tag
     from ...classifiers import HeadOptions, fit_model
 
     given = {
@@ -100,6 +105,7 @@ def fit(
             overwrite=overwrite,
             observer=progress,
             command=typed_command(),
+            tag=Tag(name, note),
         )
     answer(as_json, fit_data(report, out), lambda console: draw_fit(console, report, out))
 

@@ -15,6 +15,8 @@ from ..common import (
     JsonOption,
     MemoryOption,
     ModelOutOption,
+    NameOption,
+    NoteOption,
     OverwriteOption,
     answer,
     notes,
@@ -54,6 +56,8 @@ def sweep(
     ] = None,
     out: ModelOutOption = Path("model.featx"),
     overwrite: OverwriteOption = False,
+    name: NameOption = "",
+    note: NoteOption = "",
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,6 +68,7 @@ def sweep(
 
     Example: featx sweep --heads logreg,svm,dense --cv 5
     """
+    from ...cache import Tag
     from ...cache.output_path import output_file
     from ...classifiers import sweep_model
     from ...classifiers.selection.sweep_options import SweepOptions
@@ -83,6 +88,7 @@ def sweep(
             overwrite=overwrite,
             observer=progress,
             command=typed_command(),
+            tag=Tag(name, note),
         )
     if report.left_out:
         notes().print(
