@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .commands.common import answer, notes
+from .commands.common import answer, say
 from .commands.config import default_map
 from .commands.config_file import read_config
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.judging import project
+from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, fit, sweep
 from .commands.output_encoding import make_safe
 from .commands.use import config, model, score
@@ -32,9 +33,15 @@ OUT_OF_MEMORY = (
 class FeatxGroup(GroupedHelp):
     """Turns featx' own errors into one line on standard error and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Take the options for notes out, which may stand before the command or after it."""
+        return super().parse_args(ctx, notes_first(args))
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit 1 on an error, 3 on too many bad images, 130 on Ctrl-C."""
         as_json = "--json" in ctx.args
+        verbose, form = ctx.params["verbose"], ctx.params["log_format"]
+        configure(verbose, ctx.params["quiet"] or (as_json and form == TEXT), form)
         try:
             return super().invoke(ctx)
         except typer.Exit:
@@ -58,14 +65,14 @@ class FeatxGroup(GroupedHelp):
                 message = f"{error.filename}: {error.strerror}"
             else:
                 raise
-            typer.echo(f"featx: {message}", err=True)
+            LOGGER.error("%s", message, extra={"fields": {"exit_code": exit_code}})
             if as_json:
                 report = getattr(error, "report", None)
                 _write_error(type(error).__name__, message, exit_code, report)
             raise typer.Exit(exit_code) from error
         except KeyboardInterrupt as error:
             message = str(error) or STOPPED
-            typer.echo(f"featx: {message}", err=True)
+            LOGGER.error("%s", message, extra={"fields": {"exit_code": INTERRUPTED}})
             if as_json:
                 _write_error("KeyboardInterrupt", message, INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from error
@@ -87,6 +94,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Options may stand in featx.toml, at the top or in a table named after a command. "
+    "Options for notes may stand before or after the command. "
     "FEATX_CACHE names the cache, FEATX_HOME the folder for converted networks (~/.cache/featx).",
 )
 
@@ -106,11 +114,23 @@ def root(
         bool,
         typer.Option("--version", callback=_write_version, is_eager=True, help="Show the version."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also note what helps to find a fault.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Note warnings and errors only.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            "--log-format", envvar="FEATX_LOG_FORMAT", help="Notes as text, or as JSON lines."
+        ),
+    ] = TEXT,
 ) -> None:
     """Turn images into features once, then train, compare and use light classifiers in seconds."""
     config = read_config()
     if config is not None and config.is_above:
-        notes().print(f"Defaults from {config.path}.")
+        say(f"Defaults from {config.path}.")
     context.default_map = default_map(context.command, config)
 
 

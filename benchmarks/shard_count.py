@@ -17,10 +17,10 @@ import numpy as np
 
 from featx import FeatureOptions, FeatureStore, RunOptions
 from featx.extractor import extract_features
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 
 
-class Watch(Silence):
+class Watch(LogObserver):
     """Counts the shards of a cache as a run goes on."""
 
     def __init__(self, cache: Path) -> None:

@@ -77,6 +77,13 @@ def notes() -> Console:
     return _console(stderr=True)
 
 
+def say(text: str) -> None:
+    """Log what a person should know; as a warning where it begins with ``Warning:``."""
+    from ..extractor.run_options import log
+
+    log(text)
+
+
 def _console(stderr: bool) -> Console:
     from rich.console import Console
 
@@ -138,7 +145,7 @@ def parsed_memory(text: str | None) -> int | None:
 
 def say_understood(source: Source) -> None:
     """Say in one line how a source is understood, before anything is computed."""
-    notes().print(f"Source: {source.understood}")
+    say(f"Source: {source.understood}")
 
 
 def prepared_data(prepared: Sequence[Prepared]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import time
 from types import TracebackType
 from typing import Any
 
-from .common import human_count, notes
+from .common import human_count, notes, say
+from .logs import LOGGER, shows_bars, write_through
 
 LINE_SECONDS = 10.0
 
@@ -16,16 +17,12 @@ class Progress:
 
     Parameters
     ----------
-    quiet : bool
-        Show nothing.
     unit : str
         What is counted, in the plural.
     """
 
-    def __init__(self, quiet: bool = False, unit: str = "images") -> None:
-        self._quiet, self._unit = quiet, unit
-        # A quiet one spares the command the time to load rich.
-        self._console: Any = None if quiet else notes()
+    def __init__(self, unit: str = "images") -> None:
+        self._unit = unit
         self._bar: Any = None
         self._task: Any = None
         self._total = self._done = 0
@@ -37,14 +34,10 @@ class Progress:
         self._stop()
         self._total, self._label, self._done = n_units, task, 0
         self._started = self._last_line = time.monotonic()
-        if self._quiet:
-            return
-        if self._console.is_terminal:
-            self._bar = _bar(self._console)
-            self._bar.start()
-            self._task = self._bar.add_task(task, total=n_units, rate="")
+        if shows_bars():
+            self._start_bar()
         else:
-            self._console.print(f"{task}: {human_count(n_units)} {self._unit} to do")
+            self._log(f"{task}: {human_count(n_units)} {self._unit} to do")
 
     def advance(self, n_units: int) -> None:
         """Count ``n_units`` more."""
@@ -53,16 +46,26 @@ class Progress:
             self._bar.update(
                 self._task, advance=n_units, rate=f"{self._rate_text()} {self._unit}/s"
             )
-        elif not self._quiet and time.monotonic() - self._last_line >= LINE_SECONDS:
+        elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             left = (self._total - self._done) / max(self._rate(), 1e-9)
             done = f"{human_count(self._done)} of {human_count(self._total)} {self._unit}"
-            self._console.print(f"{self._label}: {done}, {self._rate_text()}/s, {left:.0f} s left")
+            self._log(f"{self._label}: {done}, {self._rate_text()}/s, {left:.0f} s left")
 
     def say(self, text: str) -> None:
-        """Show a line at once; a bar moves below it."""
-        if not self._quiet:
-            self._console.print(text)
+        """Log a line at once; a bar moves below it."""
+        say(text)
+
+    def _log(self, text: str) -> None:
+        numbers = {"done": self._done, "total": self._total, "unit": self._unit}
+        LOGGER.info("%s", text, extra={"fields": numbers})
+
+    def _start_bar(self) -> None:
+        console = notes()
+        self._bar = _bar(console)
+        self._bar.start()
+        self._task = self._bar.add_task(self._label, total=self._total, rate="")
+        write_through(console)
 
     def _rate(self) -> float:
         return self._done / max(time.monotonic() - self._started, 1e-9)
@@ -86,6 +89,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            write_through(None)
 
 
 def _bar(console: Any) -> Any:

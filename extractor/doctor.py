@@ -24,7 +24,7 @@ from .pipeline.sample_images import spread_indices
 from .pipeline.scan import scan_source
 from .pipeline.stream import FeatureStream
 from .plan import Plan
-from .run_options import RunOptions, Silence
+from .run_options import LogObserver, RunOptions
 from .sources import Source
 
 N_IMAGES = 128
@@ -78,7 +78,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
     machine = this_machine()
     record, why = choose_engine(options.engine, machine)
     scan = scan_source(source)
-    (plan,) = resolve_precision([plan], scan, store, options, Silence().say)
+    (plan,) = resolve_precision([plan], scan, store, options, LogObserver().say)
     with FeatureStream(scan, [plan], None, options) as stream:
         indices = sorted(spread_indices(scan.n_samples, N_IMAGES))
         # The first image of a format loads what decodes it, which is no part of the rate.

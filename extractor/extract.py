@@ -21,7 +21,7 @@ from .pipeline.scan import Scan, scan_source
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter, write_new_rows
 from .plan import Plan, merge_plans
-from .run_options import Observer, RunOptions, Silence
+from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source
 
 
@@ -63,7 +63,7 @@ def extract(
     SourceFormatError
         Not one image of the source can be read.
     """
-    options, observer = options or RunOptions(), observer or Silence()
+    options, observer = options or RunOptions(), observer or LogObserver()
     started = time.perf_counter()
     scan = scan_source(source, store)
     plans, guessed = _resolve_pixel_range(plans, scan, options, observer)

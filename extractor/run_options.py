@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
 from .engines.drift import MAX_DRIFT
 from .hardware import n_usable_cores
+
+LOGGER = logging.getLogger("featx")
 
 
 @dataclass(frozen=True)
@@ -123,14 +126,21 @@ class Observer(Protocol):
         ...
 
 
-class Silence:
-    """An observer that says nothing."""
+class LogObserver:
+    """The observer where none is given: what is said goes to Python's logging, under ``featx``."""
 
     def begin(self, n_images: int, task: str) -> None:
-        """Do nothing."""
+        """Log the beginning of a task, for debugging."""
+        LOGGER.debug("%s: %d to do", task, n_images)
 
     def advance(self, n_images: int) -> None:
         """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Do nothing."""
+        """Log ``text`` as information; as a warning where it begins with ``Warning:``."""
+        log(text)
+
+
+def log(text: str) -> None:
+    """Log what a person should know; as a warning where it begins with ``Warning:``."""
+    LOGGER.log(logging.WARNING if text.startswith("Warning:") else logging.INFO, "%s", text)

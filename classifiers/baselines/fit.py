@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet
-from ...extractor.run_options import Observer, Silence
+from ...extractor.run_options import LogObserver, Observer
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from ..selection.fit import FitReport, measured
@@ -61,7 +61,7 @@ def fit_baseline(
         The checkpoint cannot be written.
     """
     prepared = prepare(features, int(head.random_state), looks_for_copies=False)
-    observer = observer or Silence()
+    observer = observer or LogObserver()
     for note in prepared.notes:
         observer.say(note)
     split = prepared.split

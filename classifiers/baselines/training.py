@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extractor.engines.keras_import import import_keras
-from ...extractor.run_options import Observer, Silence
+from ...extractor.run_options import LogObserver, Observer
 from .augmentation import build_augmentation
 from .batches import PixelRows, epoch_batches
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -106,7 +106,7 @@ class Trainer:
 
     def run_epoch(self, observer: Observer | None = None) -> dict[str, float]:
         """Learn from every image once; return the epoch's mean loss and accuracy."""
-        observer = observer or Silence()
+        observer = observer or LogObserver()
         self._enter_phase()
         self._seed_layers()
         mean = _Mean()
@@ -234,7 +234,7 @@ def train_network(
     CacheWriteError
         The checkpoint cannot be written; the earlier one is still there.
     """
-    observer = observer or Silence()
+    observer = observer or LogObserver()
     options = trainer.options
     earlier = read_checkpoint(checkpoint, job)
     if earlier is not None:

@@ -13,7 +13,7 @@ from ...extractor.backbones import IMAGENET
 from ...extractor.images.decode import strict_images
 from ...extractor.images.pixel_range import contradiction
 from ...extractor.plan import plan_for
-from ...extractor.run_options import Observer, RunOptions, Silence
+from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, SourceOptions, open_source
 from ...extractor.sources.subset import EmptySource, Subset
 from ..models.model import Model
@@ -107,7 +107,7 @@ def score_images(
     FeatxError
         See ``score``.
     """
-    options, observer = options or ScoreOptions(), observer or Silence()
+    options, observer = options or ScoreOptions(), observer or LogObserver()
     loaded = model if isinstance(model, Model) else load_model(model)
     provenance = options.provenance(loaded)
     target = Target.parse(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from .row_block import RowBlock
 
 VERSION = 2
 NAME = re.compile(r"(\d{12})-(\d{12})-[0-9a-f]{32}(-cached)?\.(rows|features)\.arrow")
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Checkpoints:
         (start, _), (last, table) = tables[0], tables[-1]
         rows = range(start, last + len(table))
         self._write(self._path(rows, "rows"), pa.concat_tables([table for _, table in tables]))
+        LOGGER.debug("rows %d to %d saved", rows.start, rows.stop)
 
     def write_features(self, block: RowBlock) -> None:
         """Save features of a group in progress, in place of those saved before."""

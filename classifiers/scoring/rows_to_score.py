@@ -26,7 +26,7 @@ from ...extractor.pipeline.scan import scan_source
 from ...extractor.pipeline.stream import FeatureBlock, FeatureStream
 from ...extractor.pipeline.writer import ShardWriter
 from ...extractor.plan import Plan
-from ...extractor.run_options import Observer, RunOptions, Silence
+from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source
 from .row_block import RowBlock
 
@@ -104,7 +104,7 @@ class ImageRows:
     store: FeatureStore
     n_features: int
     options: RunOptions = field(default_factory=RunOptions)
-    observer: Observer = field(default_factory=Silence)
+    observer: Observer = field(default_factory=LogObserver)
     write_cache: bool = False
 
     def __post_init__(self) -> None:
@@ -206,7 +206,7 @@ class CachedRows:
 
     features: FeatureSet
     reasons: dict[str, str]
-    observer: Observer = field(default_factory=Silence)
+    observer: Observer = field(default_factory=LogObserver)
 
     def __post_init__(self) -> None:
         manifest = self.features.manifest

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet, Scores
-from ...extractor.run_options import Observer, Silence
+from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
@@ -110,7 +110,7 @@ def fit(
     head = seeded_head(options.name, options.params or {}, options.random_state)
     prepared = prepare(features, options.random_state, options.drop_near_duplicates)
     for note in prepared.notes:
-        (observer or Silence()).say(note)
+        (observer or LogObserver()).say(note)
     start = time.perf_counter()
     fit_head(head, features, prepared.split, options)
     seconds = time.perf_counter() - start

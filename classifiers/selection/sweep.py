@@ -9,7 +9,7 @@ from itertools import count
 
 from ...cache import FeatureSet, FeatureStore, Scores
 from ...cache.errors import ConfigError, TrainingDataError
-from ...extractor.run_options import Observer, Silence
+from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
 from ..models.model import Model
 from .configurations import Configuration
@@ -92,7 +92,7 @@ def sweep(
     TrainingDataError, ConfigError
         The labels or the grid cannot be used, or no configuration can be fitted.
     """
-    start, observer = time.perf_counter(), observer or Silence()
+    start, observer = time.perf_counter(), observer or LogObserver()
     configurations = _configurations(options)
     sweeps = [FeatureSweep(one, configurations, options, store) for one in features]
     left_out = sorted({head for one in sweeps for head in one.left_out})

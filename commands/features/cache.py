@@ -18,6 +18,7 @@ from ..common import (
     human_bytes,
     human_count,
     notes,
+    say,
 )
 from .cache_text import draw_info, draw_listing, garbage_lines, listed, removal_lines
 
@@ -65,7 +66,7 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
 
     answer(as_json, data, draw)
     for error in unreadable:
-        notes().print(f"featx: not listed: {error}")
+        say(f"Warning: not listed: {error}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from ..common import (
     answer,
     draw_table,
     human_bytes,
-    notes,
+    say,
     say_understood,
 )
 from ..options import (
@@ -132,7 +132,7 @@ def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> 
     rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
     draw_table(console, ("stage", "images/s alone"), rows)
     for warning in found.warnings:
-        notes().print(f"Warning: {warning}")
+        say(f"Warning: {warning}")
     console.print(found.bottleneck)
 
 

@@ -15,7 +15,7 @@ from ..common import (
     NoteOption,
     answer,
     human_count,
-    notes,
+    say,
     say_understood,
 )
 from ..config_file import find_config
@@ -162,7 +162,7 @@ def extract(
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
-    with Progress(quiet=as_json) as progress:
+    with Progress() as progress:
         reports = extract_several(opened, features, cache=cache, run=run, observer=progress)
     answer(as_json, _data(reports), lambda console: _draw(console, reports))
 
@@ -170,11 +170,11 @@ def extract(
 def choose_source(context: typer.Context, source: list[str] | None) -> list[str]:
     """Return the sources to use, and say so where they were not typed."""
     if not source:
-        notes().print("No SOURCE given: using the bundled sample (2,500 images of Fashion-MNIST).")
+        say("No SOURCE given: using the bundled sample (2,500 images of Fashion-MNIST).")
         return ["sample"]
     origin = context.get_parameter_source("source")
     if origin is not None and origin.name == "DEFAULT_MAP":
-        notes().print(f"No SOURCE given: using {' '.join(source)} from {find_config()}.")
+        say(f"No SOURCE given: using {' '.join(source)} from {find_config()}.")
     return source
 
 
@@ -215,7 +215,7 @@ def _draw(console: Console, reports: list[ExtractReport]) -> None:
     if len(reports) > 1:
         console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
     for warning in report.warnings:
-        notes().print(f"Warning: {warning}")
+        say(f"Warning: {warning}")
     if report.bottleneck:
         console.print(report.bottleneck)
 

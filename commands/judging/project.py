@@ -67,7 +67,7 @@ def project(
     options = ProjectOptions(
         max_points=points, thumbnail_side=thumbnails, source=source, overwrite=overwrite
     )
-    with Progress(quiet=as_json) as progress:
+    with Progress() as progress:
         report = project_features(
             features or [None],
             logdir,

@@ -93,7 +93,7 @@ def baseline(
     )
     opened = open_source(choose_source(context, source))
     say_understood(opened)
-    with Progress(quiet=as_json) as progress:
+    with Progress() as progress:
         report = train_baseline(
             network,
             opened,

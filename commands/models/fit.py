@@ -96,7 +96,7 @@ def fit(
         parsed_memory(memory),
         drop_near_duplicates,
     )
-    with Progress(quiet=as_json) as progress:
+    with Progress() as progress:
         report = fit_model(
             features,
             options,

@@ -19,8 +19,8 @@ from ..common import (
     NoteOption,
     OverwriteOption,
     answer,
-    notes,
     parsed_memory,
+    say,
     typed_command,
 )
 from ..progress import Progress
@@ -79,7 +79,7 @@ def sweep(
         csv_file, "a leaderboard", is_leaderboard, overwrite=overwrite
     )
     options = SweepOptions(families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates)
-    with Progress(quiet=as_json, unit="configurations") as progress:
+    with Progress("configurations") as progress:
         report = sweep_model(
             features or [None],
             options,
@@ -91,11 +91,9 @@ def sweep(
             tag=Tag(name, note),
         )
     if report.left_out:
-        notes().print(
-            f"Left out, as they need all features in memory: {', '.join(report.left_out)}"
-        )
+        say(f"Left out, as they need all features in memory: {', '.join(report.left_out)}")
     if report.not_kept:
-        notes().print(f"A repeated sweep will measure anew: {report.not_kept}")
+        say(f"A repeated sweep will measure anew: {report.not_kept}")
     if csv_target:
         write_csv(csv_target, report)
     answer(

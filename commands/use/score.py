@@ -146,7 +146,7 @@ def score(
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = _opened(source, reading, allow_empty)
     target = out or Path("predictions" if new_only else f"predictions.{format or 'parquet'}")
-    with Progress(quiet=as_json) as progress:
+    with Progress() as progress:
         report = score_images(model, opened, target, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 

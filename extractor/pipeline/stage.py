@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from ..plan import Plan
 from ..run_options import RunOptions
 
 Outputs = tuple[NDArray[Any], ...]
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,14 @@ class Stage:
             self._executor = None
 
     def _announce(self, engine: Engine) -> None:
+        spec = self.plan.spec
+        LOGGER.debug(
+            "%s: engine %s, %s, batches of %d",
+            spec.backbone,
+            engine.name,
+            spec.precision,
+            engine.batch_size,
+        )
         reason = slow_fallback(self.plan.network, engine, self._options.engine)
         if reason and reason != self.slow_fallback:
             self.slow_fallback = reason

@@ -14,7 +14,7 @@ from ...cache.errors import ImageError
 from ..hardware import n_usable_cores
 from ..images.decode import decode, strict_images
 from ..images.geometry import Geometry
-from ..run_options import Observer, Silence
+from ..run_options import LogObserver, Observer
 from ..sources.snapshot_images import SnapshotImages
 from .reader import OURS
 
@@ -51,7 +51,7 @@ def read_thumbnails(
     observer: Observer | None = None,
 ) -> Thumbnails:
     """Read and decode the images at ``samples``, numbers in the manifest, in several threads."""
-    observer = observer or Silence()
+    observer = observer or LogObserver()
     pixels = np.full((len(samples), geometry.height, geometry.width, 3), BLANK, np.uint8)
     reasons: dict[int, str] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ UNSAVED_BYTES = 8 << 20
 UNSAVED_SECONDS = 60.0
 ON_THEIR_WAY = 4
 """Batches that are computed but not handed over: up to three in the engine, and a finished one."""
+LOGGER = logging.getLogger(__name__)
 
 
 class ShardWriter:
@@ -139,7 +141,9 @@ class ShardWriter:
         for set_number, batches in enumerate(waiting):
             n_rows = sum(len(batch.X) for batch in batches)
             if n_rows:
-                self._store.write_rows(self._stream.specs[set_number], batches)
+                spec = self._stream.specs[set_number]
+                self._store.write_rows(spec, batches)
+                LOGGER.debug("%d rows written to set %s", n_rows, spec.fingerprint[:12])
             self.n_written[set_number] += n_rows
         self.seconds += time.perf_counter() - start
 

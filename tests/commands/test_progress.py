@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 
 from featx.commands import progress
+from featx.commands.logs import configure
 from featx.commands.progress import Progress
 
 
 def test_lines_count_the_unit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    configure()
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     with Progress(unit="configurations") as shown:
         shown.begin(1200, "sweeping")
@@ -20,7 +22,8 @@ def test_lines_count_the_unit(
 
 
 def test_a_quiet_one_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=True) as hidden:
+    configure(quiet=True)
+    with Progress() as hidden:
         hidden.begin(1, "extracting")
         hidden.say("nothing")
         hidden.advance(1)

@@ -20,7 +20,7 @@ from featx.cache.errors import FeatureMismatchError
 from featx.classifiers import ScoreOptions, load_model, save_model, score_images
 from featx.classifiers.scoring.predictions import Predictor
 from featx.extractor.plan import plan_for
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 from tests_shared import CHEAP, Cli
 
 RANDOM = ("--weights", "random:0")
@@ -30,7 +30,7 @@ class Kill(BaseException):
     """Stands for a kill."""
 
 
-class KillAfter(Silence):
+class KillAfter(LogObserver):
     def __init__(self, n_images: int) -> None:
         self.left = n_images
 

@@ -15,7 +15,7 @@ from featx.cache import FeatureStore
 from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.backbones import BACKBONES
 from featx.extractor.backbones.build import set_random_weights
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 
 SEED = 7
 TOLERANCE = 1e-5
@@ -71,7 +71,7 @@ def assert_equal(found, expected):
     assert (np.abs(found - expected) / scale).max() < TOLERANCE
 
 
-class StopAfter(Silence):
+class StopAfter(LogObserver):
     """An observer that interrupts a run, as Ctrl-C does."""
 
     def __init__(self, n_images):

@@ -18,7 +18,7 @@ from featx.extractor.engines.precision import resolve_precision
 from featx.extractor.pipeline import rates
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.plan import make_plan
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 
 OPTIONS = FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32)
 
@@ -57,7 +57,7 @@ def one(photos, tmp_path, run=None, say=None, options=OPTIONS):
     store = FeatureStore(tmp_path / "cache")
     scan = scan_source(open_source(photos))
     (plan,) = resolve_precision(
-        [make_plan(options)], scan, store, run or RunOptions(), say or Silence().say
+        [make_plan(options)], scan, store, run or RunOptions(), say or LogObserver().say
     )
     return plan
 

@@ -11,7 +11,7 @@ from ....cache import DEFAULT_ROOT, FeatureSet, FeatureStore
 from ....cache.errors import FeatureMismatchError
 from ....cache.format.atomic import write_text
 from ....cache.output_path import output_file, output_folder
-from ....extractor.run_options import Observer, Silence
+from ....extractor.run_options import LogObserver, Observer
 from ...models.model import Model
 from ...models.model_file import load_model
 from .config import CONFIG_NAME, config_text, is_config, safe_name
@@ -74,7 +74,7 @@ def project_features(
     config = output_file(
         logdir / CONFIG_NAME, "a configuration", is_config, overwrite=options.overwrite
     )
-    writer = LogWriter(logdir, options, _fitting_models(models, opened), observer or Silence())
+    writer = LogWriter(logdir, options, _fitting_models(models, opened), observer or LogObserver())
     groups: dict[str, list[FeatureSet]] = {}
     for one in opened:
         groups.setdefault(one.manifest.name, []).append(one)

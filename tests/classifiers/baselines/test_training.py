@@ -17,7 +17,7 @@ from featx.classifiers.baselines.training import (
     TrainingOptions,
     train_network,
 )
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 
 SHAPE = (10, 10, 1)
 OPTIONS = TrainingOptions(epochs=2, augment_epochs=2, batch_size=16)
@@ -31,7 +31,7 @@ def labelled(n: int, n_classes: int, seed: int) -> Labelled:
     return Labelled(PixelRows(np.repeat(grey, 3, axis=1).astype(np.uint8), SHAPE), y)
 
 
-class Interrupting(Silence):
+class Interrupting(LogObserver):
     """Hears of epochs, and presses Ctrl-C after one of them."""
 
     def __init__(self, last: int = 0) -> None:

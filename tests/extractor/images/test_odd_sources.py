@@ -11,7 +11,7 @@ from featx.cache import FeatureStore
 from featx.extractor.extract import extract
 from featx.extractor.extract_report import ExtractReport
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
-from featx.extractor.run_options import RunOptions, Silence
+from featx.extractor.run_options import LogObserver, RunOptions
 from featx.extractor.sources import open_source
 from images_made import PNG_SIGNATURE, chunk, deep_png, encoded, pattern, png_with, tiff
 from tests_shared import Cli
@@ -37,7 +37,7 @@ class PixelEngine:
         return (images.reshape(len(images), -1).astype(np.float32),)
 
 
-class Listener(Silence):
+class Listener(LogObserver):
     """Keeps what it is told."""
 
     def __init__(self) -> None:

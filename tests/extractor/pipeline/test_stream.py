@@ -21,7 +21,7 @@ from featx.extractor.pipeline import reader
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.pipeline.stream import FeatureStream
 from featx.extractor.plan import make_plan
-from featx.extractor.run_options import Silence
+from featx.extractor.run_options import LogObserver
 from featx.extractor.sources import digest_of
 
 OPTIONS = FeatureOptions(
@@ -35,7 +35,7 @@ class Kill(BaseException):
     """Stands for Ctrl-C."""
 
 
-class StopAfter(Silence):
+class StopAfter(LogObserver):
     """Interrupts a run after a number of images."""
 
     def __init__(self, n_images: int) -> None:
@@ -55,11 +55,11 @@ def rows_in(cache: Path) -> Rows:
     return {d.tobytes(): x.tobytes() for d, x in zip(digests, X, strict=True)}
 
 
-def by_extraction(photos: Path, cache: Path, *observer: Silence) -> None:
+def by_extraction(photos: Path, cache: Path, *observer: LogObserver) -> None:
     extract_features(photos, OPTIONS, cache=cache, observer=observer[0] if observer else None)
 
 
-def by_scoring(photos: Path, cache: Path, *observer: Silence) -> None:
+def by_scoring(photos: Path, cache: Path, *observer: LogObserver) -> None:
     rng = np.random.default_rng(0)
     head = make_head("centroid").fit(rng.normal(size=(6, 1024)).astype(np.float32), [0, 1] * 3)
     model = Model(SPEC, ("a", "b"), "centroid", head)
