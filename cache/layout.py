@@ -70,30 +70,17 @@ class Layout:
         return self.root / "quarantine" / f"{name}{QUARANTINE_SUFFIX}"
 
     @property
+    def gitignore(self) -> Path:
+        """The file that keeps the cache out of git."""
+        return self.root / ".gitignore"
+
+    @property
     def damaged(self) -> Path:
         """The folder that ``repair`` moves files to."""
         return self.root / "damaged"
 
     def _in(self, folder: str, suffix: str = "") -> list[Path]:
-        """Return what lies in a folder of the cache, in order; an absent folder is empty.
-
-        Raises
-        ------
-        CacheError
-            The folder is there and cannot be read.
-        """
-        path = self.root / folder
-        try:
-            names = os.listdir(path)  # noqa: PTH208 (pathlib passes over what it may not read)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            reason = error.strerror or error
-            raise CacheError(
-                f"the cache folder {path} cannot be read ({reason}). Expected a folder that featx "
-                "made; name another with --cache, or ask its owner for the permission to read"
-            ) from error
-        return sorted(path / name for name in names if name.endswith(suffix))
+        return list_folder(self.root / folder, suffix)
 
     def set_folders(self) -> list[Path]:
         """Return the folders of all sets, in order, also those that a killed run left empty."""
@@ -137,6 +124,27 @@ class Layout:
     def partials(self) -> list[Path]:
         """Return the files that were being written, now or by a run that died."""
         return [path for path in self.files() if path.name.endswith(PARTIAL)]
+
+
+def list_folder(path: Path, suffix: str = "") -> list[Path]:
+    """Return what lies in a folder of a cache, in order; an absent folder is empty.
+
+    Raises
+    ------
+    CacheError
+        The folder is there and cannot be read.
+    """
+    try:
+        names = os.listdir(path)  # noqa: PTH208 (pathlib passes over what it may not read)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        reason = error.strerror or error
+        raise CacheError(
+            f"the cache folder {path} cannot be read ({reason}). Expected a folder that featx "
+            "made; name another with --cache, or ask its owner for the permission to read"
+        ) from error
+    return sorted(path / name for name in names if name.endswith(suffix))
 
 
 def size_of(path: Path) -> int:

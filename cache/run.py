@@ -100,6 +100,7 @@ class Run:
         keys = None if sample_keys is None else sample_keys[named]
         with self._lock:
             if self._journal is None:
+                self._store.make_root()
                 path = self._store.layout.journal(unique_name())
                 self._journal = JournalWriter(path, self.header)
             self._journal.append(digests[named], keys)

@@ -52,6 +52,25 @@ class FeatureStore:
         self.layout = Layout(self.root)
         self.compression = check_compression(compression)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no cache yet: no folder, or an empty one."""
+        try:
+            return not any(self.root.iterdir())
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+
+    def make_root(self) -> None:
+        """Make the cache's folder with a ``.gitignore`` in it, where nothing is there yet.
+
+        Raises
+        ------
+        CacheWriteError
+            The file system refused.
+        """
+        if self.is_new:
+            write_text(self.layout.gitignore, "# Made by featx\n*\n")
+
     def write_rows(self, spec: FeatureSpec, batches: Sequence[FeatureBatch]) -> Path:
         """Write ``batches`` as one immutable shard and return its path.
 
@@ -65,6 +84,7 @@ class FeatureStore:
 
     def write_spec(self, spec: FeatureSpec) -> None:
         """Write the spec of a set, where it is not there yet."""
+        self.make_root()
         path = self.layout.spec(spec.fingerprint)
         if not path.exists():
             write_text(path, spec.to_json() + "\n")
@@ -104,6 +124,7 @@ class FeatureStore:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the snapshot of a source."""
+        self.make_root()
         write_manifest(self.layout.manifest(manifest.name), manifest)
 
     def read_manifest(self, name: str) -> Manifest | None:
@@ -178,6 +199,7 @@ class FeatureStore:
 
     def write_quarantine(self, name: str, bad: Sequence[BadImage]) -> None:
         """Replace the list of a source's unreadable images."""
+        self.make_root()
         write_quarantine(self.layout.quarantine(name), bad)
 
     def read_quarantine(self, name: str) -> list[BadImage]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import CacheFormatError, CacheWriteError, FeaturesNotFoundError
 from ..format.atomic import atomic_path
+from ..format.sharing import is_shared, make_folder
 from ..layout import size_of
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
@@ -102,17 +103,23 @@ def _merge_set(
 
 
 def _adopt(path: Path, target: Path) -> None:
-    """Give ``path`` a second name, or copy it where the file system cannot; both are atomic."""
+    """Give ``path`` a second name, or copy it where the file system cannot; both are atomic.
+
+    A shared cache takes a copy: the permissions of the other cache's file are not changed.
+    """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(path, target)
+        make_folder(target.parent)
+        if not is_shared(target.parent):
+            os.link(path, target)
+            return
     except FileExistsError:
         return
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise CacheWriteError(f"{path} went away while it was adopted: try again") from error
-        with atomic_path(target) as partial:
-            shutil.copyfile(path, partial)
+    except FileNotFoundError as error:
+        raise CacheWriteError(f"{path} went away while it was adopted: try again") from error
+    except OSError:
+        pass
+    with atomic_path(target) as partial:
+        shutil.copyfile(path, partial)
 
 
 def _merge_journal(store: FeatureStore, path: Path) -> None:

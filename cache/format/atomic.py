@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import CacheWriteError
+from .sharing import is_shared, make_folder, open_to_group
 
 PARTIAL = ".partial"
 
@@ -29,9 +30,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield partial
         _sync(partial)
+        if is_shared(path.parent):
+            open_to_group(partial)
         partial.replace(path)
         _sync(path.parent)
     except OSError as error:

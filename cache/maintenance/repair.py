@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CacheFormatError
+from ..format.sharing import make_folder
 from ..layout import SPEC_NAME
 from ..shards.shard import Shard, copy_rows
 from ..store import FeatureStore
@@ -75,7 +76,7 @@ def _set_aside(store: FeatureStore, path: Path) -> Path:
     target = store.layout.damaged / path.relative_to(store.root)
     if target.exists():
         target = target.with_name(f"{target.name}.{time.time_ns()}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     return path.replace(target)
 
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ..errors import CacheFormatError, CacheWriteError
 from ..format.atomic import atomic_path
+from ..format.sharing import make_folder
 from ..format.strings import StringColumn
 from ..format.version import stamped, without_version
 from ..manifest import DIGEST_BYTES
@@ -149,7 +150,7 @@ def is_in_use(path: Path) -> bool:
 @contextmanager
 def naming_paused(folder: Path) -> Iterator[None]:
     """Let no run name rows in ``folder`` for the moment of a last look and a deletion."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _locked(folder, fcntl.LOCK_EX):
         yield
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CacheError, CacheFormatError, FeaturesNotFoundError
-from ..layout import SHARD_SUFFIX
+from ..layout import SHARD_SUFFIX, list_folder
 from ..manifest import DIGEST_BYTES
 from ..spec import FeatureSpec
 from .index import DigestIndex
@@ -62,7 +62,7 @@ class ShardSet:
     def open(cls, folder: Path, spec: FeatureSpec) -> Self:
         """Open all shards in ``folder``; raises CacheError where the system refuses."""
         for _ in range(LIST_ATTEMPTS):
-            paths = sorted(folder.glob(f"*{SHARD_SUFFIX}"))
+            paths = list_folder(folder, SHARD_SUFFIX)
             keep_open = OPEN_FILES.keep(len(paths))
             shards: list[Shard] = []
             damaged: list[CacheFormatError] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,17 +16,15 @@ from ..common import (
     answer,
     human_bytes,
     human_count,
-    notes,
     say,
 )
-from .cache_text import draw_info, draw_listing, garbage_lines, listed, removal_lines
+from . import cache_upkeep
+from .cache_text import draw_info, draw_listing, listed
+from .cache_upkeep import open_store
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...cache.store import FeatureStore
-
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NameArgument = Annotated[
     str | None,
     typer.Argument(
@@ -43,6 +40,9 @@ app = typer.Typer(
 )
 
 
+app.command()(cache_upkeep.init)
+
+
 @app.command("ls")
 def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
     """List the cached features, newest first, two lines each.
@@ -55,7 +55,7 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
     from ...cache.errors import CacheFormatError
 
     unreadable: list[CacheFormatError] = []
-    stored = _store(cache).list_features(unreadable)
+    stored = open_store(cache).list_features(unreadable)
     data = [listed(s, with_location=as_json) for s in stored]
 
     def draw(console: Console) -> None:
@@ -79,7 +79,7 @@ def info(
     """
     from ...cache.maintenance.describe import describe
 
-    described = describe(_store(cache), name)
+    described = describe(open_store(cache), name)
     answer(as_json, asdict(described), lambda console: draw_info(console, described))
 
 
@@ -93,7 +93,7 @@ def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
     """
     from ...cache.maintenance.verify import verify as run_verify
 
-    report = run_verify(_store(cache))
+    report = run_verify(open_store(cache))
     data = {**asdict(report), "ok": not report.findings}
 
     def draw(console: Console) -> None:
@@ -123,7 +123,7 @@ def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
     """
     from ...cache.maintenance.repair import repair as run_repair
 
-    report = run_repair(_store(cache))
+    report = run_repair(open_store(cache))
 
     def draw(console: Console) -> None:
         for before, after in report.moved.items():
@@ -142,62 +142,8 @@ def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
     answer(as_json, asdict(report), draw)
 
 
-@app.command()
-def gc(
-    yes: YesOption = False, cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False
-) -> None:
-    """Delete features that no source or run refers to, and leftovers of dead runs.
-
-    Leftovers are files under a temporary name that nobody has touched for an hour, and what
-    interrupted runs have named, after a week: until then the same command goes on from there.
-
-    Example: featx cache gc --yes
-    """
-    from ...cache.maintenance.gc import collect_garbage, find_garbage
-
-    store = _store(cache)
-    garbage = find_garbage(store)
-    if garbage.rows or garbage.partials or garbage.sets or garbage.sweeps:
-        _confirm(yes, garbage_lines(garbage))
-        garbage = collect_garbage(store)
-
-    def draw(console: Console) -> None:
-        console.print(
-            f"Deleted {human_count(garbage.n_rows)} rows and {len(garbage.partials)} leftovers: "
-            f"{human_bytes(garbage.n_bytes)}"
-        )
-        for problem in garbage.unreadable:
-            console.print(f"left alone: {problem}")
-
-    answer(as_json, {**asdict(garbage), "n_rows": garbage.n_rows}, draw)
-
-
-@app.command()
-def rm(
-    name: Annotated[str, typer.Argument(help="Which features, as `featx cache ls` names them.")],
-    yes: YesOption = False,
-    cache: CacheOption = DEFAULT_CACHE,
-    as_json: JsonOption = False,
-) -> None:
-    """Delete the features of one source under one spec.
-
-    Example: featx cache rm photos-1a2b3c4d@0123456789ab
-    """
-    from ...cache.maintenance.rm import find_removal, remove
-
-    store = _store(cache)
-    removal = find_removal(store, name)
-    _confirm(yes, removal_lines(removal))
-    removal = remove(store, removal.features.name)
-    data = {
-        "name": removal.features.name,
-        "shards": removal.shards,
-        "n_shared": len(removal.shared),
-        "records": removal.records,
-        "n_bytes": removal.n_bytes,
-    }
-    done = f"Deleted {removal.features.name}: {human_bytes(removal.n_bytes)}"
-    answer(as_json, data, lambda console: console.print(done))
+app.command()(cache_upkeep.gc)
+app.command()(cache_upkeep.rm)
 
 
 @app.command()
@@ -212,7 +158,7 @@ def merge(
     """
     from ...cache.exchange.merge import merge as run_merge
 
-    report = run_merge(_store(cache), _store(other))
+    report = run_merge(open_store(cache), open_store(other))
 
     def draw(console: Console) -> None:
         console.print(
@@ -248,7 +194,7 @@ def compact(
     """
     from ...cache.maintenance.compact import compact as run_compact
 
-    report = run_compact(_store(cache), compression)
+    report = run_compact(open_store(cache), compression)
 
     def draw(console: Console) -> None:
         console.print(
@@ -278,7 +224,7 @@ def export(
     """
     from ...cache.exchange.export import export as run_export
 
-    report = run_export(_store(cache).open_features(name), out, overwrite=overwrite)
+    report = run_export(open_store(cache).open_features(name), out, overwrite=overwrite)
 
     def draw(console: Console) -> None:
         console.print(
@@ -305,7 +251,7 @@ def import_(
     """
     from ...cache.exchange.import_ import import_features
 
-    report = import_features(_store(cache), file, name)
+    report = import_features(open_store(cache), file, name)
 
     def draw(console: Console) -> None:
         console.print(
@@ -315,22 +261,3 @@ def import_(
         console.print(f"Features: {report.name}. Next: featx fit {report.name}")
 
     answer(as_json, asdict(report), draw)
-
-
-def _store(cache: Path) -> FeatureStore:
-    from ...cache import FeatureStore
-
-    return FeatureStore(cache)
-
-
-def _confirm(yes: bool, lines: list[str]) -> None:
-    """Say what is about to be deleted and ask; without a terminal, only --yes will do."""
-    from ...cache.errors import ConfigError
-
-    for line in lines:
-        notes().print(line)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ConfigError("nothing was deleted: there is nobody to ask. Add --yes to go ahead")
-    typer.confirm("Delete?", abort=True, err=True)

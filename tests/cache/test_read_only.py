@@ -133,6 +133,19 @@ def test_a_cache_that_cannot_be_read_is_an_error(tmp_path: Path, part: str) -> N
         folder.chmod(0o755)
 
 
+def test_shards_that_cannot_be_listed_are_no_missing_rows(tmp_path: Path) -> None:
+    store, spec = FeatureStore(tmp_path / "cache"), make_spec()
+    fill(store)
+    store.open_features()
+    shards = store.layout.shards(spec.fingerprint)
+    shards.chmod(0)
+    try:
+        with unprivileged(tmp_path), pytest.raises(CacheError, match="shards cannot be read"):
+            store.open_set(spec)
+    finally:
+        shards.chmod(0o755)
+
+
 def test_a_cache_that_is_no_folder_is_an_error(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     for words in (("ls",), ("verify",), ("gc",), ("compact",)):
