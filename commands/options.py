@@ -43,14 +43,16 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="auto, float32, bfloat16 or float16; auto takes a fast one if its drift is small.",
+        help="auto, float32, bfloat16 or float16; auto takes a fast one whose drift is small, the "
+        "same one for all images.",
     ),
 ]
 DriftOption = Annotated[
     float | None,
     typer.Option(
         "--max-drift",
-        help="1 - cosine to float32 that the median row may have under --precision auto.",
+        help="1 - cosine to float32 that the median row may have: half of it for --precision auto "
+        "to take a format, all of it before a run warns.",
         show_default="0.001",
     ),
 ]
@@ -121,7 +123,7 @@ def run_options(
     retry_failed: bool = False,
 ) -> RunOptions:
     """Return the options of a run; raises ConfigError for one that cannot be used."""
-    from ..extractor.engines.drift import MAX_DRIFT
+    from ..extractor.precision.drift import MAX_DRIFT
     from ..extractor.run_options import BadLimit, RunOptions
 
     return RunOptions(

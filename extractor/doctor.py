@@ -16,7 +16,6 @@ from ..cache.manifest import DIGEST_BYTES
 from .engines import Engine, choose_engine, run_rows
 from .engines.batch_size import images_per_second
 from .engines.model_folder import model_folder
-from .engines.precision import resolve_precision
 from .engines.registry import ENGINES
 from .hardware import Hardware, this_machine
 from .pipeline.rates import StageRates
@@ -24,6 +23,7 @@ from .pipeline.sample_images import spread_indices
 from .pipeline.scan import scan_source
 from .pipeline.stream import FeatureStream
 from .plan import Plan
+from .precision.resolve import resolve_precision
 from .run_options import LogObserver, RunOptions
 from .sources import Source
 

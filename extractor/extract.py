@@ -13,7 +13,6 @@ from ..cache.errors import CacheFormatError, SourceFormatError
 from ..cache.layout import REMARKS
 from ..cache.records.run_record import EXTRACT
 from ..cache.records.tag import NO_TAG
-from .engines.precision import resolve_precision
 from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import decoder_id, strict_images
 from .images.pixel_range import OPTION, choose_pixel_range
@@ -21,6 +20,7 @@ from .pipeline.scan import Scan, scan_source
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter, write_new_rows
 from .plan import Plan, merge_plans
+from .precision.resolve import resolve_precision
 from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source
 
@@ -194,6 +194,8 @@ class _Finished:
         notes = dict(stage.plan.noted_specs)[spec]
         if stage.engine:
             notes = {**notes, "batch_size": stage.batch_size}
+        if stage.drift:
+            notes = {**notes, "drift": stage.drift.to_dict()}
         if self._bottleneck:
             notes = {**notes, "bottleneck": self._bottleneck}
         return RunRecord(

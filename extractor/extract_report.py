@@ -57,7 +57,8 @@ def warnings_of(stream: FeatureStream, writer: ShardWriter) -> tuple[str, ...]:
         for stage in stream.stages
         if stage.n_halved
     ]
-    return (*dict.fromkeys(slow), *smaller, *writer.warnings)
+    drifting = [stage.drift_warning for stage in stream.stages if stage.drift_warning]
+    return (*dict.fromkeys(slow), *drifting, *smaller, *writer.warnings)
 
 
 def bottleneck(stream: FeatureStream, writer: ShardWriter) -> str:

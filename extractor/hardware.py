@@ -17,6 +17,9 @@ NEARLY = 0.02
 """Cores by which a quota may exceed a whole number and still count as that number."""
 
 X86 = ("x86_64", "AMD64")
+NUMBER_FLAGS = frozenset(
+    ("fma", "avx2", "avx512bw", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16")
+)
 AVAILABLE = "MemAvailable"
 UNKNOWN_MEMORY = 4 << 30
 
@@ -46,6 +49,12 @@ class Hardware:
     flags: frozenset[str]
     memory_bytes: int
     gpus: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """What decides how numbers are rounded here: the processor, its formats, the GPUs."""
+        formats = sorted(self.flags & NUMBER_FLAGS)
+        return " ".join([self.cpu, *formats, *sorted(set(self.gpus))])
 
     @property
     def fast_formats(self) -> tuple[str, ...]:

@@ -21,9 +21,13 @@ from .backbones import (
 )
 from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
-from .engines.drift import Drift
 from .images.geometry import Geometry, canonical_colour
 from .images.pixel_range import FULL, RangeChoice, check_pixel_range
+
+ASKED_FOR = "asked for"
+RULE = "precision_rule"
+CALIBRATED = "calibration"
+"""Stands under ``RULE`` in the note of a precision that was decided on the calibration set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +49,8 @@ class FeatureOptions:
     resize : str
         ``squash``, ``crop`` or ``pad``.
     precision : str
-        ``float32``, ``bfloat16`` or ``float16``; ``auto`` takes a fast one where its measured drift
-        from float32 is small enough.
+        ``float32``, ``bfloat16`` or ``float16``; ``auto`` takes a fast one where its drift from
+        float32, measured once for the network on this machine, is small enough.
     storage : str
         ``float32`` or ``float16`` rows in the cache.
     preprocess : str or None
@@ -82,13 +86,13 @@ class Plan:
     specs : tuple of FeatureSpec
         They differ in nothing but the layer, the pooling and the storage.
     is_open : bool
-        Whether the precision is still to be chosen by measuring; float32 stands for it till then.
+        Whether the precision is still to be chosen; float32 stands for it till then.
     is_range_open : bool
         Whether the pixel range is still to be chosen by the source; ``full`` stands for it till
         then.
     notes : tuple of dict
         One for each spec, for its run record: ``precision`` and ``pixel_range`` say why they are
-        what they are, ``drift`` how far the numbers are from float32.
+        what they are, ``precision_rule`` by which rule the precision was chosen.
     """
 
     record: BackboneRecord
@@ -121,11 +125,9 @@ class Plan:
         """Each spec with its note."""
         return list(zip(self.specs, self.notes or ({},) * len(self.specs), strict=True))
 
-    def with_precision(self, precision: str, why: str = "", drift: Drift | None = None) -> Plan:
-        """Return this plan with its precision chosen, and the reason noted."""
-        note: dict[str, Any] = {"precision": f"{precision}: {why or 'asked for'}"}
-        if drift:
-            note["drift"] = drift.to_dict()
+    def with_precision(self, precision: str, why: str = ASKED_FOR, rule: str = "") -> Plan:
+        """Return this plan with its precision chosen, and the reason and the rule noted."""
+        note = {"precision": f"{precision}: {why}", **({RULE: rule} if rule else {})}
         specs = tuple(replace(spec, precision=precision) for spec in self.specs)
         return replace(self, specs=specs, is_open=False, notes=self._noting(note))
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from ..cache.errors import ConfigError, TooManyBadImagesError
 from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
-from .engines.drift import MAX_DRIFT
 from .hardware import n_usable_cores
+from .precision.drift import MAX_DRIFT
 
 LOGGER = logging.getLogger("featx")
 
@@ -65,8 +65,9 @@ class RunOptions:
     engine : str
         ``auto`` or a name in the registry: what computes; it does not belong to the features.
     max_drift : float
-        How far, as 1 - cosine, the median row of a fast precision may be from float32 when the
-        precision is ``auto``; the worst row may be ten times as far, and never over 0.01.
+        How far, as 1 - cosine, the median row of a fast precision may be from float32; the worst
+        row may be ten times as far, and never over 0.01. Under the precision ``auto``, half of that
+        is allowed on the calibration set, and a run that goes beyond it on its first images warns.
     retry_failed : bool
         Whether images that failed in an earlier run are tried again.
     max_bad : BadLimit or None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...extractor.engines import run_rows
-from ...extractor.engines.drift import Drift, measure
 from ...extractor.pipeline.sample_images import sample_images
 from ...extractor.pipeline.scan import Scan
 from ...extractor.plan import Plan
+from ...extractor.precision.drift import Drift, measure
 
 N_IMAGES = 8
 REFERENCE = "keras"

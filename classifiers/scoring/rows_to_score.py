@@ -116,6 +116,7 @@ class ImageRows:
         self.n_cached = self.n_computed = 0
         self.remarks: dict[int, str] = {}
         self.engine = ""
+        self.notes: dict[str, Any] = {}
         self._writer: ShardWriter | None = None
         self.run: Run | None = None
         if self.write_cache:
@@ -143,7 +144,9 @@ class ImageRows:
             finally:
                 self.n_computed += self._writer.n_written[0]
                 self._writer = None
-                self.engine = stream.stages[0].engine_name
+                stage = stream.stages[0]
+                self.engine = stage.engine_name
+                self.notes = {"drift": stage.drift.to_dict()} if stage.drift else {}
 
     def _runs_of(self, block: FeatureBlock) -> RowBlocks:
         """Cut a block where its samples are no neighbours."""
@@ -187,6 +190,7 @@ class ImageRows:
             n_bad=len(bad),
             seconds=time.perf_counter() - self.started,
             engine=self.engine,
+            notes=self.notes,
         )
         self.store.write_quarantine(self.run.snapshot_name, failed)
         with self.run as run:

@@ -19,7 +19,6 @@ from ...cache.errors import (
     WeightsMismatchError,
     WeightsNotFoundError,
 )
-from ..engines.keras_import import import_keras
 from .config_check import check_config
 from .layers import LAST_MAP
 from .record import PREPROCESS, BackboneRecord
@@ -117,6 +116,8 @@ def load_model(path: Path, image_size: tuple[int, int]) -> Any:
         or does not take RGB images of ``image_size``.
     """
     check_config(read_config(path), str(path))
+    from ..engines.keras_import import import_keras  # whose package needs this one
+
     keras = import_keras()
     try:
         model = keras.saving.load_model(str(path), compile=False, safe_mode=True)

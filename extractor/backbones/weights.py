@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
-from ..engines.keras_import import import_keras
 from .record import BackboneRecord, WeightsFile
 from .registry import DEFAULT_BACKBONE
 
@@ -142,6 +141,8 @@ def _published(record: BackboneRecord, include_top: bool) -> Path:
 
 
 def _download(record: BackboneRecord, file: WeightsFile) -> None:
+    from ..engines.keras_import import import_keras  # whose package needs this one
+
     keras = import_keras()
     path = keras_path(file)
     arriving = f"{file.name}.{os.getpid()}.partial"

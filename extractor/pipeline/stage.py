@@ -16,6 +16,8 @@ from ..engines import Engine, is_out_of_memory, run_rows
 from ..engines.batch_size import DEFAULT_ON_CPU, choose_batch_size
 from ..engines.fallback import slow_fallback
 from ..plan import Plan
+from ..precision.drift import Drift
+from ..precision.run_drift import drift_warning, measure_run_drift
 from ..run_options import RunOptions
 
 Outputs = tuple[NDArray[Any], ...]
@@ -58,6 +60,10 @@ class Stage:
         Seconds spent inside the engine, summed over parallel calls.
     slow_fallback : str
         What makes the run slower than it need be, once the engine is built.
+    drift : Drift or None
+        Of the first batch, where the plan computes in a fast precision.
+    drift_warning : str
+        What a person must hear of it; empty where it is small enough.
     n_halved : int
         How often the batch size was halved because memory did not suffice.
     """
@@ -66,7 +72,9 @@ class Stage:
         self, plan: Plan, options: RunOptions, n_samples: int, say: Callable[[str], object] = str
     ) -> None:
         self.plan, self._options, self._n_samples, self._say = plan, options, n_samples, say
-        self.slow_fallback = ""
+        self.slow_fallback = self.drift_warning = ""
+        self.drift: Drift | None = None
+        self._is_checked = False
         self.engine: Engine | None = None
         self.busy_seconds = 0.0
         self.n_halved = 0
@@ -126,6 +134,18 @@ class Stage:
                 return self._run(failed, job.images)
             except Exception as again:  # noqa: BLE001 (raised again unless memory is short)
                 error = again
+
+    def check_drift(self, images: NDArray[np.uint8], outputs: Outputs) -> None:
+        """Measure the drift of the run's first batch; of later ones nothing."""
+        if self._is_checked:
+            return
+        self._is_checked = True
+        self.drift = measure_run_drift(self.plan, self._options.engine, images, outputs)
+        if self.drift:
+            name, limit = self.plan.record.name, self._options.max_drift
+            self.drift_warning = drift_warning(name, self.drift, limit)
+        if self.drift_warning:
+            self._say(self.drift_warning)
 
     def close(self) -> None:
         """Wait for what is in the engine and end the threads."""

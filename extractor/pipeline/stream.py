@@ -238,6 +238,7 @@ class FeatureStream:
                 outputs = job.outputs.result()
             except Exception as error:  # noqa: BLE001 (raised again unless memory is short)
                 outputs = stage.run_again(job, error)
+            stage.check_drift(job.images, outputs)
             slots = [slot for slot, item in enumerate(items) if number in item.pixels]
             batches = _batches(stage.plan, digests[slots], outputs)
             X = batches[0].X if X is None else X

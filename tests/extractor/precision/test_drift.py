@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featx.extractor.engines.drift import Drift, measure
+from featx.extractor.precision.drift import Drift, measure
 
 
 def test_measure_takes_the_worst_layer():
