@@ -60,15 +60,27 @@ class Garbage:
         return sum(dead.n_dead for dead in self.rows)
 
 
-def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_SECONDS) -> Garbage:
+def find_garbage(
+    store: FeatureStore,
+    partial_age_seconds: float = PARTIAL_AGE_SECONDS,
+    without: frozenset[str] = frozenset(),
+) -> Garbage:
     """Say what ``collect_garbage`` would remove; changes nothing.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    partial_age_seconds : float
+        How long nobody has touched a file under a temporary name that is removed.
+    without : frozenset of str
+        Names of snapshots that are about to be forgotten: their rows count as unused.
 
     Raises
     ------
     CacheFormatError, FeaturesNotFoundError
         A snapshot is damaged or missing: nobody can tell which rows are in use.
     """
-    reachable = reachability(store)
+    reachable = reachability(store, without)
     rows: list[DeadRows] = []
     unreadable: list[str] = []
     for fingerprint in store.layout.fingerprints():
@@ -86,7 +98,8 @@ def find_garbage(store: FeatureStore, partial_age_seconds: float = PARTIAL_AGE_S
     sweeps = [folder for folder in store.layout.sweep_folders() if _is_orphaned(store, folder)]
     results = [path for folder in sweeps for path in results_in(folder)]
     n_bytes = sum(dead.n_bytes for dead in rows) + sum(map(size_of, [*partials, *results]))
-    return Garbage(rows, partials, _idle_sets(store, rows), sweeps, n_bytes, unreadable)
+    idle = _idle_sets(store, rows, without)
+    return Garbage(rows, partials, idle, sweeps, n_bytes, unreadable)
 
 
 def collect_garbage(
@@ -163,12 +176,13 @@ def _leftovers(store: FeatureStore, age_seconds: float) -> list[Path]:
     return stale
 
 
-def _idle_sets(store: FeatureStore, rows: list[DeadRows]) -> list[Path]:
+def _idle_sets(store: FeatureStore, rows: list[DeadRows], without: frozenset[str]) -> list[Path]:
     """Return the sets without runs whose every shard is dead as a whole."""
     layout = store.layout
     gone = {dead.shard for dead in rows if dead.n_dead == dead.n_rows}
     return [
         folder
         for folder in layout.set_folders()
-        if not layout.run_paths(folder.name) and gone.issuperset(layout.shard_paths(folder.name))
+        if all(path.stem in without for path in layout.run_paths(folder.name))
+        and gone.issuperset(layout.shard_paths(folder.name))
     ]

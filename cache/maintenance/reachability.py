@@ -81,8 +81,14 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return np.array(digests)  # a copy, so that no snapshot stays open
 
 
-def reachability(store: FeatureStore) -> Reachability:
+def reachability(store: FeatureStore, without: frozenset[str] = frozenset()) -> Reachability:
     """Return what any snapshot, or any journal that is not stale, names.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    without : frozenset of str
+        Names of snapshots that do not count.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def reachability(store: FeatureStore) -> Reachability:
                 f"{layout.manifest(run.stem)} is missing, so that nobody can tell which rows "
                 f"{run.stem} uses: extract that source again, or remove it with `featx cache rm`"
             )
-    return Reachability(lambda: _files_in_use(store))
+    return Reachability(lambda: [p for p in _files_in_use(store) if p.stem not in without])
 
 
 def _files_in_use(store: FeatureStore) -> list[Path]:

@@ -56,7 +56,7 @@ def find_removal(store: FeatureStore, name: str) -> Removal:
     paths = store.layout.shard_paths(features.record.fingerprint)
     shared = [path for path in paths if _is_used(path, used)]
     shards = [path for path in paths if path not in shared]
-    records = _records(store, features)
+    records = records_of(store, features)
     n_bytes = sum(map(size_of, [*shards, *records]))
     return Removal(features, shards, shared, records, n_bytes)
 
@@ -112,7 +112,8 @@ def _is_used(path: Path, used: Reachability) -> bool:
     return bool(used.mask(shard.digests).any())
 
 
-def _records(store: FeatureStore, features: StoredFeatures) -> list[Path]:
+def records_of(store: FeatureStore, features: StoredFeatures) -> list[Path]:
+    """Return the files that say that a source has features in a set, and nothing else needs."""
     layout, name = store.layout, features.record.manifest
     run = layout.run(features.record.fingerprint, name)
     records = [run, *_own_journals(store, features), *results_in(layout.sweeps(features.name))]

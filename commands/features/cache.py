@@ -19,7 +19,7 @@ from ..common import (
     say,
 )
 from . import cache_upkeep
-from .cache_text import draw_info, draw_listing, listed
+from .cache_text import draw_info, draw_listing, draw_usage, listed
 from .cache_upkeep import open_store
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ app.command()(cache_upkeep.init)
 
 @app.command("ls")
 def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
-    """List the cached features, newest first, two lines each.
+    """List the cached features, newest first, two lines each, and their total.
+
+    Sources under the same settings share one set: each shows its bytes, the total counts them once.
 
     `featx cache info NAME` says all of one. Names that end in `.scored` are of `featx score
     --write-cache`, `transformer-…` of a FeatureExtractor.
@@ -53,14 +55,18 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
     Example: featx cache ls
     """
     from ...cache.errors import CacheFormatError
+    from ...cache.maintenance.usage import measure_usage, sources_of_sets
 
     unreadable: list[CacheFormatError] = []
-    stored = open_store(cache).list_features(unreadable)
-    data = [listed(s, with_location=as_json) for s in stored]
+    store = open_store(cache)
+    stored = store.list_features(unreadable)
+    n_sources = sources_of_sets(stored)
+    data = [listed(s, as_json, n_sources[s.record.fingerprint]) for s in stored]
 
     def draw(console: Console) -> None:
         if stored:
             draw_listing(console, data)
+            draw_usage(console, measure_usage(store, stored))
         else:
             console.print(f"No features in {cache}. Next: featx extract")
 

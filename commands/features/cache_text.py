@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from ...cache.maintenance.describe import Description
     from ...cache.maintenance.gc import Garbage
     from ...cache.maintenance.rm import Removal
+    from ...cache.maintenance.sources_gone import GoneSources
+    from ...cache.maintenance.usage import Usage
+    from ...extractor.engines.openvino.unused import UnusedNetwork
 
 SHOWN_CLASSES = 12
 NS = 1e9
 
 
-def listed(stored: StoredFeatures, with_location: bool) -> dict[str, Any]:
+def listed(stored: StoredFeatures, with_location: bool, n_sources: int) -> dict[str, Any]:
     """Return what `ls` says of one feature set, as plain JSON types.
 
-    The location takes reading the source's snapshot, and is no column of the table.
+    The location takes reading the source's snapshot, and is no column of the table. ``n_sources``
+    have features in the set, and share its bytes.
     """
     record, spec = stored.record, stored.spec
     return {
@@ -41,6 +45,7 @@ def listed(stored: StoredFeatures, with_location: bool) -> dict[str, Any]:
         "n_samples": record.n_samples,
         "n_bad": record.n_bad,
         "n_bytes": stored.n_bytes,
+        "n_sources": n_sources,
         "storage": spec.storage,
         "finished": timestamp(record.finished_ns) if record.finished_ns else None,
     }
@@ -56,7 +61,8 @@ def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         height, width = row["image_size"]
         counts = (human_count(row["n_samples"]), human_count(row["n_bad"]))
-        note = "unfinished" if row["finished"] is None else ""
+        shared = f"shared by {row['n_sources']}" if row["n_sources"] > 1 else ""
+        note = "unfinished" if row["finished"] is None else shared
         first.append((row["name"], *counts, human_bytes(row["n_bytes"]), note))
         size = str(height) if height == width else f"{height}x{width}"
         made = (f"  {row['backbone']}", row["layer"], row["pool"], size, row["precision"])
@@ -73,6 +79,20 @@ def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 def _tag(name: str, note: str) -> str:
     """Return ``name: note``, or what there is of them."""
     return ": ".join(filter(None, (name, note)))
+
+
+def draw_usage(console: Console, usage: Usage) -> None:
+    """Say how much a cache holds, what several sources share counted once."""
+    lines = [
+        f"Total: {human_bytes(usage.n_bytes)} in {human_count(usage.n_shards)} shards of "
+        f"{human_count(usage.n_sets)} sets, and {human_bytes(usage.n_other_bytes)} of records"
+    ]
+    if usage.n_shared_bytes:
+        lines.append(f"{human_bytes(usage.n_shared_bytes)} are shared, and count once in it")
+    if usage.n_unused_bytes:
+        lines.append(f"{human_bytes(usage.n_unused_bytes)} no source uses: featx cache gc")
+    for line in lines:
+        console.print(line)
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
@@ -98,6 +118,31 @@ def garbage_lines(garbage: Garbage) -> list[str]:
         f"{len(garbage.sets)} sets without runs; {len(garbage.sweeps)} sweeps of features that are "
         f"gone. About {human_bytes(garbage.n_bytes)}."
     ]
+
+
+def gone_lines(gone: GoneSources, is_shared: bool) -> list[str]:
+    """Say which features `gc --sources-gone` would delete, and which it leaves for a reason."""
+    lines = [f"Source gone: {one.name} ({one.location})" for one in gone.features]
+    lines += [f"Kept: {name} ({reason})" for name, reason in gone.unsure.items()]
+    if gone.features and is_shared:
+        lines.append(
+            "The cache is shared: sources that other machines reach are looked for on this one only"
+        )
+    if gone.unsure:
+        lines.append("featx cache rm NAME deletes features that are kept")
+    return lines
+
+
+def network_lines(networks: Sequence[UnusedNetwork]) -> list[str]:
+    """Say which converted networks would be deleted."""
+    lines = [
+        f"Unused network: {one.path} ({human_bytes(one.n_bytes)}, {one.days:.0f} days)"
+        for one in networks
+    ]
+    if networks:
+        total = human_bytes(sum(one.n_bytes for one in networks))
+        lines.append(f"To delete: {len(networks)} converted networks, {total}.")
+    return lines
 
 
 def removal_lines(removal: Removal) -> list[str]:

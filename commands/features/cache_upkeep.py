@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,15 +18,18 @@ from ..common import (
     human_count,
     notes,
 )
-from .cache_text import garbage_lines, removal_lines
+from .cache_text import garbage_lines, gone_lines, network_lines, removal_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ...cache.maintenance.init import InitReport
+    from ...cache.maintenance.sources_gone import GoneSources
     from ...cache.store import FeatureStore
+    from ...extractor.engines.openvino.unused import UnusedNetwork
 
 SHOWN_FILES = 3
+KEEP_DAYS = 30.0
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -80,32 +83,96 @@ def _draw_init(console: Console, report: InitReport) -> None:
 
 
 def gc(
-    yes: YesOption = False, cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False
+    sources_gone: Annotated[
+        bool,
+        typer.Option("--sources-gone", help="Also features whose source was deleted or moved."),
+    ] = False,
+    networks: Annotated[
+        bool,
+        typer.Option(
+            "--networks",
+            help="Also converted networks that no features in this cache need.",
+        ),
+    ] = False,
+    days: Annotated[
+        float,
+        typer.Option("--days", min=0, help="With --networks: unused for so many days."),
+    ] = KEEP_DAYS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
+    ] = False,
+    yes: YesOption = False,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete features that no source or run refers to, and leftovers of dead runs.
 
     Leftovers are files under a temporary name that nobody has touched for an hour, and what
     interrupted runs have named, after a week: until then the same command goes on from there.
 
-    Example: featx cache gc --yes
+    A source that may come back is not gone: one below a disk or share that is not mounted now, or
+    behind a URL. These are named and kept.
+
+    Converted networks lie in FEATX_HOME; one that is needed again is converted again in seconds.
+
+    Example: featx cache gc --sources-gone --dry-run
     """
+    from ...cache.format.sharing import is_shared
     from ...cache.maintenance.gc import collect_garbage, find_garbage
+    from ...cache.maintenance.sources_gone import GoneSources, find_gone, forget
 
     store = open_store(cache)
-    garbage = find_garbage(store)
-    if garbage.rows or garbage.partials or garbage.sets or garbage.sweeps:
-        _confirm(yes, garbage_lines(garbage))
+    gone = find_gone(store) if sources_gone else GoneSources()
+    unused = _unused_networks(store, gone, days) if networks else []
+    garbage = find_garbage(store, without=gone.manifests)
+    is_any = garbage.rows or garbage.partials or garbage.sets or garbage.sweeps
+    lines = gone_lines(gone, is_shared(store.root))
+    lines += garbage_lines(garbage) if is_any else []
+    lines += network_lines(unused)
+    for line in lines:
+        notes().print(line)
+    if not dry_run and (is_any or gone.features or unused):
+        _confirm(yes)
+        forget(store, gone.features)
         garbage = collect_garbage(store)
+        _remove_networks(unused)
+    data = {
+        **asdict(garbage),
+        "n_bytes": garbage.n_bytes + gone.n_bytes,
+        "n_rows": garbage.n_rows,
+        "sources_gone": [one.name for one in gone.features],
+        "sources_kept": gone.unsure,
+        "networks": [asdict(one) for one in unused],
+        "dry_run": dry_run,
+    }
+    answer(as_json, data, lambda console: _draw_gc(console, data))
 
-    def draw(console: Console) -> None:
-        console.print(
-            f"Deleted {human_count(garbage.n_rows)} rows and {len(garbage.partials)} leftovers: "
-            f"{human_bytes(garbage.n_bytes)}"
-        )
-        for problem in garbage.unreadable:
-            console.print(f"left alone: {problem}")
 
-    answer(as_json, {**asdict(garbage), "n_rows": garbage.n_rows}, draw)
+def _unused_networks(store: FeatureStore, gone: GoneSources, days: float) -> list[UnusedNetwork]:
+    from ...extractor.engines.openvino.unused import find_unused
+
+    going = {features.name for features in gone.features}
+    return find_unused([s.spec for s in store.list_features() if s.name not in going], days)
+
+
+def _remove_networks(unused: list[UnusedNetwork]) -> None:
+    if unused:
+        from ...extractor.engines.openvino.unused import remove_unused
+
+        remove_unused(unused)
+
+
+def _draw_gc(console: Console, data: dict[str, Any]) -> None:
+    n_bytes = data["n_bytes"] + sum(network["n_bytes"] for network in data["networks"])
+    verb = "Would delete" if data["dry_run"] else "Deleted"
+    parts = [f"{human_count(data['n_rows'])} rows and {len(data['partials'])} leftovers"]
+    if data["sources_gone"]:
+        parts.insert(0, f"the features of {len(data['sources_gone'])} sources that are gone")
+    if data["networks"]:
+        parts.append(f"{len(data['networks'])} converted networks")
+    console.print(f"{verb} {', '.join(parts)}: {human_bytes(n_bytes)}")
+    for problem in data["unreadable"]:
+        console.print(f"left alone: {problem}")
 
 
 def rm(
@@ -122,7 +189,9 @@ def rm(
 
     store = open_store(cache)
     removal = find_removal(store, name)
-    _confirm(yes, removal_lines(removal))
+    for line in removal_lines(removal):
+        notes().print(line)
+    _confirm(yes)
     removal = remove(store, removal.features.name)
     data = {
         "name": removal.features.name,
@@ -142,12 +211,10 @@ def open_store(cache: Path) -> FeatureStore:
     return FeatureStore(cache)
 
 
-def _confirm(yes: bool, lines: list[str]) -> None:
-    """Say what is about to be deleted and ask; without a terminal, only --yes will do."""
+def _confirm(yes: bool) -> None:
+    """Ask whether to delete what was named; without a terminal, only --yes will do."""
     from ...cache.errors import ConfigError
 
-    for line in lines:
-        notes().print(line)
     if yes:
         return
     if not sys.stdin.isatty():

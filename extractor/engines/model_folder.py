@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...cache import FeatureSpec
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
 from ..backbones.weights import file_digest
@@ -29,7 +31,8 @@ CONVERSION = 2
 
 MODEL = "model.xml"
 DIGESTS = "checksums.json"
-REFUSAL = "refusal"
+REFUSAL, NETWORK = "refusal", "network"
+NOTED_SECONDS = 86_400.0
 LIBRARIES = ("openvino", "keras", "tensorflow")
 
 
@@ -120,14 +123,53 @@ class ModelFolder:
 
     def note_path(self, name: str) -> Path:
         """Return where a note lies, or would lie."""
+        return self.notes / f"{name}.json"
+
+    @property
+    def notes(self) -> Path:
+        """The folder of the notes."""
         # Beside the models: a folder must not be there before its model is.
-        return self.path.parent.parent / "notes" / self.path.name / f"{name}.json"
+        return self.path.parent.parent / "notes" / self.path.name
+
+    def mark_used(self, network: Network) -> None:
+        """Note that the network is used now, and what it is of; at most once a day."""
+        try:
+            is_noted = time.time() - self.note_path(NETWORK).stat().st_mtime < NOTED_SECONDS
+        except OSError:
+            is_noted = False
+        if not is_noted:
+            self.write_note(NETWORK, network_facts(network))
+
+    def last_use(self) -> float:
+        """Return when the network was used last, in seconds since the epoch.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such folder.
+        """
+        times = [path.stat().st_mtime for path in (self.path, *self.notes.glob("*.json"))]
+        return max(times)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return what the network is of (see ``network_facts``), or None where nobody noted it."""
+        return self.read_note(NETWORK)
 
 
 def model_folder(network: Network) -> ModelFolder:
     """Return the folder of a network: its key covers all that decides the converted model."""
+    facts = network_facts(network)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    name = f"{readable_name(network.record.name)}-{key}"
+    # A folder that may only be read can hold networks that others have converted.
+    folder = ModelFolder(featx_home() / "models" / name)
+    return folder if folder.is_there else ModelFolder(writable_home() / "models" / name)
+
+
+def network_facts(network: Network) -> dict[str, Any]:
+    """Return all that decides a converted network."""
     record = network.record
-    facts = {
+    return {
         "conversion": CONVERSION,
         "backbone": record.name,
         "weights": network.weights.digest,
@@ -137,11 +179,16 @@ def model_folder(network: Network) -> ModelFolder:
         "preprocess": record.preprocess,
         "versions": {name: _version(name) for name in LIBRARIES},
     }
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    name = f"{_readable(record.name)}-{key}"
-    # A folder that may only be read can hold networks that others have converted.
-    folder = ModelFolder(featx_home() / "models" / name)
-    return folder if folder.is_there else ModelFolder(writable_home() / "models" / name)
+
+
+def uses(spec: FeatureSpec, facts: Mapping[str, Any]) -> bool:
+    """Tell whether a network of these facts computes the features of a spec."""
+    return (spec.backbone, spec.weights_digest, list(spec.image_size), spec.preprocess) == (
+        facts.get("backbone"),
+        facts.get("weights"),
+        facts.get("image_size"),
+        facts.get("preprocess"),
+    )
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -149,7 +196,8 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.name: file_digest(path) for path in sorted(folder.glob(f"{Path(MODEL).stem}.*"))}
 
 
-def _readable(name: str) -> str:
+def readable_name(name: str) -> str:
+    """Return the part of a backbone's name that the name of its folder begins with."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)[-40:]
 
 

@@ -77,6 +77,7 @@ class OpenVinoEngine:
 def _compile(network: Network, precision: str, batch_size: int) -> Any:
     """Return the network compiled for this processor, from a file of an earlier run if possible."""
     folder = model_folder(network)
+    folder.mark_used(network)
     with FIRST_USE:
         core = import_openvino().Core()
         _use_once(core)
