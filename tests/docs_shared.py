@@ -18,14 +18,14 @@ README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"^(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`(featx [^`]+)`")
-NOT_RUN = "not run: "
+NOT_RUN, LONG, FILE = "not run: ", "long: ", "file: "
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")
 SYNTAX = ("[", "…", "|", "COMMAND", "SHELL")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code and the remark above it, such as ``not run: needs a network``."""
+    """A block of code and the remark above it: ``not run: …``, ``long: …`` or ``file: …``."""
 
     kind: str
     text: str
@@ -35,6 +35,16 @@ class Block:
     def reason(self) -> str:
         """Why this block is not run; empty where it is."""
         return self.remark.removeprefix(NOT_RUN) if self.remark.startswith(NOT_RUN) else ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether only the long tests run this block."""
+        return self.remark.startswith(LONG)
+
+    @property
+    def file(self) -> str:
+        """The file that later commands find with this text in it; empty where it is code."""
+        return self.remark.removeprefix(FILE) if self.remark.startswith(FILE) else ""
 
     def commands(self) -> list[list[str]]:
         """Return the words of each command of featx; lines that end in a backslash go on."""

@@ -26,7 +26,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for path in sorted(label.iterdir())[N_PER_CLASS:]:
                 path.unlink()
         run("extract", "photos")
-        run("fit", "--head", "ridge")
+        run("fit", "--head", "logreg")
     finally:
         os.chdir(home)
     return folder

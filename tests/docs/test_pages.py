@@ -10,28 +10,47 @@ import pytest
 import typer.main
 
 from docs_shared import PAGES, README, ROOT, blocks, check_options, parse, spans
+from featx.classifiers.baselines.networks import NETWORKS
+from featx.classifiers.heads.registry import HEADS
+from featx.classifiers.models.export import FORMATS as GRAPH_FORMATS
+from featx.classifiers.scoring.outputs.formats import FORMATS as OUTPUT_FORMATS
 from featx.classifiers.selection.metrics import METRICS
 from featx.cli import app
 from featx.commands.config import default_map
 from featx.commands.config_file import read_config
+from featx.extractor.engines.registry import ENGINES
 from tests_shared import Cli
 
-KINDS = ("console", "python", "toml")
+KINDS = ("console", "python", "toml", "csv", "text")
 WITH_CODE = [page for page in PAGES if any(not block.reason for block in blocks(page, *KINDS))]
 every_page = pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_page_runs_from_top_to_bottom(page: Path, project: Path, cli: Cli) -> None:
+    run_page(page, cli, is_long=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.is_long for b in blocks(p, *KINDS))], ids=lambda p: p.stem
+)
+def test_page_runs_with_its_long_blocks(page: Path, project: Path, cli: Cli) -> None:
+    run_page(page, cli, is_long=True)
+
+
+def run_page(page: Path, cli: Cli, is_long: bool) -> None:
     for block in blocks(page, *KINDS):
-        if block.reason:
+        if block.reason or (block.is_long and not is_long):
             continue
-        if block.kind == "python":
+        if block.file:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+        elif block.kind == "python":
             exec(compile(block.text, page.name, "exec"), {})
         elif block.kind == "toml":
             Path("example.toml").write_text(block.text, encoding="utf-8")
             default_map(typer.main.get_command(app), read_config(Path("example.toml")))
-        else:
+        elif block.kind == "console":
             for words in block.commands():
                 result = cli(*words[1:])
                 assert result.exit_code == 0, f"{words}: {result.output}"
@@ -82,3 +101,16 @@ def test_dependencies_in_the_pages_are_those_of_the_package() -> None:
 
 def all_pages() -> str:
     return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_file_that_the_map_names_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w./-])((?:[\w.-]+/)+(?:[\w.-]+)?|\w+\.(?:py|md|toml))", text)
+    assert len(set(paths)) > 40
+    missing = {path for path in paths if not (ROOT / path).exists()}
+    assert missing - {".venv/bin/pytest", ".venv/bin/python"} == set()
+
+
+def test_every_head_format_and_engine_is_in_the_pages() -> None:
+    names = {*HEADS, *OUTPUT_FORMATS, *GRAPH_FORMATS, *NETWORKS, *ENGINES}
+    assert {name for name in names if name.lower() not in all_pages().lower()} == set()
