@@ -6,7 +6,10 @@ from .format.compression import COMPRESSIONS
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
 from .records.journal import sample_keys
+from .records.judged_rows import JudgedRows
 from .records.quarantine import BadImage
+from .records.result import Result
+from .records.result_store import Predictions, ResultStore
 from .records.run_record import RunRecord
 from .records.scores import Scores
 from .records.stored import StoredFeatures
@@ -32,8 +35,12 @@ __all__ = [
     "FeatureSet",
     "FeatureSpec",
     "FeatureStore",
+    "JudgedRows",
     "Listing",
     "Manifest",
+    "Predictions",
+    "Result",
+    "ResultStore",
     "Run",
     "RunRecord",
     "Scores",

@@ -18,6 +18,7 @@ REMARKS = ".remarks"
 """Ends the name of a source's list of images that were read with a remark."""
 RUN_SUFFIX = ".json"
 RESULT_SUFFIX = ".json"
+PREDICTIONS_SUFFIX = ".h5"
 SPEC_NAME = "spec.json"
 
 
@@ -62,8 +63,12 @@ class Layout:
         return self.root / "runs"
 
     def sweeps(self, features: str) -> Path:
-        """Return the folder of what sweeps over some features have measured."""
+        """Return the folder of what sweeps of earlier versions have measured on some features."""
         return self.root / "sweeps" / features
+
+    def results(self, features: str) -> Path:
+        """Return the folder of the results on some features."""
+        return self.root / "results" / features
 
     def quarantine(self, name: str) -> Path:
         """Return the file of a source's unreadable images."""
@@ -113,12 +118,16 @@ class Layout:
         return self._in("runs", JOURNAL_SUFFIX)
 
     def sweep_folders(self) -> list[Path]:
-        """Return the folders of all sweeps' results."""
+        """Return the folders of the results of earlier versions' sweeps."""
         return [path for path in self._in("sweeps") if path.is_dir()]
+
+    def result_folders(self) -> list[Path]:
+        """Return the folders of all results, one for each set of features."""
+        return [path for path in self._in("results") if path.is_dir()]
 
     def files(self) -> list[Path]:
         """Return every file in the folders that belong to the cache, leftovers included."""
-        folders = ("sets", "manifests", "runs", "quarantine", "sweeps")
+        folders = ("sets", "manifests", "runs", "quarantine", "sweeps", "results")
         return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
 
     def partials(self) -> list[Path]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
+from ..cache.records.result import FIT
 from ..extractor.backbones import IMAGENET
 from ..extractor.run_options import Observer
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, fit
+from .selection.results import keep_fit
 from .selection.sweep import SweepReport, sweep
 from .selection.sweep_options import SweepOptions
 
@@ -46,6 +48,7 @@ def fit_model(
     report = fit(opened, options, command, observer)
     report = replace(report, model=_completed(report.model, store, tag))
     save_model(report.model, Path(out), overwrite=overwrite)
+    keep_fit(store, opened, report, FIT, observer)
     return report
 
 

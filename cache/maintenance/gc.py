@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
-from ..layout import RESULT_SUFFIX, size_of
+from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, size_of
+from ..records.result import read_result
 from ..shards.shard import Shard
 from ..store import FeatureStore
 from .reachability import is_old, is_stale, reachability, trim
@@ -36,11 +37,12 @@ class Garbage:
         Shards to rewrite without these rows, or to remove where all are dead.
     partials : list of Path
         Leftovers of runs that died: files under a temporary name, untouched for an hour (a shard is
-        written in seconds, so no living run has one that old), and journals untouched for a week.
+        written in seconds, so no living run has one that old), journals untouched for a week, and
+        predictions of an hour that no result names.
     sets : list of Path
         Folders of sets that have neither runs nor rows in use.
     sweeps : list of Path
-        Results of sweeps over features that are gone.
+        Folders of results on features that are gone.
     n_bytes : int
         About what becomes free.
     unreadable : list of str
@@ -95,7 +97,8 @@ def find_garbage(
                 n_bytes = size_of(path) * n_dead // max(1, len(shard))
                 rows.append(DeadRows(path, n_dead, len(shard), n_bytes))
     partials = _leftovers(store, partial_age_seconds)
-    sweeps = [folder for folder in store.layout.sweep_folders() if _is_orphaned(store, folder)]
+    folders = [*store.layout.sweep_folders(), *store.layout.result_folders()]
+    sweeps = [folder for folder in folders if _is_orphaned(store, folder)]
     results = [path for folder in sweeps for path in results_in(folder)]
     n_bytes = sum(dead.n_bytes for dead in rows) + sum(map(size_of, [*partials, *results]))
     idle = _idle_sets(store, rows, without)
@@ -126,17 +129,18 @@ def collect_garbage(
     for folder in garbage.sets:
         remove_set_if_empty(store, folder.name)
     for folder in garbage.sweeps:
-        remove_sweeps(folder)
+        remove_results(folder)
     return garbage
 
 
 def results_in(folder: Path) -> list[Path]:
-    """Return what sweeps have left in a folder of theirs."""
-    return sorted(folder.glob(f"*{RESULT_SUFFIX}"))
+    """Return the results in a folder of theirs, and their predictions."""
+    suffixes = (RESULT_SUFFIX, PREDICTIONS_SUFFIX)
+    return [path for suffix in suffixes for path in sorted(folder.glob(f"*{suffix}"))]
 
 
-def remove_sweeps(folder: Path) -> None:
-    """Remove the results of sweeps, and their folder where nothing else lies in it."""
+def remove_results(folder: Path) -> None:
+    """Remove results, and their folder where nothing else lies in it."""
     for path in results_in(folder):
         path.unlink(missing_ok=True)
     with suppress(OSError):
@@ -144,7 +148,7 @@ def remove_sweeps(folder: Path) -> None:
 
 
 def _is_orphaned(store: FeatureStore, folder: Path) -> bool:
-    """Tell whether the features that a folder of sweeps is named after are gone."""
+    """Tell whether the features that a folder of results is named after are gone."""
     manifest, _, fingerprint = folder.name.rpartition("@")
     return not store.layout.manifest(manifest).exists() or not any(
         path.name.startswith(fingerprint) for path in store.layout.set_folders()
@@ -167,7 +171,8 @@ def _leftovers(store: FeatureStore, age_seconds: float) -> list[Path]:
     oldest = time.time() - age_seconds
     stale = [path for path in store.layout.journal_paths() if is_stale(path)]
     stale += [path for path in store.layout.progress_paths() if is_old(path)]
-    for path in store.layout.partials():
+    unnamed = [path for f in store.layout.result_folders() for path in _unnamed_predictions(f)]
+    for path in (*store.layout.partials(), *unnamed):
         try:
             if path.stat().st_mtime <= oldest:
                 stale.append(path)
@@ -186,3 +191,19 @@ def _idle_sets(store: FeatureStore, rows: list[DeadRows], without: frozenset[str
         if all(path.stem in without for path in layout.run_paths(folder.name))
         and gone.issuperset(layout.shard_paths(folder.name))
     ]
+
+
+def _unnamed_predictions(folder: Path) -> list[Path]:
+    """Return the predictions that no result of a folder names; none where a result is damaged."""
+    named: set[str] = set()
+    for path in folder.glob(f"*{RESULT_SUFFIX}"):
+        try:
+            result = read_result(path)
+        except (FileNotFoundError, CacheFormatError):
+            return []
+        for split, rows in result.rows.items():
+            named |= {
+                f"{result.id}.{split}{PREDICTIONS_SUFFIX}",
+                f"rows-{rows}{PREDICTIONS_SUFFIX}",
+            }
+    return [path for path in folder.glob(f"*{PREDICTIONS_SUFFIX}") if path.name not in named]

@@ -13,7 +13,7 @@ from ..records.stored import StoredFeatures
 from ..run import snapshot_name
 from ..shards.shard import Shard
 from ..store import FeatureStore
-from .gc import remove_set_if_empty, remove_sweeps, results_in
+from .gc import remove_results, remove_set_if_empty, results_in
 from .reachability import Reachability, trim
 
 
@@ -30,7 +30,7 @@ class Removal:
         Shards that keep the rows that other sources use, and lose the others.
     records : list of Path
         The run record and unfinished journals of the source, and its snapshot, quarantine and
-        results of sweeps where no other set needs them.
+        results where no other set needs them.
     n_bytes : int
     """
 
@@ -75,7 +75,8 @@ def remove(store: FeatureStore, name: str) -> Removal:
         with suppress(CacheFormatError):  # a damaged shard is for `repair`
             trim(store, path, used)
     remove_set_if_empty(store, features.record.fingerprint)
-    remove_sweeps(store.layout.sweeps(features.name))
+    for folder in _result_folders(store, features):
+        remove_results(folder)
     return removal
 
 
@@ -116,8 +117,13 @@ def records_of(store: FeatureStore, features: StoredFeatures) -> list[Path]:
     """Return the files that say that a source has features in a set, and nothing else needs."""
     layout, name = store.layout, features.record.manifest
     run = layout.run(features.record.fingerprint, name)
-    records = [run, *_own_journals(store, features), *results_in(layout.sweeps(features.name))]
+    results = [path for f in _result_folders(store, features) for path in results_in(f)]
+    records = [run, *_own_journals(store, features), *results]
     if not any(path.stem == name and path != run for path in layout.run_paths()):
         lists = (layout.quarantine(name), layout.quarantine(name + REMARKS))
         records += [layout.manifest(name), *lists]
     return [path for path in records if path.exists()]
+
+
+def _result_folders(store: FeatureStore, features: StoredFeatures) -> tuple[Path, Path]:
+    return store.layout.results(features.name), store.layout.sweeps(features.name)

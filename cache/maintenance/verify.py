@@ -12,6 +12,7 @@ from ..format.atomic import PARTIAL
 from ..layout import (
     JOURNAL_SUFFIX,
     MANIFEST_SUFFIX,
+    PREDICTIONS_SUFFIX,
     PROGRESS_SUFFIX,
     QUARANTINE_SUFFIX,
     RESULT_SUFFIX,
@@ -21,8 +22,10 @@ from ..layout import (
     size_of,
 )
 from ..records.journal import read_journal
+from ..records.judged_rows import check_predictions
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
+from ..records.result import read_result
 from ..records.run_record import read_run
 from ..shards.shard import Shard
 from ..store import FeatureStore
@@ -115,9 +118,10 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
         ("manifests", 2, PROGRESS_SUFFIX): _whole(read_manifest),
         ("runs", 2, JOURNAL_SUFFIX): _whole(read_journal),
         ("quarantine", 2, QUARANTINE_SUFFIX): _whole(read_quarantine),
+        ("sweeps", 3, RESULT_SUFFIX): _whole(_read_json),
+        ("results", 3, RESULT_SUFFIX): _whole(read_result),
+        ("results", 3, PREDICTIONS_SUFFIX): _whole(check_predictions),
     }
-    if folder == "sweeps" and len(parts) == 3 and suffix == RESULT_SUFFIX:
-        return _whole(_read_json)
     if folder != "sets":
         return checks.get((folder, len(parts), suffix))
     if len(parts) == 3 and parts[2] == SPEC_NAME:

@@ -41,3 +41,9 @@ class Scores:
         """Return plain JSON types."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Scores:
+        """Rebuild what ``to_dict`` returned; a field that came later has its default."""
+        intervals = {k: (v[0], v[1]) for k, v in plain.get("intervals", {}).items()}
+        return cls(**{**plain, "intervals": intervals})

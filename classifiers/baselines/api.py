@@ -9,6 +9,7 @@ from typing import Any
 
 from ...cache import DEFAULT_ROOT, FeatureStore, Tag
 from ...cache.errors import ImageError, SourceFormatError
+from ...cache.records.result import TRAINED
 from ...cache.records.run_record import BASELINE
 from ...extractor.extract import extract
 from ...extractor.images.decode import stored_size
@@ -18,6 +19,7 @@ from ...extractor.run_options import Observer, RunOptions
 from ...extractor.sources import Source, open_source
 from ..models.model_file import model_output, save_model
 from ..selection.fit import FitReport
+from ..selection.results import keep_fit
 from .fit import fit_baseline
 from .head import BaselineHead
 from .networks import find_network
@@ -119,6 +121,7 @@ def train_baseline(
     report = replace(report, model=replace(report.model, origin=origin))
     save_model(report.model, path, overwrite=overwrite)
     checkpoint.unlink(missing_ok=True)
+    keep_fit(store, features, report, TRAINED, observer)
     return report
 
 

@@ -166,6 +166,10 @@ class BaselineHead(Head):
         """Return the numbers per row of the widest map, so that blocks stay small."""
         return 32 * math.prod(self._shape[:2])
 
+    def multiply_adds(self) -> int:
+        """Return the multiply-adds of convolutions and dense layers for one image."""
+        return find_network(self.network).multiply_adds(self._shape, len(self.classes_))
+
     def _network(self) -> Any:
         if not hasattr(self, "_model"):
             arrays = self.get_arrays()

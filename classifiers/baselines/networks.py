@@ -116,6 +116,15 @@ class NetworkRecord:
         """Return the number of parameters, the statistics of batch normalisation included."""
         return sum(map(math.prod, self.weight_shapes(image_shape, n_classes).values()))
 
+    def multiply_adds(self, image_shape: Shape, n_classes: int) -> int:
+        """Return the multiply-adds of convolutions and dense layers for one image."""
+        shape, total = image_shape, 0
+        for layer in self.with_output(n_classes):
+            kernels = [s for name, s in _weights(layer, shape) if name == "kernel"]
+            shape = _output_shape(layer, shape)
+            total += sum(map(math.prod, kernels)) * math.prod(shape[:-1])
+        return total
+
 
 def _weights(layer: Layer, shape: Shape) -> Iterator[tuple[str, Shape]]:
     n_inputs = shape[-1]

@@ -273,6 +273,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         arrays = {name: np.asarray(getattr(self, f"{name}_")) for name in self._all_array_rules()}
         return {"classes": portable_classes(self.classes_), **arrays}
 
+    def multiply_adds(self) -> int:
+        """Return the multiply-adds that one row takes: one for each number of the matrices."""
+        arrays = self.get_arrays().values()
+        return sum(array.size for array in arrays if array.ndim == 2 and array.dtype.kind == "f")
+
     def get_json_params(self) -> dict[str, Any]:
         """Return the parameters as JSON types; those that JSON cannot hold become None."""
         return {name: _plain(value) for name, value in self.get_params(deep=False).items()}

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...cache import Scores
 from ...cache.errors import FeatxError
@@ -53,6 +54,8 @@ class Outcome:
     configuration : Configuration
     fold : int
     measured : Measured, optional
+    probabilities : ndarray of float32, shape (n_samples, n_classes), optional
+        Of the held-out rows.
     head : Any
         The fitted head, where it was asked for.
     problem : str
@@ -62,6 +65,7 @@ class Outcome:
     configuration: Configuration
     fold: int
     measured: Measured | None = None
+    probabilities: NDArray[np.float32] | None = None
     head: Any = None
     problem: str = ""
 
@@ -162,15 +166,16 @@ def _fit_jointly(
     start = time.perf_counter()
     fit_many(heads, data.X, data.y, groups=data.groups)
     seconds = (time.perf_counter() - start) / len(heads)
-    for configuration, head, measured in zip(
+    for configuration, head, (measured, probabilities) in zip(
         group, heads, _measure(group[0].head, heads, data, fitting, seconds), strict=True
     ):
-        yield Outcome(configuration, fold, measured, head if fitting.keeps_heads else None)
+        kept = head if fitting.keeps_heads else None
+        yield Outcome(configuration, fold, measured, probabilities, kept)
 
 
 def _measure(
     name: str, heads: Sequence[Any], data: FoldData, fitting: Fitting, fit_seconds: float
-) -> Iterator[Measured]:
+) -> Iterator[tuple[Measured, NDArray[np.float32]]]:
     """Measure heads that were fitted jointly on the held-out rows of their fold."""
     n_rows = len(data.y_held_out)
     start = time.perf_counter()
@@ -187,8 +192,7 @@ def _measure(
             fit_seconds=fit_seconds,
             **vars(measure(data.y_held_out, probabilities, fitting.class_names)),
         )
-        n_bytes = sum(array.nbytes for array in head.get_arrays().values())
-        yield Measured(scores, n_bytes, n_rows / max(seconds, 1e-9), head.convergence_note())
+        yield Measured.of(head, scores, n_rows / max(seconds, 1e-9)), probabilities
 
 
 def _joined(group: Iterable[Configuration]) -> str:

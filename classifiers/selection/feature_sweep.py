@@ -7,16 +7,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...cache import FeatureSet, FeatureStore, Scores
+from ...cache import FeatureSet, FeatureStore, Predictions, Scores
 from ...extractor.run_options import Observer
 from ..heads.registry import find_head
 from ..models.model import Model
 from .configurations import Configuration, Fitting, Outcome, outcomes
-from .fit import HeadOptions, baseline, fit_head, origin, score_split, seeded_head
+from .fit import (
+    HeadOptions,
+    baseline,
+    fit_head,
+    judged_rows,
+    origin,
+    predict_rows,
+    score_split,
+    seeded_head,
+)
 from .folds import FoldReader, make_folds
 from .metrics import METRICS, Metric
-from .results import Measured, ResultStore, mean_over_folds
+from .results import FeatureResults, Measured, mean_over_folds
 from .splitting.preparation import prepare
 from .sweep_options import SweepOptions
 
@@ -81,7 +91,9 @@ class FeatureSweep:
         split = self.prepared.split
         folds = make_folds(features, split, cv, state)
         self.reader = FoldReader(features, folds, split.units, options.memory)
-        self.results = ResultStore(store, features, self._scheme())
+        self.results = FeatureResults(store, features, split, self._scheme())
+        self._rows = np.sort(np.concatenate([fold.held_out for fold in folds]))
+        self._judged_rows = judged_rows(features, self._rows)
         self.configurations, self.left_out = list(configurations), list[str]()
         if self.reader.is_on_disk:
             able = [c for c in configurations if find_head(c.head).trains_from_disk]
@@ -127,8 +139,9 @@ class FeatureSweep:
                 continue
             yield configuration.index, self._candidate(configuration, stored, True)
             observer.advance(1)
-        for configuration, measured, head in self._measure(missing, observer):
-            self.results.put(configuration.head, dict(configuration.params), measured)
+        for configuration, measured, probabilities, head in self._measure(missing, observer):
+            predictions = Predictions(self._judged_rows, probabilities)
+            self.results.put(configuration.params, measured, {measured.scores.split: predictions})
             rank = metric.rank(measured.scores.metrics.get(metric.name)), configuration.index
             if self._best is None or rank < self._best[0]:
                 self._best = rank, measured, head
@@ -137,8 +150,11 @@ class FeatureSweep:
 
     def _measure(
         self, configurations: Sequence[Configuration], observer: Observer
-    ) -> Iterator[tuple[Configuration, Measured, Any]]:
-        """Yield configurations as their last fold is measured, with the head of a single fold."""
+    ) -> Iterator[tuple[Configuration, Measured, NDArray[np.float32], Any]]:
+        """Yield configurations as their last fold is measured, with the head of a single fold.
+
+        The probabilities are those of all held-out rows, each given by the fold that held it out.
+        """
         n_folds = len(self.reader.folds)
         fitting = Fitting(self.features.class_names, self.options.random_state, n_folds == 1)
         by_configuration: dict[int, list[Outcome]] = {}
@@ -156,7 +172,13 @@ class FeatureSweep:
                 continue
             done.sort(key=lambda o: o.fold)
             folds = [o.measured for o in done if o.measured]
-            yield configuration, mean_over_folds(folds), outcome.head
+            yield configuration, mean_over_folds(folds), self._pooled(done), outcome.head
+
+    def _pooled(self, done: Sequence[Outcome]) -> NDArray[np.float32]:
+        """Return the probabilities of the held-out rows of all folds, in order of the rows."""
+        held_out = np.concatenate([self.reader.folds[o.fold].held_out for o in done])
+        parts = [o.probabilities for o in done if o.probabilities is not None]
+        return np.concatenate(parts)[np.argsort(held_out)]
 
     def winner(self, candidate: Candidate, command: str) -> tuple[Model, Scores | None]:
         """Return the model of ``candidate`` and its scores on the test rows, looked at just now."""
@@ -166,7 +188,9 @@ class FeatureSweep:
         model = Model(features.spec, features.class_names, scores.head, head, data_digest=digest)
         test = None
         if len(split.test):
-            test = score_split(model, features, split.test, "test", scores.fit_seconds)
+            predictions = predict_rows(model, features, split.test)
+            test = score_split(model, predictions, "test", scores.fit_seconds)
+            self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         made = origin(command, features.name)
         drawn = {**split.to_dict(), "seed": self.options.random_state}

@@ -6,14 +6,14 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet, Scores
+from ...cache import FeatureSet, JudgedRows, Predictions, Scores
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import compiled_parts, make_head
 from ..heads.training_data import check_classes
@@ -66,6 +66,10 @@ class FitReport:
     n_skipped : int
         Samples of the source without features.
     seconds : float
+    predictions : mapping of str to Predictions
+        By split; what ``scores`` were measured on.
+    predict_rate : float
+        Rows a second, over all splits.
     """
 
     model: Model
@@ -75,6 +79,8 @@ class FitReport:
     prepared: Prepared
     n_skipped: int
     seconds: float
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    predict_rate: float = 0.0
 
     @property
     def split(self) -> Split:
@@ -146,11 +152,23 @@ def measured(
         origin=origin(command, features.name),
     )
     parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]
-    scores = tuple(score_split(model, features, rows, name, seconds) for name, rows in parts)
+    start = time.perf_counter()
+    predictions = {name: predict_rows(model, features, rows) for name, rows in parts}
+    predict_seconds = max(time.perf_counter() - start, 1e-9)
+    scores = tuple(score_split(model, predictions[name], name, seconds) for name, _ in parts)
     baselines = tuple(baseline(features, split.train, rows, name) for name, rows in parts)
     model = replace(model, scores=tuple(s.to_dict() for s in scores))
-    n_skipped = features.n_missing
-    return FitReport(model, features.name, scores, baselines, prepared, n_skipped, seconds)
+    return FitReport(
+        model=model,
+        features=features.name,
+        scores=scores,
+        baselines=baselines,
+        prepared=prepared,
+        n_skipped=features.n_missing,
+        seconds=seconds,
+        predictions=predictions,
+        predict_rate=sum(len(rows) for _, rows in parts) / predict_seconds,
+    )
 
 
 def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
@@ -187,22 +205,31 @@ def baseline(
     return Scores(MOST_FREQUENT, name, {"class": names[label]}, len(rows), **vars(measures))
 
 
-def score_split(
-    model: Model, features: FeatureSet, rows: NDArray[np.int64], name: str, fit_seconds: float
-) -> Scores:
-    """Measure ``model`` on some rows of ``features``."""
+def predict_rows(model: Model, features: FeatureSet, rows: NDArray[np.int64]) -> Predictions:
+    """Return the probabilities that ``model`` gives to some rows of ``features``."""
     parts = [
         model.predict_proba(np.asarray(features.X[rows[start : start + PREDICT_ROWS]]))
         for start in range(0, len(rows), PREDICT_ROWS)
     ]
-    measures = measure(features.y[rows], np.concatenate(parts), features.class_names)
+    return Predictions(judged_rows(features, rows), np.concatenate(parts, dtype=np.float32))
+
+
+def judged_rows(features: FeatureSet, rows: NDArray[np.int64]) -> JudgedRows:
+    """Return what identifies some rows of ``features``."""
+    ids, digests = features.sample_ids.take(rows), features.digests[rows]
+    return JudgedRows(ids, digests, features.y[rows], features.class_names)
+
+
+def score_split(model: Model, predictions: Predictions, name: str, fit_seconds: float) -> Scores:
+    """Measure the predictions of ``model`` on the rows of a split."""
+    rows = predictions.rows
     return Scores(
         head=model.head_name,
         split=name,
         params=model.head.get_json_params(),
         n_samples=len(rows),
         fit_seconds=fit_seconds,
-        **vars(measures),
+        **vars(measure(rows.y, predictions.probabilities, rows.class_names)),
     )
 
 

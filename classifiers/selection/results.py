@@ -1,21 +1,28 @@
-"""Results of sweeps, kept in the cache, so that nothing is measured twice."""
+"""Results on one set of features: kept in the cache, so that nothing is measured twice."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...cache import FeatureSet, FeatureStore, Scores
-from ...cache.errors import CacheWriteError
-from ...cache.format.atomic import write_text
+from ...cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
+from ...cache.errors import CacheFormatError, CacheWriteError
+from ...cache.records.result import SWEEP
+from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
+from .fit import FitReport, seeded_head
+from .metrics import measure
+from .splitting.splits import Split
+
+ID_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,36 @@ class Measured:
         Rows a second.
     convergence_note : str
         What to change, where the head stopped before it converged.
+    n_parameters : int
+        Numbers that training decided.
+    multiply_adds : int
+        For one row of features.
+    history : mapping of str to list of float
+        Training curves; without those of folds.
     """
 
     scores: Scores
     model_bytes: int
     predict_rate: float
     convergence_note: str = ""
+    n_parameters: int = 0
+    multiply_adds: int = 0
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, head: Any, scores: Scores, predict_rate: float) -> Measured:
+        """Return what was measured of a fitted head, with its size."""
+        arrays = head.get_arrays()
+        numbers = [array.size for name, array in arrays.items() if array.dtype.kind == "f"]
+        return cls(
+            scores,
+            sum(array.nbytes for array in arrays.values()),
+            predict_rate,
+            head.convergence_note(),
+            int(sum(numbers)),
+            head.multiply_adds(),
+            getattr(head, "history_", {}),
+        )
 
     def tells(self, metric: str) -> bool:
         """Say whether a metric was measured; results of earlier versions lack later metrics."""
@@ -80,66 +111,164 @@ def mean_over_folds(folds: Sequence[Measured]) -> Measured:
         max(fold.model_bytes for fold in folds),
         float(np.median([fold.predict_rate for fold in folds])),
         next((fold.convergence_note for fold in folds if fold.convergence_note), ""),
+        max(fold.n_parameters for fold in folds),
+        max(fold.multiply_adds for fold in folds),
     )
 
 
 @dataclass
-class ResultStore:
-    """Results for one set of features under one scheme of validation.
+class FeatureResults:
+    """Results on one set of features under one scheme of validation.
 
     Parameters
     ----------
     store : FeatureStore
     features : FeatureSet
+    split : Split
     scheme : dict
-        How validation is done; results of another scheme are other results.
+        How validation is done: ``cv``, ``random_state`` and where it matters the ``split``.
+        Results of another scheme are other results.
 
     Attributes
     ----------
     refusal : str
-        Why a result could not be stored; empty while all could.
+        Why a result could not be kept; empty while all could.
 
     Notes
     -----
-    A file's name is a digest of all that a result depends on: data, features, head, parameters,
-    scheme. A head's record says by its ``revision`` that results of earlier ones are stale.
+    A result's id ends in a digest of all that it depends on: data, split, features, head,
+    parameters, scheme. A head's record says by its ``revision`` that results of earlier ones are
+    stale. Results of sweeps before there were ids are read, and left where they are.
     """
 
     store: FeatureStore
     features: FeatureSet
+    split: Split
     scheme: dict[str, Any]
     refusal: str = field(default="", init=False)
 
-    def get(self, head: str, params: dict[str, Any]) -> Measured | None:
-        """Return a stored result, or None."""
-        try:
-            stored = json.loads(self._path(head, params).read_text(encoding="utf-8"))
-            intervals = {k: (v[0], v[1]) for k, v in stored["scores"].pop("intervals").items()}
-            scores = Scores(**stored["scores"], intervals=intervals)
-            return Measured(
-                scores,
-                int(stored["model_bytes"]),
-                float(stored["predict_rate"]),
-                str(stored.get("convergence_note", "")),
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None  # absent, or damaged: it is measured again
+    def get(self, head: str, params: Mapping[str, Any]) -> Measured | None:
+        """Return what was measured of a configuration on validation or over folds, or None.
 
-    def put(self, head: str, params: dict[str, Any], result: Measured) -> None:
-        """Store a result; a cache that cannot be written to is noted in ``refusal``."""
-        path = self._path(head, params)
+        Metrics that came later are measured on the predictions that are kept.
+        """
+        result = self._results.get(
+            self.features.name, self._id(head, self._all_params(head, params))
+        )
+        if result is None or self._judged not in result.scores:
+            return self._of_earlier_version(head, dict(params))
+        return Measured(
+            self._with_later_metrics(result),
+            result.model_bytes,
+            result.predict_rate,
+            result.convergence_note,
+            result.n_parameters,
+            result.multiply_adds,
+            result.history,
+        )
+
+    def put(
+        self,
+        params: Mapping[str, Any],
+        measured: Measured,
+        predictions: Mapping[str, Predictions],
+        more: Sequence[Scores] = (),
+    ) -> None:
+        """Keep a configuration of a sweep; a cache that cannot be written to sets ``refusal``.
+
+        Parameters
+        ----------
+        params : mapping
+            Those that the grid sets.
+        measured : Measured
+        predictions : mapping of str to Predictions
+            By split.
+        more : sequence of Scores
+            On other splits than ``measured``.
+        """
+        head = measured.scores.head
+        result = self._result(head, self._all_params(head, params), measured)
+        scores = {**result.scores, **{s.split: s for s in more}}
+        self._write(replace(result, scores=scores), predictions)
+
+    def put_fit(self, report: FitReport, kind: str) -> None:
+        """Keep a head or network that was fitted by itself; see ``put``."""
+        if not report.scores:
+            return
+        head = report.model.head
+        measured = Measured.of(head, report.scores[0], report.predict_rate)
+        result = self._result(report.model.head_name, head.get_json_params(), measured)
+        scores = {s.split: s for s in report.scores}
+        self._write(replace(result, kind=kind, scores=scores), report.predictions)
+
+    def _result(self, head: str, params: Mapping[str, Any], measured: Measured) -> Result:
+        spec = self.features.spec
+        return Result(
+            id=self._id(head, params),
+            name=_name(head, params),
+            kind=SWEEP,
+            features=self.features.name,
+            backbone=spec.backbone,
+            layer=spec.layer,
+            head=head,
+            params=params,
+            scores={measured.scores.split: measured.scores},
+            n_parameters=measured.n_parameters,
+            model_bytes=measured.model_bytes,
+            predict_rate=measured.predict_rate,
+            multiply_adds=measured.multiply_adds,
+            convergence_note=measured.convergence_note,
+            history=measured.history,
+            created_ns=time.time_ns(),
+        )
+
+    def _write(self, result: Result, predictions: Mapping[str, Predictions]) -> None:
         try:
-            write_text(path, json.dumps(asdict(result), indent=1) + "\n")
+            self._results.put(result, predictions)
         except CacheWriteError as error:
             cause = error.__cause__
             reason = getattr(cause, "strerror", None) or cause
-            self.refusal = self.refusal or f"cannot write to {path.parent}: {reason}"
+            folder = self.store.layout.results(self.features.name)
+            self.refusal = self.refusal or f"cannot write to {folder}: {reason}"
 
-    def _path(self, head: str, params: dict[str, Any]) -> Path:
-        manifest, spec = self.features.manifest, self.features.spec
+    @property
+    def _results(self) -> ResultStore:
+        return ResultStore(self.store.layout)
+
+    @property
+    def _judged(self) -> str:
+        return f"cv{self.scheme['cv']}" if self.scheme["cv"] else "val"
+
+    def _all_params(self, head: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        made = seeded_head(head, params, self.scheme["random_state"])
+        all_params: dict[str, Any] = made.get_json_params()
+        return all_params
+
+    def _with_later_metrics(self, result: Result) -> Scores:
+        scores = result.scores[self._judged]
+        try:
+            kept = None if self.scheme["cv"] else self._results.predictions(result, self._judged)
+        except CacheFormatError:
+            kept = None
+        if kept is None:
+            return scores
+        now = measure(kept.y, kept.probabilities, kept.rows.class_names)
+        return replace(
+            scores,
+            metrics={**now.metrics, **scores.metrics},
+            intervals={**now.intervals, **scores.intervals},
+            undefined={**now.undefined, **scores.undefined},
+        )
+
+    def _id(self, head: str, params: Mapping[str, Any]) -> str:
+        key = self._key(head, params)
+        key["split"] = self.split.to_dict()["digest"]
+        return f"{_name(head, params)}-{_digest(key)[:ID_DIGITS]}"
+
+    def _key(self, head: str, params: Mapping[str, Any]) -> dict[str, Any]:
         key = {
-            "data": manifest.data_digest,
-            "features": spec.fingerprint,
+            "data": self.features.manifest.data_digest,
+            "features": self.features.spec.fingerprint,
             "rows": len(self.features),
             "head": head,
             "params": params,
@@ -148,5 +277,46 @@ class ResultStore:
         }
         if (revision := find_head(head).revision) > 1:
             key["revision"] = revision
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-        return self.store.layout.sweeps(self.features.name) / f"{head}-{digest[:24]}.json"
+        return key
+
+    def _of_earlier_version(self, head: str, params: Mapping[str, Any]) -> Measured | None:
+        """Return what a sweep measured before results had predictions, or None."""
+        digest = _digest(self._key(head, params))
+        folder: Path = self.store.layout.sweeps(self.features.name)
+        try:
+            path = folder / f"{head}-{digest[:24]}.json"
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            return Measured(
+                Scores.from_dict(stored["scores"]),
+                int(stored["model_bytes"]),
+                float(stored["predict_rate"]),
+                str(stored.get("convergence_note", "")),
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None  # absent, or damaged: it is measured again
+
+
+def keep_fit(
+    store: FeatureStore,
+    features: FeatureSet,
+    report: FitReport,
+    kind: str,
+    observer: Observer | None = None,
+) -> None:
+    """Keep what ``fit`` or a baseline has measured; tell ``observer`` where the cache refuses."""
+    prepared = report.prepared
+    scheme = {"cv": 0, "random_state": prepared.random_state}
+    results = FeatureResults(store, features, prepared.split, scheme)
+    results.put_fit(report, kind)
+    if results.refusal:
+        why = f"The result is not kept for comparison: {results.refusal}"
+        (observer or LogObserver()).say(why)
+
+
+def _digest(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _name(head: str, params: Mapping[str, Any]) -> str:
+    """Return what people call a configuration's head: that of a baseline is its network."""
+    return str(params.get("network", head))

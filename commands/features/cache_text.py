@@ -115,8 +115,8 @@ def garbage_lines(garbage: Garbage) -> list[str]:
     return [
         f"To delete: {human_count(garbage.n_rows)} rows that no source refers to, in "
         f"{len(garbage.rows)} shards; {len(garbage.partials)} leftovers of dead runs; "
-        f"{len(garbage.sets)} sets without runs; {len(garbage.sweeps)} sweeps of features that are "
-        f"gone. About {human_bytes(garbage.n_bytes)}."
+        f"{len(garbage.sets)} sets without runs; results on {len(garbage.sweeps)} sets of features "
+        f"that are gone. About {human_bytes(garbage.n_bytes)}."
     ]
 
 

@@ -207,7 +207,7 @@ def test_a_sweep_within_memory_measures_what_it_would_without(cache, monkeypatch
     grid = (Family("logreg", ({"C": 1e-4}, {"C": 1e-3})), Family("ridge", ({"alpha": 10.0},)))
     boards = []
     for memory in (None, 1_000_000):
-        shutil.rmtree(cache / "sweeps", ignore_errors=True)
+        shutil.rmtree(cache / "results", ignore_errors=True)
         report = sweep([features], SweepOptions(grid, memory=memory), store)
         assert not any(candidate.is_stored for candidate in report.candidates)
         boards.append([(c.scores.head, c.params, c.scores.metrics) for c in report.candidates])

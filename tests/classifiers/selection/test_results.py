@@ -4,42 +4,57 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from selection_shared import three_classes
 
-from featx.cache import FeatureStore, Scores
+from featx.cache import FeatureSet, FeatureStore, ResultStore, Scores
+from featx.cache.format.atomic import write_text
+from featx.cache.records.result import read_result
 from featx.classifiers.heads.registry import HEADS
+from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.grid import Family
-from featx.classifiers.selection.results import Measured, ResultStore, mean_over_folds
+from featx.classifiers.selection.metrics import measure
+from featx.classifiers.selection.results import (
+    FeatureResults,
+    Measured,
+    keep_fit,
+    mean_over_folds,
+)
+from featx.classifiers.selection.splitting.splits import split_features
 from featx.classifiers.selection.sweep import sweep
 from featx.classifiers.selection.sweep_options import SweepOptions
 
+SCHEME = {"cv": 0, "random_state": 0}
 SMALL = (Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),)
-LATER_FIELDS = ("undefined",)
-LATER_METRICS = ("balanced_accuracy", "log_loss", "top5")
+FIRST_METRICS = ("accuracy", "f1", "auc")
 
 
-def make_old(root: Path) -> int:
-    """Turn all results into those of the first version, which knew three metrics."""
-    paths = list(root.glob("sweeps/*/*.json"))
+def make_old(store: FeatureStore, features: FeatureSet) -> int:
+    """Turn all results into those of the first version, which kept three metrics, and no rows."""
+    old = FeatureResults(store, features, split_features(features), SCHEME)
+    paths = list(store.root.glob("results/*/*.json"))
     for path in paths:
-        stored = json.loads(path.read_text())
-        del stored["convergence_note"]
-        for name in LATER_FIELDS:
-            del stored["scores"][name]
-        for name in LATER_METRICS:
-            stored["scores"]["metrics"].pop(name, None)
-        path.write_text(json.dumps(stored))
+        result = read_result(path)
+        params = {"metric": result.params["metric"]}
+        scores = result.scores["val"].to_dict()
+        del scores["undefined"]
+        scores["metrics"] = {name: scores["metrics"][name] for name in FIRST_METRICS}
+        digest = hashlib.sha256(json.dumps(old._key("centroid", params), sort_keys=True).encode())
+        to = store.layout.sweeps(features.name) / f"centroid-{digest.hexdigest()[:24]}.json"
+        stored = {"scores": scores, "model_bytes": result.model_bytes, "predict_rate": 1.0}
+        write_text(to, json.dumps(stored))
+    shutil.rmtree(store.root / "results")
     return len(paths)
 
 
 def test_results_of_the_first_version_still_read(tmp_path: Path) -> None:
     store, features = FeatureStore(tmp_path), three_classes(tmp_path)
     new = sweep([features], SweepOptions(SMALL), store)
-    assert make_old(tmp_path) == 2
+    assert make_old(store, features) == 2
     old = sweep([features], SweepOptions(SMALL), store)
     assert all(c.is_stored for c in old.candidates)
     for one, other in zip(old.candidates, new.candidates, strict=True):
@@ -50,14 +65,28 @@ def test_results_of_the_first_version_still_read(tmp_path: Path) -> None:
 def test_a_metric_that_an_old_result_lacks_is_measured(tmp_path: Path) -> None:
     store, features = FeatureStore(tmp_path), three_classes(tmp_path)
     sweep([features], SweepOptions(SMALL), store)
-    make_old(tmp_path)
+    make_old(store, features)
     report = sweep([features], SweepOptions(SMALL, "log_loss"), store)
     assert not any(c.is_stored for c in report.candidates)
     assert report.candidates[0].value("log_loss") is not None
 
 
+def test_a_later_metric_is_measured_on_the_predictions_that_are_kept(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
+    new = sweep([features], SweepOptions(SMALL, "log_loss"), store)
+    for path in store.root.glob("results/*/*.json"):
+        stored = json.loads(path.read_text())
+        for name in ("log_loss", "brier", "mcc"):
+            del stored["scores"]["val"]["metrics"][name]
+        path.write_text(json.dumps(stored))
+    again = sweep([features], SweepOptions(SMALL, "log_loss"), store)
+    assert all(c.is_stored for c in again.candidates)
+    for one, other in zip(again.candidates, new.candidates, strict=True):
+        assert one.scores.metrics == pytest.approx(other.scores.metrics, rel=1e-6)
+
+
 def test_only_heads_whose_results_changed_have_other_keys(tmp_path: Path) -> None:
-    features, scheme = three_classes(tmp_path), {"cv": 0, "random_state": 0}
+    features = three_classes(tmp_path)
     store = FeatureStore(tmp_path)
     for head, record in HEADS.items():
         first = {
@@ -65,8 +94,8 @@ def test_only_heads_whose_results_changed_have_other_keys(tmp_path: Path) -> Non
             "features": features.spec.fingerprint,
             "rows": 200,
             "head": head,
-            "params": {"C": 1.0},
-            "scheme": scheme,
+            "params": {},
+            "scheme": SCHEME,
             "featx": version("featx"),
         }
         digest = hashlib.sha256(json.dumps(first, sort_keys=True).encode()).hexdigest()
@@ -74,8 +103,57 @@ def test_only_heads_whose_results_changed_have_other_keys(tmp_path: Path) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         result = Measured(scores_of(accuracy=0.5), 1, 1.0)
         path.write_text(json.dumps(result.to_dict(), default=str))
-        found = ResultStore(store, features, scheme).get(head, {"C": 1.0})
-        assert found == (result if record.revision == 1 else None)
+        read = FeatureResults(store, features, split_features(features), SCHEME).get(head, {})
+        assert read == (result if record.revision == 1 else None)
+
+
+def test_a_sweep_keeps_the_predictions_that_it_measured(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
+    report = sweep([features], SweepOptions(SMALL), store)
+    results = ResultStore(store.layout)
+    kept = {r.params["metric"]: r for r in results.read(features.manifest.name)}
+    assert {r.kind for r in kept.values()} == {"sweep"} and len(kept) == 2
+    for candidate in report.candidates:
+        result = kept[candidate.params["metric"]]
+        predictions = results.predictions(result, "val")
+        assert predictions is not None
+        rows = predictions.rows
+        measures = measure(rows.y, predictions.probabilities, rows.class_names)
+        assert measures.metrics == candidate.scores.metrics
+        assert result.n_parameters > 0 and result.multiply_adds == 3 * 32
+    winner, loser = (kept[c.params["metric"]] for c in report.candidates)
+    assert set(winner.rows) == {"val", "test"}
+    assert winner.scores["test"].metrics == report.test.metrics
+    assert set(loser.rows) == {"val"}, "only the winner looks at test"
+
+
+def test_a_fit_is_the_result_that_a_sweep_has_kept(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
+    sweep([features], SweepOptions(SMALL), store)
+    for options in (
+        HeadOptions("centroid", {"metric": "cosine"}),
+        HeadOptions("centroid", {"metric": "cosine"}, 1),
+    ):
+        report = fit(features, options)
+        keep_fit(store, features, report, "fit")
+    ids = [r.id for r in ResultStore(store.layout).read()]
+    assert len(ids) == len(set(ids)) == 3, "one of the sweep's and one of another split"
+
+
+def test_folds_keep_the_predictions_of_all_rows_that_they_held_out(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
+    report = sweep([features], SweepOptions(SMALL[:1], cv=3), store)
+    results = ResultStore(store.layout)
+    best = report.candidates[0].params["metric"]
+    (result,) = (r for r in results.read() if r.params["metric"] == best)
+    predictions = results.predictions(result, "cv3")
+    split = split_features(features).merged()
+    ids = [features.sample_ids[int(row)] for row in split.train]
+    assert list(predictions.rows.sample_ids) == ids
+    accuracy = (predictions.probabilities.argmax(axis=1) == features.y[split.train]).mean()
+    assert accuracy == pytest.approx(report.candidates[0].value("accuracy"), abs=0.01)
+    again = sweep([features], SweepOptions(SMALL[:1], cv=3), store)
+    assert all(c.is_stored for c in again.candidates)
 
 
 def scores_of(**metrics: float) -> Scores:

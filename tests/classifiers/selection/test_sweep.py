@@ -90,10 +90,10 @@ def test_a_repeated_sweep_fits_nothing_and_an_extended_one_only_what_is_new(
 def test_results_that_cannot_be_kept_are_reported(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     features = three_classes(tmp_path)
-    (tmp_path / "sweeps").write_text("a file where the folder of results would be")
+    (tmp_path / "results").write_text("a file where the folder of results would be")
     report = sweep([features], SweepOptions(families=SMALL), store)
-    assert "sweeps" in report.not_kept and "directory" in report.not_kept
-    (tmp_path / "sweeps").unlink()
+    assert "results" in report.not_kept and "directory" in report.not_kept
+    (tmp_path / "results").unlink()
     assert sweep([features], SweepOptions(families=SMALL), store).not_kept == ""
 
 
