@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureStore
 from .extract import extract
@@ -11,6 +12,9 @@ from .extract_report import ExtractReport
 from .plan import FeatureOptions, make_plan
 from .run_options import Observer, RunOptions
 from .sources import Source, open_source
+
+if TYPE_CHECKING:
+    from .pipeline.forecast import Forecast
 
 
 def extract_features(
@@ -65,3 +69,24 @@ def extract_several(
     plans = [make_plan(options) for options in features]
     store = FeatureStore(cache, compression=run.compression if run else None)
     return extract(opened, plans, store, run, observer)
+
+
+def forecast_extraction(
+    source: str | Path | Source,
+    features: Sequence[FeatureOptions],
+    *,
+    cache: str | Path = DEFAULT_ROOT,
+    run: RunOptions | None = None,
+    observer: Observer | None = None,
+) -> Forecast:
+    """Say what ``extract_several`` would do and about how long it would take; write no features.
+
+    Raises
+    ------
+    FeatxError
+        See ``forecast``, ``make_plan`` and ``open_source``.
+    """
+    from .pipeline.forecast import forecast
+
+    plans = [make_plan(options) for options in features]
+    return forecast(open_source(source), plans, FeatureStore(cache), run, observer)

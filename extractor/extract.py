@@ -66,10 +66,10 @@ def extract(
     options, observer = options or RunOptions(), observer or LogObserver()
     started = time.perf_counter()
     scan = scan_source(source, store)
-    plans, guessed = _resolve_pixel_range(plans, scan, options, observer)
+    plans, guessed = resolve_pixel_range(plans, scan, options, observer)
     resolved = resolve_precision(plans, scan, store, options, observer.say)
     decoder = decoder_id(options.max_pixels)
-    failed = {} if options.retry_failed else _earlier_failures(store, source.name, decoder)
+    failed = {} if options.retry_failed else earlier_failures(store, source.name, decoder)
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
     with scan.begin_run(kind, store, specs) as run:
@@ -84,7 +84,7 @@ def extract(
         return _Finished(stream, writer, store, run, seconds, guessed).reports(specs)
 
 
-def _resolve_pixel_range(
+def resolve_pixel_range(
     plans: Sequence[Plan], scan: Scan, options: RunOptions, observer: Observer
 ) -> tuple[list[Plan], tuple[str, ...]]:
     """Choose the pixel range of the plans that leave it open; say so, and warn of a guess."""
@@ -99,7 +99,7 @@ def _resolve_pixel_range(
     return chosen, () if choice.is_sure else (guess,)
 
 
-def _earlier_failures(store: FeatureStore, name: str, decoder: str) -> dict[bytes, str]:
+def earlier_failures(store: FeatureStore, name: str, decoder: str) -> dict[bytes, str]:
     """Return the digests that this decoder could not decode in an earlier run, with the reasons."""
     tried = [bad for bad in store.read_quarantine(name) if bad.decoder == decoder]
     return {bytes.fromhex(bad.digest): bad.reason for bad in tried if bad.digest}

@@ -39,6 +39,7 @@ from ..options import (
     source_options,
 )
 from ..progress import Progress
+from .forecast_text import draw_forecast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,6 +121,12 @@ def extract(
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
     separator: SeparatorOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how many images, bytes and about how long; extract nothing."
+        ),
+    ] = False,
     name: NameOption = "",
     note: NoteOption = "",
     cache: CacheOption = DEFAULT_CACHE,
@@ -134,6 +141,7 @@ def extract(
     """
     from ...cache import Tag
     from ...extractor import FeatureOptions, extract_several, open_source
+    from ...extractor.api import forecast_extraction
 
     layers: list[str | None] = [*layer] if layer else [None]
     features = [
@@ -162,6 +170,10 @@ def extract(
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
+    if dry_run:
+        expected = forecast_extraction(opened, features, cache=cache, run=run)
+        answer(as_json, asdict(expected), lambda console: draw_forecast(console, expected))
+        return
     with Progress() as progress:
         reports = extract_several(opened, features, cache=cache, run=run, observer=progress)
     answer(as_json, _data(reports), lambda console: _draw(console, reports))

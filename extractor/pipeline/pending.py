@@ -86,10 +86,15 @@ class PendingRows:
         self._seen = SeenSet(digests)
         self.must_read = ~self._is_done()
 
-    def _is_done(self) -> NDArray[np.bool_]:
-        is_done = self._is_known.copy()
+    def has_every_row(self) -> NDArray[np.bool_]:
+        """Tell which samples were known beforehand to have a row in every set, ``(n_samples,)``."""
+        has_rows = self._is_known.copy()
         for rows in self._rows:
-            is_done &= rows >= 0
+            has_rows &= rows >= 0
+        return has_rows
+
+    def _is_done(self) -> NDArray[np.bool_]:
+        is_done = self.has_every_row()
         for index in np.flatnonzero(self._is_known) if self.failed else ():
             is_done[index] |= self.digests[index].tobytes() in self.failed
         return is_done
