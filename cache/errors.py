@@ -124,6 +124,18 @@ class FeatureMismatchError(ModelError, ValueError):
     """Features and model were made in different ways; the message names the field."""
 
 
+class IncompleteError(FeatxError):
+    """Parts of a job array do not make up the whole yet.
+
+    Attributes
+    ----------
+    report : dataclass or None
+        What is missing.
+    """
+
+    report: Any = None
+
+
 class TooManyBadImagesError(FeatxError):
     """More images failed than the run allows; everything that succeeded is saved.
 

@@ -134,6 +134,11 @@ class FeatureStore:
         except FileNotFoundError:
             return None
 
+    def snapshot_names(self, name: str) -> list[str]:
+        """Return the names of a source's snapshots: its own, and those of parts and scorings."""
+        stems = [path.stem for path in self.layout.manifest_paths()]
+        return [stem for stem in stems if stem == name or stem.startswith(f"{name}.")]
+
     def begin_run(
         self,
         kind: str,

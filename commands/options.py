@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..extractor import RunOptions, SourceOptions
+    from ..extractor.parts import Part
 
 AUTO = "auto"
 PATH_OR_NAME = "path or name"
@@ -85,6 +86,15 @@ GroupColumnOption = Annotated[
         "--group-column", help="A table's column of groups to keep together.", show_default=False
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Work on part K of N only, for job arrays.",
+        show_default=False,
+    ),
+]
 SeparatorOption = Annotated[
     str | None,
     typer.Option(
@@ -112,6 +122,16 @@ def source_options(
         group_column=group_column,
         separator=separator,
     )
+
+
+def part_of(shard: str | None, join: bool) -> Part | None:
+    """Return the part that ``--shard`` names; raises ConfigError where ``--join`` is given, too."""
+    from ..cache.errors import ConfigError
+    from ..extractor.parts import Part
+
+    if shard is not None and join:
+        raise ConfigError("--join puts the parts together and takes no --shard: give one of them")
+    return None if shard is None else Part.parse(shard)
 
 
 def run_options(

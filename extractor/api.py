@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..cache import DEFAULT_ROOT, FeatureStore
 from .extract import extract
 from .extract_report import ExtractReport
+from .join import join_parts
 from .plan import FeatureOptions, make_plan
 from .run_options import Observer, RunOptions
 from .sources import Source, open_source
@@ -54,11 +55,13 @@ def extract_several(
     cache: str | Path = DEFAULT_ROOT,
     run: RunOptions | None = None,
     observer: Observer | None = None,
+    join: bool = False,
 ) -> list[ExtractReport]:
     """Bring several kinds of features of a source into a cache; each image is decoded once.
 
     Layers of one backbone come from one forward pass. Returns one report for each of ``features``
-    that differs from the others, in order; the first one's features count as the newest.
+    that differs from the others, in order; the first one's features count as the newest. With
+    ``join`` nothing is computed: the parts that ``run.part`` made become one (see ``join_parts``).
 
     Raises
     ------
@@ -68,7 +71,7 @@ def extract_several(
     opened = open_source(source)
     plans = [make_plan(options) for options in features]
     store = FeatureStore(cache, compression=run.compression if run else None)
-    return extract(opened, plans, store, run, observer)
+    return (join_parts if join else extract)(opened, plans, store, run, observer)
 
 
 def forecast_extraction(

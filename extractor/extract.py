@@ -11,11 +11,12 @@ from functools import cached_property
 from ..cache import BadImage, FeatureSpec, FeatureStore, Run, RunRecord
 from ..cache.errors import CacheFormatError, SourceFormatError
 from ..cache.layout import REMARKS
-from ..cache.records.run_record import EXTRACT
+from ..cache.records.run_record import EXTRACT, PART
 from ..cache.records.tag import NO_TAG
 from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import decoder_id, strict_images
 from .images.pixel_range import OPTION, choose_pixel_range
+from .parts import Part
 from .pipeline.scan import Scan, scan_source
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter, write_new_rows
@@ -65,13 +66,11 @@ def extract(
     """
     options, observer = options or RunOptions(), observer or LogObserver()
     started = time.perf_counter()
-    scan = scan_source(source, store)
-    plans, guessed = resolve_pixel_range(plans, scan, options, observer)
-    resolved = resolve_precision(plans, scan, store, options, observer.say)
-    decoder = decoder_id(options.max_pixels)
-    failed = {} if options.retry_failed else earlier_failures(store, source.name, decoder)
+    scan, resolved, guessed = prepare(source, plans, store, options, observer)
+    failed = {} if options.retry_failed else earlier_failures(store, scan.source.name, options)
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
+    kind = PART if options.part else kind
     with scan.begin_run(kind, store, specs) as run:
         with FeatureStream(scan, merged, store, options, failed, observer.say) as stream:
             writer = ShardWriter(store, run, stream)
@@ -84,14 +83,38 @@ def extract(
         return _Finished(stream, writer, store, run, seconds, guessed).reports(specs)
 
 
+def prepare(
+    source: Source,
+    plans: Sequence[Plan],
+    store: FeatureStore,
+    options: RunOptions,
+    observer: Observer,
+) -> tuple[Scan, list[Plan], tuple[str, ...]]:
+    """Scan the source, or the part of it that is asked for, and settle what is left open.
+
+    What is left open is settled by the whole source: all parts have one fingerprint.
+
+    Returns
+    -------
+    Scan
+    list of Plan
+        With a pixel range and a precision.
+    tuple of str
+        Warnings.
+    """
+    settled, guessed = resolve_pixel_range(plans, source, options, observer)
+    scan = scan_source(options.part.of(source) if options.part else source, store)
+    return scan, resolve_precision(settled, scan, store, options, observer.say), guessed
+
+
 def resolve_pixel_range(
-    plans: Sequence[Plan], scan: Scan, options: RunOptions, observer: Observer
+    plans: Sequence[Plan], source: Source, options: RunOptions, observer: Observer
 ) -> tuple[list[Plan], tuple[str, ...]]:
     """Choose the pixel range of the plans that leave it open; say so, and warn of a guess."""
     if not any(plan.is_range_open for plan in plans):
         return list(plans), ()
     with strict_images(options.max_pixels):
-        choice = choose_pixel_range(scan.source.read, scan.n_samples)
+        choice = choose_pixel_range(source.read, len(source.listing()))
     if choice.note:
         observer.say(f"pixel range {choice.pixel_range}: {choice.note}")
     guess = f"the pixel range {choice.pixel_range} is a guess: {OPTION} states it"
@@ -99,9 +122,14 @@ def resolve_pixel_range(
     return chosen, () if choice.is_sure else (guess,)
 
 
-def earlier_failures(store: FeatureStore, name: str, decoder: str) -> dict[bytes, str]:
-    """Return the digests that this decoder could not decode in an earlier run, with the reasons."""
-    tried = [bad for bad in store.read_quarantine(name) if bad.decoder == decoder]
+def earlier_failures(store: FeatureStore, name: str, options: RunOptions) -> dict[bytes, str]:
+    """Return the digests that this decoder could not decode in an earlier run, with the reasons.
+
+    Runs over parts of the source count.
+    """
+    decoder = decoder_id(options.max_pixels)
+    names = [name, *(part for part in store.snapshot_names(name) if Part.of_name(part))]
+    tried = [b for n in names for b in store.read_quarantine(n) if b.decoder == decoder]
     return {bytes.fromhex(bad.digest): bad.reason for bad in tried if bad.digest}
 
 
@@ -137,7 +165,7 @@ class _Finished:
         quarantine = str(store.layout.quarantine(scan.source.name))
         store.write_quarantine(scan.source.name, bad)
         self._keep_remarks()
-        if len(bad) == scan.n_samples:
+        if bad and len(bad) == scan.n_samples and not options.part:
             raise SourceFormatError(
                 f"not one of the {len(bad)} files in {scan.source.location} can be read as an "
                 f"image. The first is {bad[0].sample_id}: {bad[0].reason}. All reasons: "

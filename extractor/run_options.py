@@ -10,6 +10,7 @@ from ..cache.errors import ConfigError, TooManyBadImagesError
 from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
 from .hardware import n_usable_cores
+from .parts import Part
 from .precision.drift import MAX_DRIFT
 
 LOGGER = logging.getLogger("featx")
@@ -74,6 +75,8 @@ class RunOptions:
         None lets any number of images fail.
     compression : str or None
         How new rows are compressed in the cache (see ``FeatureStore``); None maps into memory.
+    part : Part or None
+        Which part of the source to work on; None stands for all of it.
     max_pixels : int or None
         Pixels that one image may have in memory, a JPEG after its scaled decoding; None stands for
         Pillow's limit, 89,478,485.
@@ -88,6 +91,7 @@ class RunOptions:
     retry_failed: bool = False
     max_bad: BadLimit | None = None
     compression: str | None = None
+    part: Part | None = None
     max_pixels: int | None = None
     tag: Tag = NO_TAG
 

@@ -13,6 +13,7 @@ from ..format.version import stamped, without_version
 from .tag import NO_TAG, Tag
 
 EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
+PART = "part"
 UNFINISHED = "unfinished"
 
 
@@ -35,7 +36,8 @@ class RunRecord:
         Further measurements of the run.
     kind : str
         ``extract`` (also an import), ``score``, ``transform`` or ``baseline`` (pixels for a network
-        that is trained from scratch); ``unfinished`` is never written.
+        that is trained from scratch), ``part`` (of a job array, until it is joined);
+        ``unfinished`` is never written.
     tag : Tag
         What the user calls the features, and says of them.
     """

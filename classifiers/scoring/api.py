@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ...cache import DEFAULT_ROOT, FeatureSet, FeatureStore
-from ...cache.errors import EmptySourceError
+from ...cache.errors import ConfigError, EmptySourceError
 from ...extractor.backbones import IMAGENET
 from ...extractor.images.decode import strict_images
 from ...extractor.images.pixel_range import contradiction
+from ...extractor.parts import Part
 from ...extractor.plan import plan_for
 from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, SourceOptions, open_source
+from ...extractor.sources.source import source_name
 from ...extractor.sources.subset import EmptySource, Subset
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
 from .engine_drift import measure_engine_drift
 from .outputs.earlier_rows import EarlierRows
 from .outputs.provenance import Provenance, check_columns
-from .outputs.target import Target
+from .outputs.target import DEFAULT, Target
 from .predictions import PredictionOptions
 from .rows_to_score import CachedRows, ImageRows, RowsToScore
 from .score import ScoreJob, ScoreReport, score
 
 FEATURES = "features:"
+N_DIGITS = 12
 Scored = str | Path | Source | FeatureSet
 
 
@@ -110,18 +114,14 @@ def score_images(
     options, observer = options or ScoreOptions(), observer or LogObserver()
     loaded = model if isinstance(model, Model) else load_model(model)
     provenance = options.provenance(loaded)
-    target = Target.parse(
-        out,
-        options.format,
-        options.overwrite,
-        model=provenance.model,
-        appends=options.new_only,
-    )
+    target = _target(out, options, provenance.model)
     options.predictions.check_classes(loaded.class_names)
     store = FeatureStore(cache)
-    opened = _opened(source, store, options.allow_empty)
+    opened = open_scored(source, store, options.allow_empty)
     earlier = EarlierRows()
-    if options.new_only:
+    if options.run.part:
+        opened = _part(opened, options.run.part)
+    elif options.new_only:
         earlier = EarlierRows.read(target)
         opened = _without(opened, earlier)
     rows = _rows_to_score(loaded, opened, store, options, observer)
@@ -140,6 +140,7 @@ def score_images(
         columns=options.columns,
         provenance=provenance,
         earlier=earlier,
+        is_part=options.run.part is not None,
     )
     return replace(score(job), engine_drift=drift)
 
@@ -165,7 +166,33 @@ def open_to_score(
         return EmptySource(", ".join(map(str, names)))  # type: ignore[arg-type]
 
 
-def _opened(source: Scored, store: FeatureStore, allow_empty: bool) -> Source | FeatureSet:
+def _target(out: str | Path, options: ScoreOptions, model: str) -> Target:
+    part = options.run.part
+    if part is None:
+        return Target.parse(
+            out, options.format, options.overwrite, model=model, appends=options.new_only
+        )
+    if options.new_only or options.format not in (None, DEFAULT):
+        raise ConfigError(
+            "--shard takes no --new-only, and its files are Parquet: --join takes the --format"
+        )
+    return Target.shard(out, part, options.overwrite, model)
+
+
+def _part(opened: Source | FeatureSet, part: Part) -> Source | FeatureSet:
+    if isinstance(opened, FeatureSet):
+        return opened.of_samples(part.rows(len(opened.manifest)))
+    return part.of(opened)
+
+
+def open_scored(source: Scored, store: FeatureStore, allow_empty: bool) -> Source | FeatureSet:
+    """Open what is to be scored: images, or cached features.
+
+    Raises
+    ------
+    SourceError, FeaturesNotFoundError
+        There is nothing, or it cannot be read.
+    """
     if isinstance(source, FeatureSet):
         return source
     if isinstance(source, str) and source.startswith(FEATURES):
@@ -177,7 +204,10 @@ def _without(opened: Source | FeatureSet, earlier: EarlierRows) -> Source | Feat
     """Return what is left of a source where the rows that were predicted are left out."""
     if isinstance(opened, FeatureSet):
         return opened.of_samples(earlier.new_rows(opened.manifest.sample_ids))
-    return Subset(opened, earlier.new_rows(opened.listing().sample_ids))
+    rows = earlier.new_rows(opened.listing().sample_ids)
+    digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:N_DIGITS]
+    location = f"{opened.location} ({len(rows)} of its images, {digest})"
+    return Subset(opened, rows, source_name(f"{opened.name}-new", location), location)
 
 
 def _rows_to_score(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -89,6 +89,8 @@ class ScoreJob:
     provenance : Provenance
     earlier : EarlierRows
         What the target holds already, where it appends.
+    is_part : bool
+        Other runs score the other images.
     """
 
     model: Model
@@ -99,6 +101,7 @@ class ScoreJob:
     columns: Sequence[str] = ()
     provenance: Provenance = field(default_factory=Provenance)
     earlier: EarlierRows = field(default_factory=EarlierRows)
+    is_part: bool = False
 
 
 def score(job: ScoreJob) -> ScoreReport:
@@ -135,23 +138,18 @@ def score(job: ScoreJob) -> ScoreReport:
         write_tables(job.target, work, tables, job.provenance.to_metadata())
         if summary.digests:
             source.commit(np.concatenate(summary.digests), summary.bad)
-    report = ScoreReport(
-        out=job.target.path,
-        n_samples=summary.n_samples,
-        n_ok=summary.by_status["ok"],
-        n_unsure=summary.by_status["unsure"],
-        n_errors=summary.by_status["error"],
+    report = replace(
+        report_of(summary, job.target, time.perf_counter() - start),
         n_cached=source.n_cached,
         n_resumed=n_resumed,
-        by_class=dict(summary.by_class.most_common()),
-        agreement=summary.agreement,
-        n_compared=summary.n_compared,
-        unknown_labels=dict(summary.unknown_labels.most_common()),
-        first_errors=summary.first_errors(),
-        seconds=time.perf_counter() - start,
         n_earlier=len(job.earlier.predicted),
     )
-    if report.n_errors and report.n_errors == report.n_samples and not report.n_earlier:
+    if (
+        report.n_errors
+        and report.n_errors == report.n_samples
+        and not report.n_earlier
+        and not job.is_part
+    ):
         name, reason = report.first_errors[0]
         raise SourceFormatError(
             f"not one of the {report.n_errors} images in {source.location} can be read. The first "
@@ -164,6 +162,25 @@ def score(job: ScoreJob) -> ScoreReport:
             error.report = report
             raise
     return report
+
+
+def report_of(summary: Summary, target: Target, seconds: float) -> ScoreReport:
+    """Return what a summary says of a result."""
+    return ScoreReport(
+        out=target.path,
+        n_samples=summary.n_samples,
+        n_ok=summary.by_status["ok"],
+        n_unsure=summary.by_status["unsure"],
+        n_errors=summary.by_status["error"],
+        n_cached=0,
+        n_resumed=0,
+        by_class=dict(summary.by_class.most_common()),
+        agreement=summary.agreement,
+        n_compared=summary.n_compared,
+        unknown_labels=dict(summary.unknown_labels.most_common()),
+        first_errors=summary.first_errors(),
+        seconds=seconds,
+    )
 
 
 def _key(job: ScoreJob, predictor: Predictor) -> CheckpointKey:

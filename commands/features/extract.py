@@ -32,9 +32,11 @@ from ..options import (
     PathColumnOption,
     PrecisionOption,
     SeparatorOption,
+    ShardOption,
     SplitColumnOption,
     WeightsOption,
     WorkersOption,
+    part_of,
     run_options,
     source_options,
 )
@@ -116,6 +118,11 @@ def extract(
     ] = False,
     max_bad: MaxBadOption = None,
     max_pixels: MaxPixelsOption = None,
+    shard: ShardOption = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Compute nothing: put the parts of --shard together, if all."),
+    ] = False,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -166,6 +173,7 @@ def extract(
         compression=compression,
         max_pixels=max_pixels,
         tag=Tag(name, note),
+        part=part_of(shard, join),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
@@ -175,7 +183,9 @@ def extract(
         answer(as_json, asdict(expected), lambda console: draw_forecast(console, expected))
         return
     with Progress() as progress:
-        reports = extract_several(opened, features, cache=cache, run=run, observer=progress)
+        reports = extract_several(
+            opened, features, cache=cache, run=run, observer=progress, join=join
+        )
     answer(as_json, _data(reports), lambda console: _draw(console, reports))
 
 

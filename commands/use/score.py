@@ -29,9 +29,11 @@ from ..options import (
     MaxPixelsOption,
     PathColumnOption,
     SeparatorOption,
+    ShardOption,
     SplitColumnOption,
     WeightsOption,
     WorkersOption,
+    part_of,
     run_options,
     source_options,
 )
@@ -59,7 +61,7 @@ def score(
             "--out",
             "-o",
             help="A file that ends in {endings}; without an ending, a folder.",
-            show_default="predictions.parquet, the folder predictions with --new-only",
+            show_default="predictions.parquet, the folder predictions with --new-only or --shard",
         ),
     ] = None,
     format: Annotated[
@@ -107,6 +109,13 @@ def score(
     workers: WorkersOption = 0,
     max_bad: MaxBadOption = None,
     max_pixels: MaxPixelsOption = None,
+    shard: ShardOption = None,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join", help="Predict nothing: put the parts of --shard in --out together, if all."
+        ),
+    ] = False,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -126,6 +135,7 @@ def score(
     Example: featx score model.featx photos/ --out predictions.parquet
     """
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
+    from ...classifiers.scoring.join import join_predictions
 
     options = ScoreOptions(
         predictions=PredictionOptions(
@@ -141,13 +151,21 @@ def score(
         weights=weights,
         write_cache=write_cache,
         overwrite=overwrite,
-        run=replace(run_options(batch_size, workers, max_bad, engine), max_pixels=max_pixels),
+        run=replace(
+            run_options(batch_size, workers, max_bad, engine),
+            max_pixels=max_pixels,
+            part=part_of(shard, join),
+        ),
     )
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = _opened(source, reading, allow_empty)
-    target = out or Path("predictions" if new_only else f"predictions.{format or 'parquet'}")
-    with Progress() as progress:
-        report = score_images(model, opened, target, options, cache=cache, observer=progress)
+    in_parts = new_only or join or shard is not None
+    target = out or Path("predictions" if in_parts else f"predictions.{format or 'parquet'}")
+    if join:
+        report = join_predictions(model, opened, target, options, cache=cache)
+    else:
+        with Progress() as progress:
+            report = score_images(model, opened, target, options, cache=cache, observer=progress)
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 
 

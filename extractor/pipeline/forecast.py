@@ -10,14 +10,12 @@ import numpy as np
 from ...cache import FeatureSpec, FeatureStore
 from ...cache.records.stored import StoredFeatures
 from ..doctor import examine
-from ..extract import earlier_failures, resolve_pixel_range
-from ..images.decode import decoder_id
+from ..extract import earlier_failures, prepare
 from ..plan import Plan, merge_plans
-from ..precision.resolve import resolve_precision
 from ..run_options import LogObserver, Observer, RunOptions
 from ..sources import Source
 from .pending import PendingRows
-from .scan import Scan, scan_source
+from .scan import Scan
 
 TELLING_ROWS = 100
 """Rows that a run must have extracted, so that its start-up does not decide its rate."""
@@ -103,18 +101,17 @@ def forecast(
         As ``extract`` before its first image, and ``examine``.
     """
     options, observer = options or RunOptions(), observer or LogObserver()
-    scan = scan_source(source, store)
-    ranged, _ = resolve_pixel_range(plans, scan, options, observer)
-    merged = merge_plans(resolve_precision(ranged, scan, store, options, observer.say))
+    scan, resolved, _ = prepare(source, plans, store, options, observer)
+    merged = merge_plans(resolved)
     specs = [spec for plan in merged for spec in plan.specs]
-    tried = earlier_failures(store, source.name, decoder_id(options.max_pixels))
+    tried = earlier_failures(store, scan.source.name, options)
     failed = {} if options.retry_failed else tried
     pending = PendingRows([store.open_set(spec) for spec in specs], scan.digests.copy(), failed)
     n_to_read = int(pending.must_read.sum())
     n_done = int(pending.has_every_row().sum())
     rate, basis = None, ""
     if n_to_read:
-        rate, basis = _rate(source, merged, store, options)
+        rate, basis = _rate(scan.source, merged, store, options)
     return Forecast(
         sets=tuple(
             _set_forecast(plan, spec, store, scan, n_to_read)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...cache import FeatureSpec, FeatureStore, Listing, Manifest, Run, has_digest, sample_keys
 from ...cache.errors import CacheFormatError
 from ...cache.manifest import DIGEST_BYTES, prove_unchanged
-from ...cache.run import SCORED
+from ..parts import NAME as PART_NAME
 from ..sources import Source
 
 
@@ -76,8 +76,8 @@ class Scan:
 def scan_source(source: Source, store: FeatureStore | None = None) -> Scan:
     """List ``source`` once, and take over the digests of files that have not changed since.
 
-    A file counts as unchanged when size, mtime and ctime are those of an earlier snapshot, or of a
-    run that did not finish (see ``prove_unchanged``).
+    A file counts as unchanged when size, mtime and ctime are those of an earlier snapshot of the
+    source, of a scoring or a part of it, or of a run that did not finish (see ``prove_unchanged``).
     """
     started_ns = time.time_ns()
     listing, stamps = source.listing(), source.stamps()
@@ -85,7 +85,7 @@ def scan_source(source: Source, store: FeatureStore | None = None) -> Scan:
         digests = np.zeros((len(listing), DIGEST_BYTES), np.uint8)
         return Scan(source, listing, stamps, digests, started_ns)
     digests = store.recall_digests(source.name, listing, stamps)
-    for name in (source.name, source.name + SCORED):
+    for name in store.snapshot_names(PART_NAME.sub("", source.name)):
         try:
             earlier = store.read_manifest(name)
         except CacheFormatError:

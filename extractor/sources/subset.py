@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Listing, StringColumn
-from .source import Contents, ListedSource, Raw, Source, source_name
-
-N_DIGITS = 12
+from .source import Contents, ListedSource, Raw, Source
 
 
 class Subset:
@@ -21,14 +17,14 @@ class Subset:
     source : Source
     rows : ndarray of int64
         Indices of the images.
+    name, location : str
+        See ``Source``.
     """
 
-    def __init__(self, source: Source, rows: NDArray[np.int64]) -> None:
-        self._source, self._rows = source, rows
+    def __init__(self, source: Source, rows: NDArray[np.int64], name: str, location: str) -> None:
+        self.whole, self._rows = source, rows
         self._listing = source.listing().take(rows)
-        digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:N_DIGITS]
-        self.location = f"{source.location} ({len(rows)} of its images, {digest})"
-        self.name = source_name(f"{source.name}-part", self.location)
+        self.name, self.location = name, location
         self.left_out, self.understood = source.left_out, source.understood
 
     def listing(self) -> Listing:
@@ -37,12 +33,12 @@ class Subset:
 
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamps of the chosen images."""
-        stamps: NDArray[np.int64] = self._source.stamps()[self._rows]
+        stamps: NDArray[np.int64] = self.whole.stamps()[self._rows]
         return stamps
 
     def read(self, index: int) -> Raw:
         """Return one image as it lies there."""
-        return self._source.read(int(self._rows[index]))
+        return self.whole.read(int(self._rows[index]))
 
 
 class EmptySource(ListedSource):

@@ -43,8 +43,13 @@ class EarlierRows:
         Raises
         ------
         ConfigError
-            The parts are of another format than those to write.
+            The parts are of another format than those to write, or of a job array.
         """
+        if target.shard_files:
+            raise ConfigError(
+                f"{target.path} holds parts of a job array that are not joined yet: "
+                "featx score … --join first"
+            )
         predicted: set[str] = set()
         failed: set[str] = set()
         for path in target.part_files:

@@ -10,12 +10,15 @@ from pathlib import Path
 from ....cache.errors import ConfigError
 from ....cache.output_path import foreign_entry, output_file, output_folder
 from ....cache.suggest import did_you_mean
+from ....extractor.parts import Part
 from .formats import BY_ENDING, FORMATS, OutputFormat
 from .provenance import MODEL
 
 DEFAULT = "parquet"
 SHOWN_DIGITS = 12
-PART = re.compile(rf"part-\d{{5,}}({'|'.join(map(re.escape, BY_ENDING))})")
+ENDINGS = "|".join(map(re.escape, BY_ENDING))
+PART = re.compile(rf"part-\d{{5,}}({ENDINGS})")
+SHARD = re.compile(rf"part-\d{{5,}}-of-\d{{5,}}({ENDINGS})")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,33 @@ class Target:
         target = cls(path, form, is_folder, overwrite, model, appends)
         return replace(target, path=target.check())
 
+    @classmethod
+    def shard(cls, out: str | Path, part: Part, overwrite: bool = False, model: str = "") -> Target:
+        """Return the file of one part of a job array in the folder ``out``.
+
+        It is Parquet, until the parts are joined.
+
+        Raises
+        ------
+        ConfigError
+            ``out`` is no name of a folder, or holds what featx did not write.
+        """
+        folder = cls.parse(out, overwrite=overwrite)
+        if not folder.is_folder:
+            raise ConfigError(
+                f"--out {out} is one file, and each --shard writes a file of its own. Name a "
+                f"folder: --out {Path(out).with_suffix('')}"
+            )
+        form = FORMATS[DEFAULT]
+        name = f"part-{part.number:05d}-of-{part.count:05d}{form.endings[0]}"
+        target = cls(folder.path / name, form, False, overwrite, model)
+        return replace(target, path=target.check())
+
+    @property
+    def shard_files(self) -> list[Path]:
+        """The files of the parts of a job array that are not joined yet, in order."""
+        return sorted(p for p in self.path.glob("part-*-of-*") if SHARD.fullmatch(p.name))
+
     @property
     def part_files(self) -> list[Path]:
         """The part files that are there, in order."""
@@ -137,6 +167,7 @@ def _part_number(path: Path) -> int:
 
 def _foreign_file(folder: Path) -> Path | None:
     def is_own(file: Path) -> bool:
-        return bool(PART.fullmatch(file.name)) and BY_ENDING[file.suffix].is_own(file)
+        is_named_so = PART.fullmatch(file.name) or SHARD.fullmatch(file.name)
+        return bool(is_named_so) and BY_ENDING[file.suffix].is_own(file)
 
     return foreign_entry(folder, is_own)

@@ -1,0 +1,73 @@
+"""Parts of a source for job arrays: a fixed cut that stays where files are added at the end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache.errors import ConfigError
+from .sources import Source
+from .sources.subset import Subset
+
+# So many neighbouring images are of one part: a tar is read in stretches, and parts are even.
+BLOCK_IMAGES = 32
+NAME = re.compile(r"\.part-(\d+)-of-(\d+)$")
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """One of several parts of equal size.
+
+    Attributes
+    ----------
+    number : int
+        From 1 to ``count``.
+    count : int
+
+    Raises
+    ------
+    ConfigError
+        The number is outside its range.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ConfigError(
+                f"--shard {self}: parts count from 1, so expected 1/{max(self.count, 1)} to "
+                f"{max(self.count, 1)}/{max(self.count, 1)}. To an index from 0 add one: "
+                "$((INDEX + 1))"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read ``3/16``; raises ConfigError for anything else."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if not match:
+            raise ConfigError(f"--shard takes a part of all parts, such as 3/16, got {text!r}")
+        return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def of_name(cls, name: str) -> Part | None:
+        """Return the part that the name of a snapshot ends in, or None."""
+        match = NAME.search(name)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def rows(self, n_samples: int) -> NDArray[np.int64]:
+        """Return the indices of its images: every ``count``-th block of neighbouring images."""
+        blocks = np.arange(n_samples) // BLOCK_IMAGES
+        return np.flatnonzero(blocks % self.count == self.number - 1)
+
+    def of(self, source: Source) -> Subset:
+        """Return this part of a source."""
+        name = f"{source.name}.part-{self.number}-of-{self.count}"
+        location = f"{source.location} (part {self})"
+        return Subset(source, self.rows(len(source.listing())), name, location)
