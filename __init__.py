@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .classifiers import export_model as export
     from .classifiers import fit_model as fit
+    from .classifiers import save_model as save
     from .classifiers import score_images as score
     from .classifiers import sweep_model as sweep
     from .classifiers.selection.sweep_options import SweepOptions
@@ -54,6 +55,7 @@ _HOMES = {
     "load_model": "classifiers:load_model",
     "open_features": "classifiers:open_features",
     "open_source": "extractor:open_source",
+    "save": "classifiers:save_model",
     "save_model": "classifiers:save_model",
     "score": "classifiers:score_images",
     "sweep": "classifiers:sweep_model",
@@ -82,6 +84,7 @@ __all__ = [
     "load_model",
     "open_features",
     "open_source",
+    "save",
     "save_model",
     "score",
     "sweep",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ConfigError
+from .format.facts import as_html, as_text, shortened
 from .format.strings import StringColumn
 from .manifest import SPLITS, Manifest
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
+from .suggest import did_you_mean
 
 BLOCK_ROWS = 4096
+Splitter = Callable[["FeatureSet", int], Mapping[str, NDArray[np.int64]]]
 # With one block ahead the reading thread stands still whenever both it and its user finish at once.
 BLOCKS_AHEAD = 2
 
@@ -49,6 +53,11 @@ class FeatureMatrix:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    def __repr__(self) -> str:
+        n_samples = len(self)
+        width = f"{self.shape[1]:,}" if self._shards.shards else "?"
+        return f"FeatureMatrix({n_samples:,} samples × {width} features, {self.dtype}, on disk)"
 
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         if isinstance(rows, int | np.integer):
@@ -97,6 +106,8 @@ class FeatureSet:
         Index into ``SPLITS``, or -1.
     kept : ndarray of int64, shape (n_samples,)
         Each row's index in the manifest.
+    splitter : callable or None
+        Returns the rows of each split for a seed; None knows what the source gives only.
     """
 
     def __init__(self, manifest: Manifest, shards: ShardSet) -> None:
@@ -111,9 +122,111 @@ class FeatureSet:
         self.splits: NDArray[np.int8] = manifest.listing.splits[self.kept]
         self.n_missing = len(manifest) - len(self.kept)
         self.damaged = list(shards.damaged)
+        self.splitter: Splitter | None = None
 
     def __len__(self) -> int:
         return len(self.kept)
+
+    def __getitem__(self, rows: Any) -> FeatureSet:
+        """Return some rows as a FeatureSet of their own.
+
+        Parameters
+        ----------
+        rows : slice, index array or mask, of the rows of ``X``
+        """
+        index = np.arange(len(self))[rows]
+        if index.ndim != 1:
+            raise ConfigError(f"expected a slice, a mask or an array of rows, got {rows!r}")
+        subset = self.of_samples(self.kept[index])
+        subset.splitter = None  # a part of a source is not split like the whole
+        return subset
+
+    def split(self, name: str, seed: int = 0) -> FeatureSet:
+        """Return the labelled rows of one split, as ``featx fit`` takes them.
+
+        Parameters
+        ----------
+        name : str
+            ``train``, ``val`` or ``test``.
+        seed : int
+            Of the split, where the source gives none; that of ``featx fit`` is 0.
+
+        Returns
+        -------
+        FeatureSet
+            Rows that stand in two splits (equal images, one group) are left out, as in ``fit``.
+
+        Raises
+        ------
+        ConfigError
+            No such split.
+        TrainingDataError
+            There are no labels.
+        """
+        if name not in SPLITS:
+            raise ConfigError(f"unknown split {name!r}. {did_you_mean(name, SPLITS)}")
+        if self.splitter is None:
+            return self[self.in_split(name)]
+        return self[self.splitter(self, seed)[name]]
+
+    def to_numpy(self, dtype: Any = None) -> NDArray[Any]:
+        """Return all features in memory, ``(n_samples, n_features)``.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            By default that of the stored rows: float32 or float16.
+        """
+        return np.array(self.X[:], dtype=dtype)
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` in memory, one row a sample, indexed by ``sample_id``.
+
+        Its columns are ``label`` (a categorical of the class names), ``split`` (a categorical of
+        what the source gives), ``group`` where there are groups, then ``x0``, ``x1``, … for the
+        features. A sample without a label or split has a missing value there.
+
+        Raises
+        ------
+        ConfigError
+            pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ConfigError("to_pandas needs pandas: pip install pandas") from error
+        index = pandas.Index(self.sample_ids.to_numpy(), name="sample_id")
+        facts = {
+            "label": pandas.Categorical.from_codes(self.y, list(self.class_names)),
+            "split": pandas.Categorical.from_codes(self.splits, list(SPLITS)),
+        }
+        groups = self.manifest.listing.groups
+        if groups is not None:
+            facts["group"] = groups.take(self.kept).to_numpy()
+        X = self.to_numpy()
+        names = [f"x{column}" for column in range(X.shape[1])]
+        columns = pandas.DataFrame(X, index=index, columns=names)
+        return pandas.concat([pandas.DataFrame(facts, index=index), columns], axis=1)
+
+    def __repr__(self) -> str:
+        return as_text(f"FeatureSet {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"FeatureSet {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        spec, names = self.spec, self.class_names
+        counts = [(int(self.in_split(split).sum()), split) for split in SPLITS]
+        given = ", ".join(f"{n:,} {split}" for n, split in counts if n)
+        missing = f", {self.n_missing:,} samples without" if self.n_missing else ""
+        size = "×".join(map(str, spec.image_size))
+        return {
+            "X": f"{self.X!r}{missing}",
+            "y": f"{len(names)} classes: {shortened(names)}" if names else "no labels",
+            "splits": given or "none given by the source",
+            "made by": f"{spec.backbone}, {spec.layer}, {spec.pool}, {size}, {spec.precision}",
+            "source": self.manifest.location,
+        }
 
     def of_samples(self, rows: NDArray[np.int64]) -> FeatureSet:
         """Return the features of the samples at ``rows`` of the manifest, in that order."""

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
 from ..cache.records.result import FIT
 from ..extractor.backbones import IMAGENET
@@ -15,6 +18,7 @@ from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, fit
 from .selection.results import keep_fit
+from .selection.splitting.splits import split_features
 from .selection.sweep import SweepReport, sweep
 from .selection.sweep_options import SweepOptions
 
@@ -115,7 +119,14 @@ def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> 
     FeaturesNotFoundError, CacheFormatError
         Nothing answers to the name, or it cannot be read.
     """
-    return FeatureStore(cache).open_features(name)
+    features = FeatureStore(cache).open_features(name)
+    features.splitter = _rows_of_splits
+    return features
+
+
+def _rows_of_splits(features: FeatureSet, seed: int) -> dict[str, NDArray[np.int64]]:
+    split = split_features(features, seed)
+    return {"train": split.train, "val": split.val, "test": split.test}
 
 
 def export_model(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -14,25 +11,19 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..cache import (
-    DEFAULT_ROOT,
-    NO_LABEL,
-    NO_SPLIT,
-    FeatureStore,
-    Listing,
-    StringColumn,
-)
-from ..cache.errors import CacheWriteError, ConfigError, ImageError, SourceFormatError
+from ..cache import DEFAULT_ROOT, FeatureStore
+from ..cache.errors import CacheWriteError, ConfigError
 from ..cache.records.run_record import TRANSFORM
 from ..extractor import FeatureOptions, RunOptions
 from ..extractor.images.pixel_range import AUTO
 from ..extractor.pipeline.scan import scan_source
-from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
+from ..extractor.pipeline.stream import FeatureStream
 from ..extractor.pipeline.writer import ShardWriter, write_new_rows
-from ..extractor.plan import Plan, make_plan
-from ..extractor.sources import Raw
-
-NAME, LOCATION = "transformer", "a FeatureExtractor"
+from ..extractor.plan import CALIBRATED, Plan, make_plan
+from ..extractor.precision.decide import decide
+from ..extractor.precision.drift import MAX_DRIFT
+from ..extractor.run_options import log
+from .image_items import ImageItems, image_items, warner
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -48,8 +39,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     weights : str
         ``imagenet``, ``random:SEED``, or the path of a weights file.
     layer, pool, image_size, resize, precision, pixel_range
-        As in ``FeatureOptions``. The pixel range is ``full`` or ``LOW:HIGH``: a transformer sees
-        its images in pieces, so it cannot look at all of them first.
+        As in ``FeatureOptions``, with the same defaults, so that ``featx extract`` and a
+        transformer share their rows; but the pixel range is ``full`` or ``LOW:HIGH``: a transformer
+        sees its images in pieces, so it cannot look at all of them first.
     cache : path
         Folder of the cache.
     batch_size, workers : int
@@ -70,7 +62,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pool: str | None = None,
         image_size: int | None = None,
         resize: str = "squash",
-        precision: str = "float32",
+        precision: str = AUTO,
         pixel_range: str = "full",
         cache: str | Path = str(DEFAULT_ROOT),
         batch_size: int = 0,
@@ -96,7 +88,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         BackboneError, ConfigError
             A parameter names something that does not exist.
         """
-        _items(X)
+        image_items(X)
         self.spec_ = self._plan().spec
         return self
 
@@ -121,9 +113,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ``X`` holds neither paths nor uint8 images.
         """
         check_is_fitted(self)
-        source, plan, store = _Items(_items(X)), self._plan(), FeatureStore(self.cache)
+        source, plan, store = ImageItems(image_items(X)), self._plan(), FeatureStore(self.cache)
         options = RunOptions(workers=self.workers, batch_size=self.batch_size)
-        scan, warn = scan_source(source), _warner()
+        scan, warn = scan_source(source), warner()
         with scan.begin_run(TRANSFORM, store, plan.specs) as run:
             rows = np.full(scan.n_samples, -1, np.int64)
             # Repeated only if rows were deleted between their look-up and their naming.
@@ -134,9 +126,37 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 shards = store.open_set(plan.spec)
                 rows = shards.index.find(scan.digests)
             features: NDArray[Any] = np.array(shards.take(rows))
+            self._n_features_out = features.shape[1]
             with suppress(CacheWriteError):
                 run.finish()
         return features
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return names of the features, ``(n_features,)``: ``featureextractor0`` and so on.
+
+        ``set_output(transform="pandas")`` takes them as the names of its columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Images have no names.
+
+        Raises
+        ------
+        ConfigError
+            The number of features is not known before the first image: call ``transform`` first.
+        """
+        n_features = getattr(self, "_n_features_out", None)
+        if n_features is None:
+            record = (plan := self._plan()).record
+            if (plan.spec.layer, plan.spec.pool) != (record.layer, record.pool):
+                raise ConfigError(
+                    f"how many features {plan.spec.layer!r} gives is not known before an image was "
+                    "transformed: call transform first"
+                )
+            n_features = record.n_features
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{column}" for column in range(n_features)], object)
 
     def __sklearn_tags__(self) -> Any:
         """Say that the input is paths or images, not a table of numbers."""
@@ -154,7 +174,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _plan(self) -> Plan:
         if self.pixel_range == AUTO:
             raise ConfigError("a transformer takes the pixel range full or LOW:HIGH, not auto")
-        return make_plan(
+        plan = make_plan(
             FeatureOptions(
                 backbone=self.backbone,
                 weights=self.weights,
@@ -166,71 +186,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 pixel_range=self.pixel_range,
             )
         )
-
-
-def _warner() -> Callable[[str], None]:
-    """Return what warns as it would have here: while images are decoded, warnings are not shown."""
-    filters = list(warnings.filters)
-
-    def warn(text: str) -> None:
-        with warnings.catch_warnings():
-            warnings.filters[:] = filters  # type: ignore[index]
-            warnings.warn(text, stacklevel=2)
-
-    return warn
-
-
-class _Items:
-    """Images in memory or on disk, as a source."""
-
-    name, location = NAME, LOCATION
-    understood = ""
-
-    def __init__(self, items: Sequence[Any]) -> None:
-        self.items = items
-        self.left_out: dict[str, int] = {}
-
-    def listing(self) -> Listing:
-        n = len(self.items)
-        names = StringColumn.from_strings(map(str, range(n)))
-        return Listing(names, np.full(n, NO_LABEL), np.full(n, NO_SPLIT, np.int8), None, ())
-
-    def stamps(self) -> NDArray[np.int64]:
-        return np.zeros((len(self.items), 3), np.int64)
-
-    def read(self, index: int) -> Raw:
-        item = self.items[index]
-        return item if isinstance(item, np.ndarray) else Path(item).read_bytes()
-
-    def refuse_bad(self, block: FeatureBlock) -> None:
-        """Raise ImageError for the first image of ``block`` that cannot be read."""
-        for index, reason in zip(block.indices.tolist(), block.reasons, strict=True):
-            if reason:
-                item = self.items[index]
-                name = "an array" if isinstance(item, np.ndarray) else str(item)
-                raise ImageError(f"{name}: {reason}")
-
-
-def _items(X: Any) -> Sequence[Any]:
-    """Return the images of ``X`` one by one, arrays checked."""
-    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
-        X = X[:, 0]
-    if isinstance(X, str | os.PathLike) or not hasattr(X, "__len__"):
-        raise SourceFormatError("expected a sequence of images; for one image use [image]")
-    items = [_item(item) for item in X]
-    if not items:
-        raise SourceFormatError("there are no images: X has 0 samples")
-    return items
-
-
-def _item(item: Any) -> Any:
-    if isinstance(item, str | os.PathLike):
-        return item
-    array = np.asarray(item)
-    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
-    if array.dtype != np.uint8 or not is_image:
-        raise SourceFormatError(
-            f"an image is a path or a uint8 array (h, w) or (h, w, 3), got {array.dtype} "
-            f"{array.shape}"
-        )
-    return array
+        if not plan.is_open:
+            return plan
+        return plan.with_precision(*decide(plan, AUTO, MAX_DRIFT, log), rule=CALIBRATED)

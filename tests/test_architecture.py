@@ -103,6 +103,7 @@ def test_public_names() -> None:
         "load_model",
         "open_features",
         "open_source",
+        "save",
         "save_model",
         "score",
         "sweep",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+SHOWN = 3
+Rows = slice | Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
 
 
 class StringColumn(Sequence[str]):
@@ -53,14 +56,15 @@ class StringColumn(Sequence[str]):
         return len(self.offsets) - 1
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: int | np.integer[Any]) -> str: ...
     @overload
-    def __getitem__(self, index: slice) -> StringColumn: ...
+    def __getitem__(self, index: Rows) -> StringColumn: ...
 
-    def __getitem__(self, index: int | slice) -> str | StringColumn:
-        if isinstance(index, slice):
+    def __getitem__(self, index: int | np.integer[Any] | Rows) -> str | StringColumn:
+        """Return one string, or those of a slice, a mask or an array of indices."""
+        if not isinstance(index, int | np.integer):
             return self.take(np.arange(len(self))[index])
-        position = range(len(self.offsets) - 1)[index]
+        position = range(len(self.offsets) - 1)[int(index)]
         start, stop = self.offsets[position], self.offsets[position + 1]
         return self.data[start:stop].tobytes().decode("utf-8", "surrogateescape")
 
@@ -72,7 +76,24 @@ class StringColumn(Sequence[str]):
         positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return StringColumn(self.data[positions], offsets)
 
-    def __eq__(self, other: object) -> bool:
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n,)``."""
+        return (len(self),)
+
+    def to_numpy(self) -> NDArray[np.object_]:
+        """Return the strings as an array of Python objects, ``(n,)``."""
+        strings = np.empty(len(self), object)
+        strings[:] = list(self)
+        return strings
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.to_numpy() if dtype is None else self.to_numpy().astype(dtype)
+
+    def __eq__(self, other: object) -> Any:
+        """Tell whether two columns are equal; compared with a string, which rows are it."""
+        if isinstance(other, str):
+            return self.to_numpy() == other
         if not isinstance(other, StringColumn):
             return NotImplemented
         return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.data, other.data)
@@ -81,4 +102,7 @@ class StringColumn(Sequence[str]):
         return hash((len(self), self.data.tobytes()))
 
     def __repr__(self) -> str:
-        return f"StringColumn(n={len(self)})"
+        shown = [repr(self[i]) for i in range(min(len(self), SHOWN))]
+        return (
+            f"StringColumn([{', '.join(shown)}{', …' if len(self) > SHOWN else ''}], n={len(self)})"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSpec
+from ...cache import FeatureSet, FeatureSpec
 from ...cache.errors import FeatureMismatchError
-from ...extractor.plan import Plan
+from ...cache.format.facts import as_html, as_text, shortened
+from ...extractor.backbones import IMAGENET
+from ...extractor.plan import Plan, plan_for
+
+SHOWN_METRICS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A fitted head, the features it was fitted on, and where it comes from.
 
@@ -45,18 +50,56 @@ class Model:
     split: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, X: Any, *, weights: str = IMAGENET) -> NDArray[np.str_]:
+        """Return the name of the most probable class of each sample, ``(n,)``.
+
+        Parameters
+        ----------
+        X : images or features
+            As in ``predict_proba``.
+        weights : str
+            As in ``predict_proba``.
+
+        Raises
+        ------
+        FeatxError
+            As ``predict_proba``.
+        """
+        best = self.predict_proba(X, weights=weights).argmax(axis=1)
+        names: NDArray[np.str_] = np.array(self.class_names)[best]
+        return names
+
+    def predict_proba(self, X: Any, *, weights: str = IMAGENET) -> NDArray[Any]:
         """Return probabilities ``(n, n_classes)`` in the order of ``class_names``.
 
         Parameters
         ----------
-        X : ndarray of float, shape (n, n_features)
+        X : images or features
+            Images are a sequence of paths, an array of uint8 ``(n, h, w)`` or ``(n, h, w, 3)``, or
+            a sequence of arrays ``(h, w)`` or ``(h, w, 3)``: they go through the model's own
+            backbone, with its preprocessing. Features are a matrix of floats ``(n, n_features)``,
+            taken as they are, or a FeatureSet, which must be made in the same way.
+        weights : str
+            Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path;
+            used for images only.
+
+        Returns
+        -------
+        ndarray of float32 or float64, shape (n, n_classes)
+            In [0, 1]; each row sums to 1.
 
         Raises
         ------
         FeatureMismatchError
-            The rows are not as wide as the head's.
+            The rows are not as wide as the head's, or a FeatureSet was made in another way.
+        SourceFormatError
+            ``X`` holds neither images nor features.
+        ImageError
+            An image cannot be read; the message names the first.
+        WeightsNotFoundError
+            The weights are not on this machine.
         """
+        X = self._features(X, weights)
         width = self.head.n_features_in_
         if X.ndim != 2 or X.shape[1] != width:
             raise FeatureMismatchError(
@@ -68,6 +111,43 @@ class Model:
         probabilities = np.zeros((len(X), len(self.class_names)), seen.dtype)
         probabilities[:, self.head.classes_] = seen
         return probabilities
+
+    def _features(self, X: Any, weights: str) -> Any:
+        """Return the features of images, or those that were handed over."""
+        if isinstance(X, FeatureSet):
+            self.check_spec(X.spec)
+            return X.to_numpy()
+        features = as_matrix(X)
+        if features is not None:
+            return features
+        from ..image_items import features_of_images
+
+        plan = plan_for(self.spec, weights)
+        self.check_plan(plan)
+        return features_of_images(X, plan)
+
+    def __repr__(self) -> str:
+        return as_text(self._title(), self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._title(), self._facts())
+
+    def _title(self) -> str:
+        return f"Model {self.head_name}, {len(self.class_names)} classes"
+
+    def _facts(self) -> dict[str, str]:
+        spec = self.spec
+        size = "×".join(map(str, spec.image_size))
+        facts = {
+            "classes": shortened(self.class_names),
+            "features": f"{spec.backbone}, {spec.layer}, {spec.pool}, {size}, {spec.precision}",
+        }
+        for scores in self.scores:
+            metrics = list(scores.get("metrics", {}).items())[:SHOWN_METRICS]
+            measured = ", ".join(f"{name} {value:.4f}" for name, value in metrics)
+            facts[f"on {scores.get('split')}"] = f"{measured} ({scores.get('n_samples')} rows)"
+        facts["made"] = f"{self.origin.get('created', '')} of {self.origin.get('features', '')}"
+        return facts
 
     def check_plan(self, plan: Plan) -> None:
         """Refuse a machine whose backbone would make other features.
@@ -94,3 +174,22 @@ class Model:
             raise FeatureMismatchError(
                 f"the model was made for other features (model's ≠ offered): {fields}"
             )
+
+
+def as_matrix(X: Any) -> Any | None:
+    """Return ``X`` where it is a matrix of features, else None: paths, pixels, or nothing known.
+
+    Numbers of any format but uint8 are features; uint8 are pixels.
+    """
+    if hasattr(X, "to_numpy") and not isinstance(X, np.ndarray):
+        X = X.to_numpy()  # a DataFrame of features, or a Series of paths
+    if not hasattr(X, "dtype"):
+        if isinstance(X, str | os.PathLike) or not hasattr(X, "__len__") or not len(X):
+            return None
+        if any(isinstance(item, str | os.PathLike) for item in X):
+            return None
+        try:
+            X = np.asarray(X)
+        except ValueError:  # images of several sizes
+            return None
+    return X if X.dtype.kind in "fiu" and X.dtype != np.uint8 else None

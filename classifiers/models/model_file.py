@@ -36,13 +36,13 @@ SIGNATURE = re.compile(rb"PK\x03\x04.{26}model\.json\s*\{\s*\"featx_model\"", re
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def save_model(model: Model, path: Path, *, overwrite: bool = False) -> None:
+def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: bool = False) -> None:
     """Write ``model`` to ``path``, whole or not at all.
 
     Parameters
     ----------
     model : Model
-    path : Path
+    path : path
     overwrite : bool
         Replace whatever file is there; otherwise see ``model_output``.
 
@@ -53,7 +53,7 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> None:
     CacheWriteError
         The file system refused; a file that was there before is untouched.
     """
-    target = model_output(path, model.class_names, overwrite=overwrite)
+    target = model_output(Path(path), model.class_names, overwrite=overwrite)
     arrays = {name: array_to_bytes(array) for name, array in model.head.get_arrays().items()}
     document = {
         "featx_model": MODEL_FORMAT,

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
-from featx import FeatureExtractor, FeatureStore
+from featx import FeatureExtractor, FeatureOptions, FeatureStore, extract
 from featx.cache.errors import (
     ConfigError,
     FeaturesNotFoundError,
@@ -26,8 +26,15 @@ from featx.cache.errors import (
 from featx.cache.maintenance.gc import collect_garbage
 from featx.cache.maintenance.rm import remove
 from featx.extractor.plan import Plan
+from tests_shared import CHEAP, Cli
 
-OPTIONS = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32, "batch_size": 8}
+OPTIONS = {
+    "backbone": "mobilenet",
+    "weights": "random:0",
+    "image_size": 32,
+    "batch_size": 8,
+    "precision": "float32",
+}
 
 
 @pytest.fixture
@@ -114,6 +121,30 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
         FeatureExtractor("mobilnet").fit(["x.png"])
     with pytest.raises(ConfigError, match="32 pixels or more"):
         FeatureExtractor("mobilenet", weights="random:0", image_size=8).fit(["x.png"])
+
+
+def test_the_command_the_function_and_the_transformer_share_their_rows(
+    cli: Cli, photos: Path
+) -> None:
+    assert cli("extract", photos, *CHEAP).exit_code == 0
+    options = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32}
+    report = extract(photos, FeatureOptions(**options))
+    assert (report.record.n_extracted, report.record.n_cached) == (0, 24)
+    extractor = FeatureExtractor(**options).fit(["any.png"])
+    assert extractor.spec_.fingerprint == report.record.fingerprint
+
+
+def test_set_output_names_its_columns(photos: Path, tmp_path: Path) -> None:
+    X, _ = files(photos)
+    extractor = FeatureExtractor("pixels", image_size=8, cache=tmp_path / "cache")
+    with pytest.raises(ConfigError, match="call transform first"):
+        FeatureExtractor("pixels", image_size=8, layer="pixels", pool="max").get_feature_names_out()
+    plain = extractor.transform(X)
+    names = extractor.get_feature_names_out()
+    assert names.shape == (192,) and names[1] == "featureextractor1"
+    pytest.importorskip("pandas")
+    frame = extractor.set_output(transform="pandas").transform(X)
+    assert list(frame.columns) == list(names) and np.array_equal(frame.to_numpy(), plain)
 
 
 def test_it_is_an_estimator() -> None:
