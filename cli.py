@@ -15,7 +15,7 @@ from .commands.config import default_map
 from .commands.config_file import read_config
 from .commands.features import cache, doctor, extract, listing
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
-from .commands.judging import project
+from .commands.judging import project, report
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, fit, sweep
 from .commands.output_encoding import make_safe
@@ -142,6 +142,7 @@ app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(baseline.baseline)
+app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(report.report)
 app.command(rich_help_panel=JUDGING)(project.project)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,6 @@ from ...cache.errors import ImageError
 from ..hardware import n_usable_cores
 from ..images.decode import decode, strict_images
 from ..images.geometry import Geometry
-from ..run_options import LogObserver, Observer
 from ..sources.snapshot_images import SnapshotImages
 from .reader import OURS
 
@@ -48,10 +47,12 @@ def read_thumbnails(
     images: SnapshotImages,
     samples: Sequence[int] | NDArray[np.int64],
     geometry: Geometry,
-    observer: Observer | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Thumbnails:
-    """Read and decode the images at ``samples``, numbers in the manifest, in several threads."""
-    observer = observer or LogObserver()
+    """Read and decode the images at ``samples``, numbers in the manifest, in several threads.
+
+    ``advance`` hears of each few images that are done.
+    """
     pixels = np.full((len(samples), geometry.height, geometry.width, 3), BLANK, np.uint8)
     reasons: dict[int, str] = {}
 
@@ -65,11 +66,10 @@ def read_thumbnails(
                 raise
             reasons[position] = f"cannot read: {error.strerror or error}"
 
-    observer.begin(len(samples), "thumbnails")
     with strict_images(), ThreadPoolExecutor(n_usable_cores()) as workers:
         for start in range(0, len(samples), BATCH):
             positions = range(start, min(start + BATCH, len(samples)))
             for _ in workers.map(read, positions):
                 pass
-            observer.advance(len(positions))
+            advance(len(positions))
     return Thumbnails(pixels, dict(sorted(reasons.items())))

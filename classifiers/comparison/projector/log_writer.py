@@ -166,7 +166,8 @@ class LogWriter:
                 f"{MAX_SIDE:,} pixels a side."
             )
         geometry = thumbnail_geometry(features.spec, side)
-        thumbnails = read_thumbnails(images, chosen, geometry, self.observer)
+        self.observer.begin(len(chosen), "thumbnails")
+        thumbnails = read_thumbnails(images, chosen, geometry, self.observer.advance)
         if thumbnails.reasons:
             first = next(iter(thumbnails.reasons))
             self.notes.append(

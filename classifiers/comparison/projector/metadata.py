@@ -13,6 +13,7 @@ from ....cache import SPLITS, FeatureSet
 from ....cache.errors import TrainingDataError
 from ....cache.format.atomic import write_text
 from ...selection.splitting.splits import split_features
+from ..visible import visible
 
 MAX_COLOURS = 50
 """Values of a column by which the projector still colours."""
@@ -92,13 +93,5 @@ def _prediction_columns(
 def write_metadata(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write a header and a line for each point; raises CacheWriteError where that fails."""
     rows = zip(*columns.values(), strict=True)
-    lines = ["\t".join(map(_cell, row)) for row in (tuple(columns), *rows)]
+    lines = ["\t".join(map(visible, row)) for row in (tuple(columns), *rows)]
     write_text(path, "\n".join(lines) + "\n")
-
-
-def _cell(text: str) -> str:
-    """Return a text in which nothing ends a cell or a line, and nothing is invalid as UTF-8."""
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,1 @@
+"""Curves of a report, drawn as SVG, each with its table."""

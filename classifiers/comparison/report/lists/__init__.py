@@ -1,0 +1,1 @@
+"""Lists of images that a person should look at."""
