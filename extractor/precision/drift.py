@@ -74,23 +74,23 @@ def measure(precision: str, fast: Sequence[NDArray[Any]], exact: Sequence[NDArra
     fast, exact : sequence of ndarray, each (n, d)
         One array for each layer.
     """
-    cosines = [_cosines(a, b) for a, b in zip(fast, exact, strict=True)]
+    layers = [cosines(a, b) for a, b in zip(fast, exact, strict=True)]
     return Drift(
         precision,
-        min(float(np.median(c)) for c in cosines),
-        min(float(c.min()) for c in cosines),
-        len(cosines[0]),
+        min(float(np.median(layer)) for layer in layers),
+        min(float(layer.min()) for layer in layers),
+        len(layers[0]),
     )
 
 
-def _cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+def cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     """Return the cosine of each pair of rows; -1 where a row is not finite."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         same = (a == b).all(axis=1)
         lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         products = (a * b).sum(axis=1)
-        cosines = np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0)
-    cosines = np.where(same, 1.0, cosines)
-    finite: NDArray[np.float64] = np.where(np.isfinite(cosines), cosines, -1.0)
+        ratios = np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0)
+    ratios = np.where(same, 1.0, ratios)
+    finite: NDArray[np.float64] = np.where(np.isfinite(ratios), ratios, -1.0)
     return finite

@@ -30,12 +30,16 @@ COMPILATION = 1
 logger = logging.getLogger(__name__)
 
 
-def compiled_path(folder: Path, precision: str, batch_size: int) -> Path:
-    """Return where a network compiled for this processor lies, or would lie."""
+def compiled_path(folder: Path, precision: str, batch_size: int, n_exact: int = 0) -> Path:
+    """Return where a network compiled for this processor lies, or would lie.
+
+    ``n_exact`` of its convolutions stay in float32.
+    """
     machine = this_machine()
     facts = [COMPILATION, machine.cpu, sorted(machine.flags), machine.n_cores]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    return folder / COMPILED / f"{precision}-{batch_size}-{key}.blob"
+    kind = f"{precision}-exact{n_exact}" if n_exact else precision
+    return folder / COMPILED / f"{kind}-{batch_size}-{key}.blob"
 
 
 def load_compiled(core: Any, path: Path, options: dict[str, str]) -> Any | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_batch
 from .compiled import compiled_path, load_compiled, save_compiled
 from .convert import convert
+from .exact_layers import choose_exact_layers, convolutions, read_with_exact
 from .input_fusion import fuse_input
 from .openvino_import import import_openvino
 from .rounding import diffuse_to_bfloat16
@@ -36,13 +38,16 @@ class OpenVinoEngine:
 
     The compiler folds normalisation and batch norms into the convolutions. Several streams run side
     by side, so that a thread that decodes an image holds up one of them only. In bfloat16,
-    depthwise kernels are rounded so that their sums stay (see ``rounding``).
+    depthwise kernels are rounded so that their sums stay (see ``rounding``), and the first layers
+    stay in float32 where that is needed (see ``exact_layers``).
 
     Parameters
     ----------
     network : Network
     precision : str
     batch_size : int
+    n_exact : int, optional
+        How many of the first convolutions stay in float32; by default what suits the network.
 
     Raises
     ------
@@ -50,13 +55,17 @@ class OpenVinoEngine:
         The network cannot be built, converted or kept.
     """
 
-    def __init__(self, network: Network, precision: str, batch_size: int) -> None:
+    def __init__(
+        self, network: Network, precision: str, batch_size: int, n_exact: int | None = None
+    ) -> None:
+        if n_exact is None:
+            n_exact = _n_exact(network, precision)
         self.name = f"openvino/{version('openvino')}"
         self.kind = OPENVINO.name
         self.on_accelerator = False
         self.precision = precision
         self.batch_size = batch_size
-        compiled = _compile(network, precision, batch_size)
+        compiled = _compile(network, precision, batch_size, n_exact)
         _check_precision(compiled, precision)
         self.n_parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._n_outputs = len(network.outputs)
@@ -74,7 +83,17 @@ class OpenVinoEngine:
             self._requests.put(request)
 
 
-def _compile(network: Network, precision: str, batch_size: int) -> Any:
+def _n_exact(network: Network, precision: str) -> int:
+    if precision != "bfloat16":
+        return 0
+
+    def build(name: str, n_exact: int) -> OpenVinoEngine:
+        return OpenVinoEngine(network, name, CPU_BATCHES.default, n_exact)
+
+    return choose_exact_layers(network, model_folder(network), build)
+
+
+def _compile(network: Network, precision: str, batch_size: int, n_exact: int) -> Any:
     """Return the network compiled for this processor, from a file of an earlier run if possible."""
     folder = model_folder(network)
     folder.mark_used(network)
@@ -84,14 +103,14 @@ def _compile(network: Network, precision: str, batch_size: int) -> Any:
     options = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
     if limit := thread_limit():
         options["INFERENCE_NUM_THREADS"] = str(limit)
-    path = compiled_path(folder.path, precision, batch_size)
+    path = compiled_path(folder.path, precision, batch_size, n_exact)
     compiled = load_compiled(core, path, options) if folder.is_there else None
     if compiled is not None:
         return compiled
     _ensure_converted(network, folder)
-    model = core.read_model(folder.model)
+    model = read_with_exact(core, folder, n_exact)
     if precision == "bfloat16":
-        _round_depthwise(model)
+        _round_depthwise(convolutions(model)[n_exact:])
     model.reshape([batch_size, *network.image_size, 3])
     fuse_input(model)
     split_batch(model)
@@ -133,10 +152,10 @@ def _use_once(core: Any) -> None:
     np.array(request.create_infer_request().infer([np.zeros(1, np.uint8)], share_inputs=True)[0])
 
 
-def _round_depthwise(model: Any) -> None:
+def _round_depthwise(nodes: Sequence[Any]) -> None:
     from openvino import opset13
 
-    for node in model.get_ordered_ops():
+    for node in nodes:
         if node.get_type_name() != "GroupConvolution":
             continue
         weights = node.input_value(1).get_node()
