@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from .errors import ConfigError
 from .format.facts import as_html, as_text, shortened
 from .format.strings import StringColumn
-from .manifest import SPLITS, Manifest
+from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
 from .suggest import did_you_mean
@@ -244,6 +245,37 @@ class FeatureSet:
         if not self.n_missing:
             return self.manifest.sample_ids
         return self.manifest.sample_ids.take(self.kept)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How much each sample counts in training, ``(n_samples,)``; None where all count alike."""
+        weights = self.manifest.listing.weights
+        return None if weights is None else weights[self.kept]
+
+    def relabelled(
+        self,
+        splits: NDArray[np.int8] | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> FeatureSet:
+        """Return the same features with other splits or weights than the source gives.
+
+        Parameters
+        ----------
+        splits : ndarray of int8, shape (n_samples,), optional
+            Index into ``SPLITS``; rows of -1 lose their label, so that nothing learns from them.
+        weights : ndarray of float64, shape (n_samples,), optional
+        """
+        listing = self.manifest.listing
+        if splits is not None:
+            codes, labels = listing.splits.copy(), listing.labels.copy()
+            codes[self.kept] = splits
+            labels[self.kept[splits == NO_SPLIT]] = NO_LABEL
+            listing = replace(listing, splits=codes, labels=labels)
+        if weights is not None:
+            column = np.ones(len(listing))
+            column[self.kept] = weights
+            listing = replace(listing, weights=column)
+        return FeatureSet(replace(self.manifest, listing=listing), self._shards)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -36,11 +36,14 @@ class Listing:
         Samples of one group never stand on both sides of a split.
     class_names : tuple of str
         Unique, in the order that the labels count.
+    weights : ndarray of float64, shape (n_samples,), or None
+        How much each sample counts in training; None where all count alike.
 
     Raises
     ------
     SourceFormatError
-        Columns of different lengths, labels outside the class names, or an id that occurs twice.
+        Columns of different lengths, weights that are negative or infinite, labels outside the
+        class names, or an id that occurs twice.
     """
 
     sample_ids: StringColumn
@@ -48,9 +51,14 @@ class Listing:
     splits: NDArray[np.int8]
     groups: StringColumn | None
     class_names: tuple[str, ...]
+    weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n_samples = len(self.sample_ids)
+        if self.weights is not None and self.weights.shape != (n_samples,):
+            raise SourceFormatError("sample ids and weights differ in length")
+        if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
+            raise SourceFormatError("a weight of a sample is negative or not finite")
         groups = n_samples if self.groups is None else len(self.groups)
         if not n_samples == len(self.labels) == len(self.splits) == groups:
             raise SourceFormatError("sample ids, labels, splits and groups differ in length")
@@ -70,8 +78,9 @@ class Listing:
     def take(self, rows: NDArray[np.int64]) -> Listing:
         """Return the samples at ``rows``, in that order."""
         groups = None if self.groups is None else self.groups.take(rows)
-        ids = self.sample_ids.take(rows)
-        return Listing(ids, self.labels[rows], self.splits[rows], groups, self.class_names)
+        ids, names = self.sample_ids.take(rows), self.class_names
+        weights = None if self.weights is None else self.weights[rows]
+        return Listing(ids, self.labels[rows], self.splits[rows], groups, names, weights)
 
 
 @dataclass(frozen=True)
@@ -131,11 +140,12 @@ class Manifest:
 
     @cached_property
     def data_digest(self) -> str:
-        """SHA-256 over ids, digests, labels, splits, class names: what a model was trained on."""
+        """SHA-256 over ids, digests, labels, splits, weights, class names: the training data."""
         state = hashlib.sha256()
         listing = self.listing
         columns = (self.digests, listing.labels, listing.splits, listing.sample_ids.offsets)
-        for column in (*columns, listing.sample_ids.data):
+        weights = () if listing.weights is None else (listing.weights,)
+        for column in (*columns, listing.sample_ids.data, *weights):
             state.update(np.ascontiguousarray(column).tobytes())
         state.update("\0".join(listing.class_names).encode("utf-8", "surrogateescape"))
         return state.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
 from ..cache.records.result import FIT
 from ..extractor.backbones import IMAGENET
-from ..extractor.run_options import Observer
+from ..extractor.run_options import LogObserver, Observer
+from .fit_arguments import options_of, with_families, with_split, with_weights
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, fit
+from .selection.metrics import DEFAULT_METRIC, find_metric
 from .selection.results import keep_fit
 from .selection.splitting.splits import split_features
 from .selection.sweep import SweepReport, sweep
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
 
 
 def fit_model(
-    features: str | None = None,
+    features: str | FeatureSet | None = None,
     options: HeadOptions | None = None,
     *,
+    head: Any = None,
+    split: Any = None,
+    sample_weight: Any = None,
+    metric: str | None = None,
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
     overwrite: bool = False,
@@ -39,20 +45,51 @@ def fit_model(
 ) -> FitReport:
     """Fit one head on cached features and write the model to ``out``.
 
-    With ``overwrite`` any file is replaced; otherwise only a model that shares a class.
+    Parameters
+    ----------
+    features : str or FeatureSet, optional
+        Cached features by their name, or opened; by default the newest.
+    options : HeadOptions, optional
+    head : str or estimator, optional
+        Name of a head; or a classifier of scikit-learn's interface, such as a ``Pipeline``, which
+        is cloned. The model file keeps it through skops, without pickle.
+    split : array-like (n_samples,) of str, or mapping of str to rows, optional
+        ``train``, ``val`` or ``test`` of each row of the features, or the rows of each, as indices
+        or masks; rows that it does not name are left out. By default the split of the source, or
+        one that is drawn. What a source or this does not give, val or test, is drawn from train.
+    sample_weight : array-like (n_samples,), or mapping of sample id to weight, optional
+        From 0 on; by default the weights of the source, where its table has them.
+    metric : str, optional
+        What ``FitReport.score`` is; by default accuracy.
+    cache, out : path
+    overwrite : bool
+        Replace any file at ``out``; otherwise only a model that shares a class.
+    observer : Observer, optional
+        Hears what a person should know.
+    command : str
+        Kept in the model as its origin.
+    tag : Tag, optional
+        What the user calls the model.
 
     Raises
     ------
     FeaturesNotFoundError, UnknownHeadError, TrainingDataError, ConfigError, CacheWriteError
         Nothing is written.
+    ModelError
+        An own estimator cannot be kept without pickle; nothing is written.
     """
     store = FeatureStore(cache)
-    opened = store.open_features(features)
+    options, chosen = options_of(options, head), find_metric(metric or DEFAULT_METRIC)
+    opened = features if isinstance(features, FeatureSet) else store.open_features(features)
+    opened = opened if split is None else with_split(opened, split)
+    opened = opened if sample_weight is None else with_weights(opened, sample_weight)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
-    report = fit(opened, options, command, observer)
+    report = replace(fit(opened, options, command, observer), metric=chosen.name)
     report = replace(report, model=_completed(report.model, store, tag))
     save_model(report.model, Path(out), overwrite=overwrite)
     keep_fit(store, opened, report, FIT, observer)
+    if note := report.model.head.trust_note():
+        (observer or LogObserver()).say(note)
     return report
 
 
@@ -60,6 +97,7 @@ def sweep_model(
     features: Sequence[str | None] = (None,),
     options: SweepOptions | None = None,
     *,
+    heads: Sequence[Any] = (),
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
     overwrite: bool = False,
@@ -74,6 +112,9 @@ def sweep_model(
     features : sequence of str or None
         Names of cached features; None is the newest.
     options : SweepOptions, optional
+    heads : sequence of str or estimator, optional
+        Names of heads, each with its default grid, and own classifiers of scikit-learn's interface;
+        ``options`` must not name families then.
     cache, out : path
     overwrite : bool
         Replace any file at ``out``; otherwise only a model that shares a class.
@@ -91,7 +132,8 @@ def sweep_model(
     store = FeatureStore(cache)
     opened = [store.open_features(name) for name in features]
     model_output(Path(out), opened[0].class_names, overwrite=overwrite)
-    report = sweep(opened, options or SweepOptions(), store, observer, command)
+    options = with_families(options or SweepOptions(), heads)
+    report = sweep(opened, options, store, observer, command)
     report = replace(report, winner=_completed(report.winner, store, tag))
     save_model(report.winner, Path(out), overwrite=overwrite)
     return report

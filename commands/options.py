@@ -95,6 +95,14 @@ ShardOption = Annotated[
         show_default=False,
     ),
 ]
+WeightColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weight-column",
+        help="A table's column of how much an image counts in training.",
+        show_default=False,
+    ),
+]
 SeparatorOption = Annotated[
     str | None,
     typer.Option(
@@ -111,6 +119,7 @@ def source_options(
     split_column: str | None,
     group_column: str | None,
     separator: str | None,
+    weight_column: str | None = None,
 ) -> SourceOptions:
     """Return how tables are read; raises ConfigError for an option that cannot be used."""
     from ..extractor import SourceOptions
@@ -121,6 +130,7 @@ def source_options(
         split_column=split_column,
         group_column=group_column,
         separator=separator,
+        weight_column=weight_column,
     )
 
 

@@ -36,6 +36,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     if listing.groups is not None:
         columns["groups"] = listing.groups.data
         columns["group_offsets"] = listing.groups.offsets
+    if listing.weights is not None:
+        columns["weights"] = listing.weights
     attributes: Mapping[str, str | int] = {
         "name": manifest.name,
         "location": json.dumps(manifest.location),
@@ -66,6 +68,7 @@ def read_manifest(path: Path) -> Manifest:
             container.column("splits"),
             groups,
             tuple(json.loads(attributes["class_names"])),
+            container.column("weights") if "weights" in container.columns else None,
         )
         return Manifest(
             str(attributes["name"]),

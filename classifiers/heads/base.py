@@ -278,12 +278,21 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         arrays = self.get_arrays().values()
         return sum(array.size for array in arrays if array.ndim == 2 and array.dtype.kind == "f")
 
+    def trust_note(self) -> str:
+        """Say which types whoever loads the head must trust; empty: there are none."""
+        return ""
+
     def get_json_params(self) -> dict[str, Any]:
         """Return the parameters as JSON types; those that JSON cannot hold become None."""
         return {name: _plain(value) for name, value in self.get_params(deep=False).items()}
 
     @classmethod
-    def from_arrays(cls, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls,
+        params: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        trusted: Sequence[str] = (),
+    ) -> Self:
         """Rebuild a fitted head whose probabilities equal the original's bit by bit.
 
         Parameters
@@ -292,6 +301,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             From ``get_json_params``.
         arrays : mapping of str to ndarray
             From ``get_arrays``; they are copied.
+        trusted : sequence of str
+            Types that an own estimator may hold; other heads hold arrays only.
 
         Raises
         ------

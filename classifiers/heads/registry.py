@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
@@ -189,7 +189,16 @@ ON_PIXELS = (
 )
 """The heads that need features of the backbone ``pixels``."""
 
-STORED = MappingProxyType({record.name: record for record in (*RECORDS, *ON_PIXELS)})
+OWN = HeadRecord(
+    name="estimator",
+    target=".estimator:EstimatorHead",
+    description="a classifier of scikit-learn's interface that a person brings",
+    graph=".estimator:refuse_graph",
+    cost=75,
+)
+"""The head that wraps an own estimator."""
+
+STORED = MappingProxyType({record.name: record for record in (*RECORDS, *ON_PIXELS, OWN)})
 """All heads that a model file may hold."""
 
 
@@ -239,8 +248,15 @@ def make_head(name: str, **options: Any) -> Head:
     return record.load_class()(**{**record.defaults, **options})
 
 
-def load_head(name: str, params: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
+def load_head(
+    name: str,
+    params: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+    trusted: Sequence[str] = (),
+) -> Head:
     """Rebuild a fitted head from what a model file holds.
+
+    ``trusted`` are types that an own estimator may hold; heads of featx hold arrays only.
 
     Raises
     ------
@@ -252,4 +268,4 @@ def load_head(name: str, params: Mapping[str, Any], arrays: Mapping[str, Any]) -
             f"the model holds a head {str(name)[:60]!r}, which this featx does not know: upgrade "
             f"featx. It knows {', '.join(sorted(STORED))}."
         )
-    return STORED[name].load_class().from_arrays(params, arrays)
+    return STORED[name].load_class().from_arrays(params, arrays, trusted)

@@ -126,8 +126,19 @@ def model_digest(model: Model) -> str:
     return state.hexdigest()
 
 
-def load_model(path: Path | str) -> Model:
+def load_model(path: Path | str, trusted: Sequence[str] = ()) -> Model:
     """Read a model; no code from the file runs.
+
+    Parameters
+    ----------
+    path : path
+    trusted : sequence of str
+        Types, as ``package.module.Type``, that an own estimator in the file may hold beside those
+        of NumPy, SciPy and scikit-learn. Trust only whom you would let run code here.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -140,7 +151,7 @@ def load_model(path: Path | str) -> Model:
             _check_members(archive, path.stat().st_size)
             document = _read_document(archive)
             arrays = _read_arrays(archive, document)
-        return _assemble(document, arrays)
+        return _assemble(document, arrays, trusted)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model at {path}: make one with `featx fit`") from error
     except ModelFileError as error:
@@ -214,13 +225,15 @@ def _read_arrays(archive: zipfile.ZipFile, document: dict[str, Any]) -> dict[str
     return arrays
 
 
-def _assemble(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
+def _assemble(
+    document: dict[str, Any], arrays: dict[str, NDArray[Any]], trusted: Sequence[str]
+) -> Model:
     from ..heads.registry import load_head
 
     class_names = _class_names(document["class_names"])
     spec = _spec(document)
     try:
-        head = load_head(document["head"]["name"], document["head"]["params"], arrays)
+        head = load_head(document["head"]["name"], document["head"]["params"], arrays, trusted)
     except UnknownHeadError as error:
         raise ModelFileError(str(error)) from error
     classes = head.classes_

@@ -164,7 +164,7 @@ def _fit_jointly(
 ) -> Iterator[Outcome]:
     heads = [seeded_head(c.head, c.params, fitting.random_state) for c in group]
     start = time.perf_counter()
-    fit_many(heads, data.X, data.y, groups=data.groups)
+    fit_many(heads, data.X, data.y, data.weights, groups=data.groups)
     seconds = (time.perf_counter() - start) / len(heads)
     for configuration, head, (measured, probabilities) in zip(
         group, heads, _measure(group[0].head, heads, data, fitting, seconds), strict=True

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet, JudgedRows, Predictions, Scores
+from ...cache.format.facts import as_html, as_text
 from ...extractor.run_options import LogObserver, Observer
-from ..heads.registry import compiled_parts, make_head
+from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from .memory import training_rows
@@ -42,6 +43,8 @@ class HeadOptions:
         Bytes that training may take beside the program itself; larger features stay on disk.
     drop_near_duplicates : bool
         Leave training images out that look like validation or test images saved again.
+    estimator : estimator, optional
+        A classifier of scikit-learn's interface, such as a ``Pipeline``, in place of ``name``.
     """
 
     name: str = "logreg"
@@ -49,9 +52,21 @@ class HeadOptions:
     random_state: int = 0
     memory: int | None = None
     drop_near_duplicates: bool = False
+    estimator: Any = None
+
+    @property
+    def head_name(self) -> str:
+        """Name of the head's record."""
+        return self.name if self.estimator is None else OWN.name
+
+    def make_head(self) -> Any:
+        """Return the unfitted head; raises UnknownHeadError where it or a parameter is unknown."""
+        if self.estimator is not None:
+            return make_head(OWN.name, estimator=self.estimator)
+        return seeded_head(self.name, self.params or {}, self.random_state)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitReport:
     """A fitted model and how it was measured.
 
@@ -70,6 +85,8 @@ class FitReport:
         By split; what ``scores`` were measured on.
     predict_rate : float
         Rows a second, over all splits.
+    metric : str
+        What ``score`` is.
     """
 
     model: Model
@@ -81,6 +98,32 @@ class FitReport:
     seconds: float
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     predict_rate: float = 0.0
+    metric: str = "accuracy"
+
+    @property
+    def score(self) -> float | None:
+        """``metric`` on test, or on validation where there is no test; None where undefined."""
+        return self.scores[-1].metrics.get(self.metric) if self.scores else None
+
+    def __repr__(self) -> str:
+        return as_text(f"FitReport of {self.features}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"FitReport of {self.features}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"head": self.model.head_name, "rows": ", ".join(self._counts())}
+        for scores, baseline in zip(self.scores, self.baselines, strict=True):
+            value, least = (s.metrics.get(self.metric) for s in (scores, baseline))
+            text = "undefined" if value is None else f"{value:.4f}"
+            less = "" if least is None else f" (always the most frequent class: {least:.4f})"
+            facts[f"{self.metric} on {scores.split}"] = text + less
+        return {**facts, "seconds": f"{self.seconds:.2f}"}
+
+    def _counts(self) -> list[str]:
+        split = self.split
+        parts = (("train", split.train), ("val", split.val), ("test", split.test))
+        return [f"{len(rows):,} {name}" for name, rows in parts]
 
     @property
     def split(self) -> Split:
@@ -113,14 +156,14 @@ def fit(
         The labels or features cannot be learned from.
     """
     options = options or HeadOptions()
-    head = seeded_head(options.name, options.params or {}, options.random_state)
+    head = options.make_head()
     prepared = prepare(features, options.random_state, options.drop_near_duplicates)
     for note in prepared.notes:
         (observer or LogObserver()).say(note)
     start = time.perf_counter()
     fit_head(head, features, prepared.split, options)
     seconds = time.perf_counter() - start
-    return measured(features, prepared, options.name, head, seconds, command)
+    return measured(features, prepared, options.head_name, head, seconds, command)
 
 
 def measured(
@@ -189,8 +232,9 @@ def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions
     """Fit ``head`` on the training rows alone: the rows that judge it are never watched."""
     y, n_classes = features.y[split.train], len(features.class_names)
     check_classes(y, features.class_names)
-    X = training_rows(features.X, split.train, options.name, n_classes, options.memory)
-    head.fit(X, y, groups=split.units[split.train])
+    X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory)
+    weights = None if features.weights is None else features.weights[split.train]
+    head.fit(X, y, weights, groups=split.units[split.train])
 
 
 def baseline(

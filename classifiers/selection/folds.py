@@ -88,6 +88,8 @@ class FoldData:
     y, y_held_out : ndarray of int64, shape (n_samples,)
     groups : ndarray of int64, shape (n_samples,)
         Training rows of one number are held out together.
+    weights : ndarray of float64, shape (n_samples,), or None
+        How much each training row counts.
     """
 
     X: Any
@@ -95,6 +97,7 @@ class FoldData:
     groups: Rows
     X_held_out: Any
     y_held_out: Rows
+    weights: NDArray[np.float64] | None = None
 
 
 class FoldReader:
@@ -140,7 +143,9 @@ class FoldReader:
     def _read(self, fold: Fold) -> FoldData:
         y, units = self.features.y, self.units[fold.train]
         X, X_held_out = (self._take(rows) for rows in (fold.train, fold.held_out))
-        return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out])
+        weights = self.features.weights
+        weights = None if weights is None else weights[fold.train]
+        return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out], weights)
 
     def _take(self, rows: Rows) -> Any:
         if self.memory is not None and self.is_on_disk:

@@ -314,7 +314,16 @@ def keep_fit(
 
 
 def _digest(key: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(key, sort_keys=True, default=_text).encode()).hexdigest()
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as text; two own estimators that differ give two texts."""
+    if not hasattr(value, "get_params"):
+        return str(value)
+    from joblib import hash as digest_of
+
+    return f"{type(value).__name__} {digest_of(value)}"
 
 
 def _name(head: str, params: Mapping[str, Any]) -> str:

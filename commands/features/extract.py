@@ -34,6 +34,7 @@ from ..options import (
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
+    WeightColumnOption,
     WeightsOption,
     WorkersOption,
     part_of,
@@ -127,6 +128,7 @@ def extract(
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
+    weight_column: WeightColumnOption = None,
     separator: SeparatorOption = None,
     dry_run: Annotated[
         bool,
@@ -175,7 +177,9 @@ def extract(
         tag=Tag(name, note),
         part=part_of(shard, join),
     )
-    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    reading = source_options(
+        path_column, label_column, split_column, group_column, separator, weight_column
+    )
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
     if dry_run:

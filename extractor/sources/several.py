@@ -66,7 +66,16 @@ def _joined(listings: Sequence[Listing], typed: Sequence[str]) -> Listing:
     codes, class_names = encode_labels(labels)
     splits = np.concatenate([listing.splits for listing in listings])
     column = StringColumn.from_strings(groups) if any(groups) else None
-    return Listing(StringColumn.from_strings(ids), codes, splits, column, class_names)
+    names = StringColumn.from_strings(ids)
+    return Listing(names, codes, splits, column, class_names, _joined_weights(listings))
+
+
+def _joined_weights(listings: Sequence[Listing]) -> NDArray[np.float64] | None:
+    """Return the weights of all samples; those of sources without weights are 1."""
+    if all(listing.weights is None for listing in listings):
+        return None
+    columns = [np.ones(len(one)) if one.weights is None else one.weights for one in listings]
+    return np.concatenate(columns)
 
 
 def _names(listing: Listing) -> Iterable[str | None]:

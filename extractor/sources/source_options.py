@@ -30,6 +30,8 @@ class SourceOptions:
         columns, called as their classes; ``none`` takes no labels.
     split_column, group_column : str or None
         Hold train, val or test, and groups that no split may divide; ``none`` takes none.
+    weight_column : str or None
+        Holds how much each sample counts in training, a number from 0 on; None takes none.
     separator : str or None
         One character, or comma, semicolon, tab, pipe, space; None finds it out.
 
@@ -43,10 +45,12 @@ class SourceOptions:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     separator: str | None = None
 
     def __post_init__(self) -> None:
-        for option in ("path_column", "label_column", "split_column", "group_column"):
+        roles = ("path", "label", "split", "group", "weight")
+        for option in (f"{role}_column" for role in roles):
             name = getattr(self, option)
             if name is not None and not name.strip():
                 raise ConfigError(
@@ -65,7 +69,7 @@ class SourceOptions:
         return SEPARATORS.get(self.separator.lower(), self.separator)
 
     def column(self, role: str) -> str | None:
-        """Return the column that was named for ``path``, ``label``, ``split`` or ``group``."""
+        """Return the column that was named for a role, such as ``path`` or ``label``."""
         name: str | None = getattr(self, f"{role}_column")
         return name
 

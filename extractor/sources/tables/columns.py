@@ -27,6 +27,7 @@ USUAL_NAMES = {
     ),
     "split": ("split", "subset", "partition", "dataset", "set", "fold"),
     "group": ("group", "groupid", "groups"),
+    "weight": (),
 }
 WEAK_PATHS = ("imageid", "imgid", "uuid", "id", "name")
 WEAK_SPLITS = ("dataset", "set", "fold")
@@ -84,17 +85,18 @@ class Roles:
     path : int
     labels : tuple of int
         One column of labels, several one-hot columns, or none.
-    split, group : int or None
+    split, group, weight : int or None
     """
 
     path: int
     labels: tuple[int, ...]
     split: int | None
     group: int | None
+    weight: int | None = None
 
     def unused(self, columns: Columns) -> list[str]:
         """Return the names of the columns that say nothing here."""
-        used = {self.path, *self.labels, self.split, self.group}
+        used = {self.path, *self.labels, self.split, self.group, self.weight}
         names = enumerate(columns.names)
         return [name for index, name in names if name and index not in used]
 
@@ -113,7 +115,8 @@ def choose_roles(columns: Columns, options: SourceOptions) -> Roles:
     split = _choose(columns, "split", options)
     if split is not None and options.split_column is None and _is_weak_split(columns, split):
         split = None
-    return Roles(path, _label_columns(columns, options), split, _choose(columns, "group", options))
+    labels, group = _label_columns(columns, options), _choose(columns, "group", options)
+    return Roles(path, labels, split, group, _choose(columns, "weight", options))
 
 
 def has_role(names: Sequence[str], role: str, options: SourceOptions) -> bool:

@@ -76,13 +76,30 @@ def read_listing(
     groups = None
     if roles.group is not None:
         groups = StringColumn.from_strings(text or "" for text in columns.texts(roles.group))
+    weights = None if roles.weight is None else _weights(columns, roles.weight)
     unused = roles.unused(columns)
     if unused:
         hint = "" if roles.labels else " (--label-column names the classes)"
         notes.append(f"columns not used: {shown(unused)}{hint}")
     _refuse_repeats(paths, columns.location)
     ids = StringColumn.from_strings(paths)
-    return Listing(ids, labels, splits, groups, class_names), [*renamed, *notes]
+    return Listing(ids, labels, splits, groups, class_names, weights), [*renamed, *notes]
+
+
+def _weights(columns: Columns, index: int) -> NDArray[np.float64]:
+    """Return a column of weights; raises SourceFormatError where one is no number from 0 on."""
+    weights = np.ones(columns.n_rows)
+    for row, text in enumerate(columns.texts(index)):
+        try:
+            weights[row] = float(text or "")
+        except ValueError:
+            weights[row] = -1
+        if not 0 <= weights[row] < np.inf:
+            raise SourceFormatError(
+                f"{columns.location}: row {row + 1} has the weight {text!r} in the column "
+                f"{columns.names[index]}. Expected a number from 0 on"
+            )
+    return weights
 
 
 def _paths(columns: Columns, roles: Roles, files: Files) -> list[str]:
@@ -110,7 +127,12 @@ def _refuse_repeats(paths: list[str], where: str) -> None:
 
 def _origin(columns: Columns, roles: Roles) -> str:
     """Say which columns the samples come from."""
-    named = {"label": roles.labels[:1], "split": (roles.split,), "group": (roles.group,)}
+    named = {
+        "label": roles.labels[:1],
+        "split": (roles.split,),
+        "group": (roles.group,),
+        "weight": (roles.weight,),
+    }
     parts = [f"the column {columns.names[roles.path]}"]
     for role, (index, *_) in ((role, indices) for role, indices in named.items() if indices):
         if index is not None and len(roles.labels) < 2:
