@@ -15,6 +15,8 @@ from ..cache.errors import SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
 from .engines import Engine, choose_engine, run_rows
 from .engines.batch_size import images_per_second
+from .engines.keras import accelerators, has_bfloat16
+from .engines.keras_import import import_keras
 from .engines.model_folder import model_folder
 from .engines.registry import ENGINES
 from .hardware import Hardware, this_machine
@@ -38,6 +40,8 @@ class Diagnosis:
     Attributes
     ----------
     hardware : Hardware
+    accelerators : str
+        What Keras' backend says of the accelerators that there are signs of; empty without signs.
     engine, engine_why : str
         Name of the engine that was built, and why it was chosen.
     precision, precision_why : str
@@ -53,6 +57,7 @@ class Diagnosis:
     """
 
     hardware: Hardware
+    accelerators: str
     engine: str
     engine_why: str
     precision: str
@@ -105,6 +110,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
     is_converted = ENGINES[engine.kind].converts
     return Diagnosis(
         hardware=machine,
+        accelerators=_accelerators(machine),
         engine=engine.name,
         engine_why=why if engine.kind == record.name else slower,
         precision=engine.precision,
@@ -116,6 +122,17 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         bottleneck=rates.sentence(_advice(engine)),
         warnings=(slower,) if slower else (),
     )
+
+
+def _accelerators(machine: Hardware) -> str:
+    if not machine.gpus and not machine.gpu_hints:
+        return ""
+    backend = import_keras().backend.backend()
+    names = accelerators()
+    if not names:
+        return f"{backend} can use none"
+    formats = "with" if has_bfloat16() else "without"
+    return f"{backend} can use {', '.join(names)}, {formats} bfloat16 in hardware"
 
 
 def _rate(n: int, seconds: float, options: RunOptions) -> float:

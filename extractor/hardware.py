@@ -22,6 +22,11 @@ NUMBER_FLAGS = frozenset(
 )
 AVAILABLE = "MemAvailable"
 UNKNOWN_MEMORY = 4 << 30
+SIGNS = {
+    # The kernel's device alone is also there for processors with graphics, and on any WSL.
+    "ROCm": ("dev/kfd", "opt/rocm"),
+    "WSL": ("dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class Hardware:
         Memory that is free now.
     gpus : tuple of str
         NVIDIA devices of the driver, whether or not a library can use them.
+    gpu_hints : tuple of str
+        Signs of other accelerators, ``ROCm``, ``WSL`` or ``Metal``: the library is asked whether it
+        can use one.
     """
 
     cpu: str
@@ -49,6 +57,7 @@ class Hardware:
     flags: frozenset[str]
     memory_bytes: int
     gpus: tuple[str, ...]
+    gpu_hints: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -79,6 +88,7 @@ def this_machine(root: Path = ROOT) -> Hardware:
         flags=flags,
         memory_bytes=free_memory_bytes(root),
         gpus=_gpus(root),
+        gpu_hints=_gpu_hints(root),
     )
 
 
@@ -137,6 +147,13 @@ def _gpus(root: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(f"/dev/{n}" for n in names if n.startswith("nvidia") and n[6:].isdigit())
+
+
+def _gpu_hints(root: Path) -> tuple[str, ...]:
+    """Return signs of accelerators that are no NVIDIA device of this system's own driver."""
+    signs = {name: all((root / path).exists() for path in paths) for name, paths in SIGNS.items()}
+    signs["Metal"] = sys.platform == "darwin" and platform.machine() == "arm64"
+    return tuple(name for name, is_there in signs.items() if is_there)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str]]:

@@ -116,7 +116,9 @@ def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> 
         f"processor   {machine.cpu}, {machine.n_cores} cores ({flags or 'flags unknown'})"
     )
     console.print(f"memory      {human_bytes(machine.memory_bytes)} free")
-    console.print(f"GPU         {', '.join(machine.gpus) or 'none'}")
+    signs = ", ".join((*machine.gpus, *machine.gpu_hints)) or "none"
+    said = f"; {found.accelerators}" if found.accelerators else ""
+    console.print(f"GPU         {signs}{said}")
     console.print(f"engine      {found.engine}: {found.engine_why}")
     console.print(f"precision   {found.precision}: {found.precision_why}")
     console.print(f"batch size  {found.batch_size}")

@@ -11,6 +11,7 @@ from ..hardware import this_machine
 from ..plan import Plan
 from . import Engine, choose_engine, is_out_of_memory
 from .base import CPU_BATCHES
+from .choose import with_accelerators
 from .model_folder import model_folder
 
 DEFAULT_ON_CPU = CPU_BATCHES.default
@@ -31,7 +32,7 @@ def choose_batch_size(plan: Plan, engine: str, n_images: int) -> int:
     It is measured once for a network, an engine and a machine, and bounded by an eighth of the free
     memory; small runs take a default.
     """
-    machine = this_machine()
+    machine = with_accelerators(this_machine())
     record, _ = choose_engine(engine, machine)
     sizes = record.batch_sizes(machine)
     fitting = max(1, machine.memory_bytes // 8 // (plan.network.image_bytes * COPIES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 from ...cache.errors import ConfigError, ConversionError
@@ -30,7 +31,7 @@ def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> tuple
         There is no such engine, or it is not installed.
     """
     check_engine_name(wanted)
-    machine = hardware or this_machine()
+    machine = with_accelerators(hardware or this_machine())
     if wanted == AUTO:
         record = _candidates(machine)[0]
         accelerated = machine.gpus and record.accelerators
@@ -42,6 +43,18 @@ def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> tuple
             f"(pip install {record.requirement})"
         )
     return record, "asked for"
+
+
+def with_accelerators(machine: Hardware) -> Hardware:
+    """Return the machine with what a library can use, where there are signs of an accelerator.
+
+    NVIDIA devices of the driver count without that; the library is loaded only where it is needed.
+    """
+    if machine.gpus or not machine.gpu_hints:
+        return machine
+    asked = [record.accelerators() for record in ENGINES.values() if record.accelerators]
+    names = [f"{name} ({', '.join(machine.gpu_hints)})" for devices in asked for name in devices]
+    return replace(machine, gpus=tuple(names))
 
 
 def check_engine_name(name: str) -> None:
@@ -61,7 +74,7 @@ def build_engine(network: Network, precision: str, wanted: str, batch_size: int)
         There is no such engine, it cannot compute in that precision on this processor, or the
         network cannot be built.
     """
-    machine = this_machine()
+    machine = with_accelerators(this_machine())
     if wanted != AUTO:
         record, _ = choose_engine(wanted, machine)
         _check_precision(record, precision, machine)

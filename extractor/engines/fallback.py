@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from ..hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
-from .choose import AUTO
+from .choose import AUTO, with_accelerators
 from .model_folder import model_folder
 from .registry import ENGINES
 
@@ -26,7 +26,7 @@ def slow_fallback(
     hardware : Hardware, optional
         By default this machine.
     """
-    machine = hardware or this_machine()
+    machine = with_accelerators(hardware or this_machine())
     idle = _idle_gpu(engine, machine)
     if idle or wanted != AUTO or engine.on_accelerator:
         return idle

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..engines import EngineRecord, choose_engine, run_rows
 from ..engines.base import CPU_BATCHES
+from ..engines.choose import with_accelerators
 from ..hardware import this_machine
 from ..plan import Plan
 from .calibration import calibration_images
@@ -46,13 +47,12 @@ def decide(plan: Plan, engine: str, max_drift: float, say: Callable[[str], objec
     say : callable
         Told how the decision was made.
     """
-    machine = this_machine()
-    record, _ = choose_engine(engine, machine)
-    formats = record.fast_precisions(machine)
-    if not formats:
-        return Decision(EXACT, f"{record.name} computes no format faster here")
+    record, _ = choose_engine(engine)
     backbone, limit = plan.record.name, CALIBRATION_SHARE * max_drift
-    for drift in _drifts(plan, record, engine, limit, say):
+    drifts = _drifts(plan, record, engine, limit, say)
+    if not drifts:
+        return Decision(EXACT, f"{record.name} computes no format faster here")
+    for drift in drifts:
         why = drift.describe(limit, "calibration pictures")
         if drift.within(limit):
             say(f"{backbone}: {drift.precision}: {why}")
@@ -65,19 +65,18 @@ def decide(plan: Plan, engine: str, max_drift: float, say: Callable[[str], objec
 def _drifts(
     plan: Plan, record: EngineRecord, engine: str, limit: float, say: Callable[[str], object]
 ) -> list[Drift]:
-    """Return the drift of fast formats, fastest first, up to the first that is within ``limit``."""
-    machine = this_machine()
+    """Return the drift of fast formats, fastest first, at least to one that is within ``limit``."""
+    machine = with_accelerators(this_machine())
     note = drift_note(plan.network, record, machine)
     drifts = note.read()
+    if any(drift.within(limit) for drift in drifts):  # no library need be loaded to know more
+        return drifts
     formats = record.fast_precisions(machine)
     missing = [name for name in formats if name not in {drift.precision for drift in drifts}]
-    if missing and not any(drift.within(limit) for drift in drifts):
+    if missing:
         say(f"{plan.record.name}: measuring {' and '.join(missing)}, once on this machine")
         drifts = note.keep(drifts + _measure(plan, missing, engine, limit))
-    return sorted(
-        (drift for drift in drifts if drift.precision in formats),
-        key=lambda drift: formats.index(drift.precision),
-    )
+    return drifts
 
 
 def _measure(plan: Plan, formats: list[str], engine: str, limit: float) -> list[Drift]:

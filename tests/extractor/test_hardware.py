@@ -189,3 +189,23 @@ def test_processor_and_gpus_are_read_from_their_files(machine):
     found = this_machine(root)
     assert (found.cpu, found.flags) == ("Fast One", {"avx2", "amx_bf16"})
     assert found.fast_formats == ("bfloat16",) and found.gpus == ("/dev/nvidia0",)
+
+
+@pytest.mark.parametrize(
+    ("files", "signs"),
+    [
+        ({}, ()),
+        ({"dev/kfd": ""}, ()),
+        ({"dev/kfd": "", "opt/rocm/version": ""}, ("ROCm",)),
+        ({"dev/dxg": ""}, ()),
+        ({"dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": ""}, ("WSL",)),
+    ],
+)
+def test_signs_of_accelerators(machine, files, signs):
+    assert this_machine(machine(files)).gpu_hints == signs
+
+
+def test_metal_is_a_sign_on_apple_silicon(machine, monkeypatch):
+    monkeypatch.setattr(hardware.sys, "platform", "darwin")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+    assert this_machine(machine({})).gpu_hints == ("Metal",)

@@ -8,6 +8,7 @@ import pytest
 
 from featx.cache.errors import ConfigError, ConversionError
 from featx.extractor.engines import ENGINE_NAMES, build_engine, choose, choose_engine
+from featx.extractor.engines import keras as keras_engine
 from featx.extractor.engines.registry import ENGINES
 from featx.extractor.hardware import Hardware, this_machine
 from tests_engines import SumEngine, network
@@ -38,9 +39,54 @@ GPU = machine(AMX, gpus=("/dev/nvidia0",))
         ("openvino", machine(gpus=("/dev/nvidia0",)), "openvino", ()),
     ],
 )
-def test_choose_engine(wanted, where, engine, formats):
+def test_choose_engine(wanted, where, engine, formats, monkeypatch):
+    monkeypatch.setattr(keras_engine, "accelerators", lambda: ["gpu:0"])
+    monkeypatch.setattr(keras_engine, "has_bfloat16", lambda: True)
     record, why = choose_engine(wanted, where)
     assert (record.name, record.fast_precisions(where)) == (engine, formats) and why
+
+
+def test_a_gpu_without_bfloat16_in_hardware_computes_nothing_faster(monkeypatch):
+    monkeypatch.setattr(keras_engine, "accelerators", lambda: ["gpu:0"])
+    monkeypatch.setattr(keras_engine, "has_bfloat16", lambda: False)
+    assert choose_engine("auto", GPU)[0].fast_precisions(GPU) == ()
+
+
+def test_behind_a_gpu_that_cannot_be_used_the_processor_has_its_fast_formats():
+    assert choose_engine("auto", GPU)[0].fast_precisions(GPU) == ("bfloat16",)
+
+
+@pytest.mark.parametrize("sign", ["ROCm", "WSL", "Metal"])
+@pytest.mark.parametrize(("devices", "engine"), [(["gpu:0"], "keras"), ([], "openvino")])
+def test_a_sign_of_an_accelerator_counts_where_the_library_can_use_it(
+    sign, devices, engine, monkeypatch
+):
+    records = {
+        n: replace(r, accelerators=r.accelerators and (lambda: devices)) for n, r in ENGINES.items()
+    }
+    monkeypatch.setattr(choose, "ENGINES", records)
+    record, why = choose_engine("auto", replace(machine(AVX2), gpu_hints=(sign,)))
+    assert record.name == engine and ("GPU" in why) == bool(devices)
+
+
+@pytest.mark.parametrize(
+    ("capability", "has"),
+    [
+        ("9.0", True),
+        ("8.0", True),
+        ("7.5", False),
+        ("", False),
+        ("gfx90a:sramecc+", True),
+        ("gfx906", False),
+        ("12.0", True),
+    ],
+)
+def test_which_gpus_have_bfloat16(capability, has):
+    assert keras_engine._is_capable(capability) is has
+
+
+def test_where_no_accelerator_is_there_is_no_bfloat16_of_it():
+    assert not keras_engine.has_bfloat16()
 
 
 def test_an_unknown_engine_lists_close_ones():
