@@ -13,7 +13,7 @@ import typer
 from .commands.common import answer, say
 from .commands.config import default_map
 from .commands.config_file import read_config
-from .commands.features import cache, doctor, extract, listing
+from .commands.features import cache, doctor, extract, listing, split
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.judging import project, report
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
@@ -138,6 +138,7 @@ app.command(cls=RegistryHelp, rich_help_panel=FEATURES)(extract.extract)
 app.command(rich_help_panel=FEATURES)(listing.backbones)
 app.command(cls=RegistryHelp, rich_help_panel=FEATURES)(doctor.doctor)
 app.command(rich_help_panel=FEATURES)(listing.sample)
+app.add_typer(split.app, name="split", rich_help_panel=FEATURES)
 app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .errors import ConfigError
 from .format.facts import as_html, as_text, shortened
 from .format.strings import StringColumn
+from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
@@ -109,9 +110,12 @@ class FeatureSet:
         Each row's index in the manifest.
     splitter : callable or None
         Returns the rows of each split for a seed; None knows what the source gives only.
+    layout : Layout or None
+        The cache that keeps which split each sample was assigned to; None keeps nothing.
     """
 
-    def __init__(self, manifest: Manifest, shards: ShardSet) -> None:
+    def __init__(self, manifest: Manifest, shards: ShardSet, layout: Layout | None = None) -> None:
+        self.layout = layout
         rows = shards.index.find(manifest.digests)
         self.manifest, self._shards = manifest, shards
         self.spec: FeatureSpec = shards.spec
@@ -231,7 +235,7 @@ class FeatureSet:
 
     def of_samples(self, rows: NDArray[np.int64]) -> FeatureSet:
         """Return the features of the samples at ``rows`` of the manifest, in that order."""
-        return FeatureSet(self.manifest.take(rows), self._shards)
+        return FeatureSet(self.manifest.take(rows), self._shards, self.layout)
 
     @property
     def digests(self) -> NDArray[np.uint8]:
@@ -275,7 +279,7 @@ class FeatureSet:
             column = np.ones(len(listing))
             column[self.kept] = weights
             listing = replace(listing, weights=column)
-        return FeatureSet(replace(self.manifest, listing=listing), self._shards)
+        return FeatureSet(replace(self.manifest, listing=listing), self._shards, self.layout)
 
     @property
     def class_names(self) -> tuple[str, ...]:

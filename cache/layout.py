@@ -70,6 +70,24 @@ class Layout:
         """Return the folder of the results on some features."""
         return self.root / "results" / features
 
+    @property
+    def splits(self) -> Path:
+        """The folder of the split tables."""
+        return self.root / "splits"
+
+    def split_paths(self) -> list[Path]:
+        """Return the files of the split tables, oldest first."""
+        return self._in("splits", MANIFEST_SUFFIX)
+
+    def labels(self, manifest: str) -> Path:
+        """Return the folder of the label snapshots that models of a source were made with."""
+        return self.root / "labels" / manifest
+
+    def label_paths(self) -> list[Path]:
+        """Return all label snapshots."""
+        folders = [path for path in self._in("labels") if path.is_dir()]
+        return [p for f in folders for p in self._in(f"labels/{f.name}", MANIFEST_SUFFIX)]
+
     def quarantine(self, name: str) -> Path:
         """Return the file of a source's unreadable images."""
         return self.root / "quarantine" / f"{name}{QUARANTINE_SUFFIX}"
@@ -127,7 +145,16 @@ class Layout:
 
     def files(self) -> list[Path]:
         """Return every file in the folders that belong to the cache, leftovers included."""
-        folders = ("sets", "manifests", "runs", "quarantine", "sweeps", "results")
+        folders = (
+            "sets",
+            "manifests",
+            "runs",
+            "quarantine",
+            "sweeps",
+            "results",
+            "splits",
+            "labels",
+        )
         return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
 
     def partials(self) -> list[Path]:

@@ -303,7 +303,7 @@ class FeatureStore:
             Nothing answers to the name, or the snapshot of its source is damaged.
         """
         stored = self.find(name)
-        return FeatureSet(self.snapshot_of(stored), self.open_set(stored.spec))
+        return FeatureSet(self.snapshot_of(stored), self.open_set(stored.spec), self.layout)
 
     def snapshot_of(self, stored: StoredFeatures) -> Manifest:
         """Read the snapshot of a source.

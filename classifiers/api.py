@@ -18,7 +18,9 @@ from .fit_arguments import options_of, with_families, with_split, with_weights
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, fit
+from .selection.like import features_of, fit_like
 from .selection.metrics import DEFAULT_METRIC, find_metric
+from .selection.replaced import save_and_compare
 from .selection.results import keep_fit
 from .selection.splitting.splits import split_features
 from .selection.sweep import SweepReport, sweep
@@ -36,6 +38,7 @@ def fit_model(
     split: Any = None,
     sample_weight: Any = None,
     metric: str | None = None,
+    like: str | Path | Model | None = None,
     cache: str | Path = DEFAULT_ROOT,
     out: str | Path = "model.featx",
     overwrite: bool = False,
@@ -61,6 +64,8 @@ def fit_model(
         From 0 on; by default the weights of the source, where its table has them.
     metric : str, optional
         What ``FitReport.score`` is; by default accuracy.
+    like : path or Model, optional
+        Make this model again, with its head, parameters, images, labels and splits.
     cache, out : path
     overwrite : bool
         Replace any file at ``out``; otherwise only a model that shares a class.
@@ -80,13 +85,25 @@ def fit_model(
     """
     store = FeatureStore(cache)
     options, chosen = options_of(options, head), find_metric(metric or DEFAULT_METRIC)
-    opened = features if isinstance(features, FeatureSet) else store.open_features(features)
+    old = load_model(like) if isinstance(like, str | Path) else like
+    if old:
+        opened = features_of(old, store)
+    else:
+        opened = features if isinstance(features, FeatureSet) else store.open_features(features)
     opened = opened if split is None else with_split(opened, split)
     opened = opened if sample_weight is None else with_weights(opened, sample_weight)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
-    report = replace(fit(opened, options, command, observer), metric=chosen.name)
-    report = replace(report, model=_completed(report.model, store, tag))
-    save_model(report.model, Path(out), overwrite=overwrite)
+    if old:
+        report = fit_like(old, opened, command, options.memory)
+    else:
+        report = fit(opened, options, command, observer)
+    engine = str(old.origin.get("engine", "")) if old else None
+    model = _completed(report.model, store, tag, engine)
+    note = save_and_compare(model, Path(out), store, overwrite=overwrite)
+    if note:
+        (observer or LogObserver()).say(note)
+    prepared = report.prepared.with_note(note)
+    report = replace(report, model=model, prepared=prepared, metric=chosen.name)
     keep_fit(store, opened, report, FIT, observer)
     if note := report.model.head.trust_note():
         (observer or LogObserver()).say(note)
@@ -134,14 +151,20 @@ def sweep_model(
     model_output(Path(out), opened[0].class_names, overwrite=overwrite)
     options = with_families(options or SweepOptions(), heads)
     report = sweep(opened, options, store, observer, command)
-    report = replace(report, winner=_completed(report.winner, store, tag))
-    save_model(report.winner, Path(out), overwrite=overwrite)
-    return report
+    winner = _completed(report.winner, store, tag)
+    note = save_and_compare(winner, Path(out), store, overwrite=overwrite)
+    if note:
+        (observer or LogObserver()).say(note)
+    notes = tuple(filter(None, (*report.notes, note)))
+    return replace(report, winner=winner, notes=notes)
 
 
-def _completed(model: Model, store: FeatureStore, tag: Tag | None = None) -> Model:
+def _completed(
+    model: Model, store: FeatureStore, tag: Tag | None = None, engine: str | None = None
+) -> Model:
     """Let the model say which engine made its features, and what its user calls it."""
-    engine = store.find(str(model.origin["features"])).record.engine
+    if engine is None:
+        engine = store.find(str(model.origin["features"])).record.engine
     named = tag.to_dict() if tag else {}
     return replace(model, origin={**named, **model.origin, "engine": engine})
 

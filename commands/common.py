@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,6 +48,10 @@ NoteOption = Annotated[
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
+]
+SplitSeedOption = Annotated[
+    int | None,
+    typer.Option("--split-seed", min=0, help="Of the split alone.", show_default="--seed"),
 ]
 UNDEFINED = "–"
 COLUMN_GAP = 2
@@ -155,6 +159,12 @@ def prepared_data(prepared: Sequence[Prepared]) -> dict[str, Any]:
         del pair["row"]
     notes = dict.fromkeys(note for part in prepared for note in part.notes)
     return {"notes": list(notes), "near_duplicates": pairs}
+
+
+def split_text(split: Mapping[str, Any]) -> str:
+    """Return a model's split in short: rows, digest and seed."""
+    rows = ", ".join(f"{split[name]:,} {name}" for name in ("train", "val", "test"))
+    return f"split {str(split['digest'])[:12]}, seed {split['seed']}: {rows}"
 
 
 def typed_command() -> str:

@@ -14,6 +14,7 @@ from ..format.sharing import is_shared, make_folder
 from ..layout import size_of
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
+from ..records.split_table import read_assignments
 from ..shards.shard import Shard
 from ..store import FeatureStore
 
@@ -46,10 +47,11 @@ class MergeReport:
 
 
 def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
-    """Adopt the other cache's shards, snapshots, runs and quarantines; the other is not changed.
+    """Adopt the other cache's shards, snapshots, runs, quarantines and splits; it is not changed.
 
-    Every shard is read in full on the way. Of two snapshots or runs of one name the newer stays.
-    Done twice, the second time changes nothing; cut short, the same call goes on.
+    Every shard is read in full on the way. Of two snapshots or runs of one name the newer stays, of
+    two splits of an image the one that was assigned first. Done twice, the second time changes
+    nothing; cut short, the same call goes on.
 
     Raises
     ------
@@ -70,6 +72,8 @@ def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
         _merge_source(store, other, path, report)
     for path in other.layout.run_paths():
         _merge_run(store, path, report)
+    for path in (*other.layout.split_paths(), *other.layout.label_paths()):
+        _merge_splits_or_labels(store, other, path, report)
     return report
 
 
@@ -150,6 +154,19 @@ def _merge_source(
     store.write_manifest(theirs)
     store.write_quarantine(name, bad)
     report.n_sources += 1
+
+
+def _merge_splits_or_labels(
+    store: FeatureStore, other: FeatureStore, path: Path, report: MergeReport
+) -> None:
+    target = store.root / path.relative_to(other.root)
+    try:
+        (read_assignments if path.parent == other.layout.splits else read_manifest)(path)
+    except CacheFormatError as error:
+        report.damaged.append(str(error))
+        return
+    if not target.exists():
+        _adopt(path, target)
 
 
 def _merge_run(store: FeatureStore, path: Path, report: MergeReport) -> None:

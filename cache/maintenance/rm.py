@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
-from ..layout import REMARKS, size_of
+from ..layout import MANIFEST_SUFFIX, REMARKS, size_of
 from ..records.journal import is_in_use
 from ..records.stored import StoredFeatures
 from ..run import snapshot_name
@@ -77,6 +77,8 @@ def remove(store: FeatureStore, name: str) -> Removal:
     remove_set_if_empty(store, features.record.fingerprint)
     for folder in _result_folders(store, features):
         remove_results(folder)
+    with suppress(OSError):  # other files are in it, or there is none
+        store.layout.labels(features.record.manifest).rmdir()
     return removal
 
 
@@ -121,7 +123,7 @@ def records_of(store: FeatureStore, features: StoredFeatures) -> list[Path]:
     records = [run, *_own_journals(store, features), *results]
     if not any(path.stem == name and path != run for path in layout.run_paths()):
         lists = (layout.quarantine(name), layout.quarantine(name + REMARKS))
-        records += [layout.manifest(name), *lists]
+        records += [layout.manifest(name), *lists, *layout.labels(name).glob(f"*{MANIFEST_SUFFIX}")]
     return [path for path in records if path.exists()]
 
 

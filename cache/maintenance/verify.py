@@ -27,6 +27,7 @@ from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
 from ..records.result import read_result
 from ..records.run_record import read_run
+from ..records.split_table import read_assignments
 from ..shards.shard import Shard
 from ..store import FeatureStore
 
@@ -121,6 +122,8 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
         ("sweeps", 3, RESULT_SUFFIX): _whole(_read_json),
         ("results", 3, RESULT_SUFFIX): _whole(read_result),
         ("results", 3, PREDICTIONS_SUFFIX): _whole(check_predictions),
+        ("splits", 2, MANIFEST_SUFFIX): _whole(read_assignments),
+        ("labels", 3, MANIFEST_SUFFIX): _whole(read_manifest),
     }
     if folder != "sets":
         return checks.get((folder, len(parts), suffix))

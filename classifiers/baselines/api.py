@@ -15,10 +15,11 @@ from ...extractor.extract import extract
 from ...extractor.images.decode import stored_size
 from ...extractor.pipeline.sample_images import spread_indices
 from ...extractor.plan import FeatureOptions, make_plan
-from ...extractor.run_options import Observer, RunOptions
+from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, open_source
-from ..models.model_file import model_output, save_model
+from ..models.model_file import model_output
 from ..selection.fit import FitReport
+from ..selection.replaced import save_and_compare
 from ..selection.results import keep_fit
 from .fit import fit_baseline
 from .head import BaselineHead
@@ -118,8 +119,11 @@ def train_baseline(
     )
     named = tag.to_dict() if tag else {}
     origin = {**named, **report.model.origin, "engine": extracted.record.engine}
-    report = replace(report, model=replace(report.model, origin=origin))
-    save_model(report.model, path, overwrite=overwrite)
+    model = replace(report.model, origin=origin)
+    note = save_and_compare(model, path, store, overwrite=overwrite)
+    if note:
+        (observer or LogObserver()).say(note)
+    report = replace(report, model=model, prepared=report.prepared.with_note(note))
     checkpoint.unlink(missing_ok=True)
     keep_fit(store, features, report, TRAINED, observer)
     return report

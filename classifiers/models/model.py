@@ -15,6 +15,7 @@ from ...cache.errors import FeatureMismatchError
 from ...cache.format.facts import as_html, as_text, shortened
 from ...extractor.backbones import IMAGENET
 from ...extractor.plan import Plan, plan_for
+from .split_rows import SplitRows
 
 SHOWN_METRICS = 3
 
@@ -36,7 +37,9 @@ class Model:
     data_digest : str
         Of the manifest that it learned from.
     split : mapping
-        Rows of train, val and test, a digest of which they are, and the seed that drew them.
+        Rows of train, val and test, a digest of which images they are, and the seed of the split.
+    rows : SplitRows or None
+        Which images it was trained, chosen and tested on; None in files of earlier versions.
     origin : mapping
         Command, time and library versions.
     """
@@ -48,6 +51,7 @@ class Model:
     scores: tuple[dict[str, Any], ...] = ()
     data_digest: str = ""
     split: Mapping[str, Any] = field(default_factory=dict)
+    rows: SplitRows | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def predict(self, X: Any, *, weights: str = IMAGENET) -> NDArray[np.str_]:

@@ -1,8 +1,9 @@
 """The .featx file: a zip of one JSON document and plain arrays. Nothing in it can run.
 
-Layout: ``model.json`` first, then ``arrays/<name>.npy``; every member is stored uncompressed, so
-that no file is larger in memory than on disk, and every array is listed in the JSON with its
-SHA-256. Arrays are in NumPy's format, read here as plain numbers of a few types.
+Layout: ``model.json`` first, then ``arrays/<name>.npy`` of the head, then ``more/<name>.npy``.
+Every member is stored uncompressed, so that no file is larger in memory than on disk, and every
+array is listed in the JSON with its SHA-256. Arrays are in NumPy's format, read here as plain
+numbers of a few types.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from ...cache.format.atomic import atomic_path
 from ...cache.output_path import output_file
 from .array_bytes import array_from_bytes, array_to_bytes
 from .model import Model
+from .split_rows import SplitRows
 
-MODEL_FORMAT = 1
+FIRST_FORMAT, MODEL_FORMAT = 1, 2
 MANIFEST = "model.json"
+HEAD_ARRAYS, MORE_ARRAYS = "arrays", "more"
 MAX_JSON_BYTES = 16 << 20
 MAX_CLASSES = 100_000
 MAX_MEMBERS = 10_000
@@ -54,14 +57,23 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         The file system refused; a file that was there before is untouched.
     """
     target = model_output(Path(path), model.class_names, overwrite=overwrite)
-    arrays = {name: array_to_bytes(array) for name, array in model.head.get_arrays().items()}
+    folders = {HEAD_ARRAYS: model.head.get_arrays()}
+    if model.rows is not None:
+        folders[MORE_ARRAYS] = model.rows.to_arrays()
+    members = {
+        folder: {name: array_to_bytes(array) for name, array in arrays.items()}
+        for folder, arrays in folders.items()
+    }
     document = {
-        "featx_model": MODEL_FORMAT,
+        "featx_model": MODEL_FORMAT if MORE_ARRAYS in folders else FIRST_FORMAT,
         "spec": json.loads(model.spec.to_json()),
         "fingerprint": model.spec.fingerprint,
         "class_names": list(model.class_names),
         "head": {"name": model.head_name, "params": model.head.get_json_params()},
-        "arrays": {name: hashlib.sha256(data).hexdigest() for name, data in arrays.items()},
+        **{
+            folder: {name: hashlib.sha256(data).hexdigest() for name, data in arrays.items()}
+            for folder, arrays in members.items()
+        },
         "scores": list(model.scores),
         "data_digest": model.data_digest,
         "split": dict(model.split),
@@ -70,8 +82,9 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
     with atomic_path(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         text = json.dumps(document, indent=1)
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), text)
-        for name, data in arrays.items():
-            archive.writestr(zipfile.ZipInfo(_member(name), EPOCH), data)
+        for folder, arrays in members.items():
+            for name, data in arrays.items():
+                archive.writestr(zipfile.ZipInfo(_member(folder, name), EPOCH), data)
 
 
 def model_output(path: Path, class_names: Sequence[str], *, overwrite: bool = False) -> Path:
@@ -151,7 +164,7 @@ def load_model(path: Path | str, trusted: Sequence[str] = ()) -> Model:
             _check_members(archive, path.stat().st_size)
             document = _read_document(archive)
             arrays = _read_arrays(archive, document)
-        return _assemble(document, arrays, trusted)
+        return _assemble(document, arrays[HEAD_ARRAYS], arrays[MORE_ARRAYS], trusted)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model at {path}: make one with `featx fit`") from error
     except ModelFileError as error:
@@ -209,24 +222,36 @@ def _no_constant(name: str) -> float:
     raise ModelFileError(f"{MANIFEST} holds {name}, which is no JSON number")
 
 
-def _read_arrays(archive: zipfile.ZipFile, document: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    expected: dict[str, str] = document["arrays"]
-    members = set(archive.namelist())
-    unlisted = members ^ {MANIFEST, *map(_member, expected)}
+def _read_arrays(
+    archive: zipfile.ZipFile, document: dict[str, Any]
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the arrays of each folder."""
+    expected = {HEAD_ARRAYS: document["arrays"], MORE_ARRAYS: document.get(MORE_ARRAYS, {})}
+    listed = {_member(folder, name) for folder, arrays in expected.items() for name in arrays}
+    unlisted = set(archive.namelist()) ^ {MANIFEST, *listed}
     if unlisted:
         names = sorted(name[:80] for name in unlisted)[:3]
         raise ModelFileError(f"its members are not those that {MANIFEST} lists: {names}")
-    arrays = {}
-    for name, digest in expected.items():
-        data = archive.read(_member(name))
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise ModelFileError(f"the array {name!r} does not have the bytes that were written")
-        arrays[name] = array_from_bytes(name, data)
-    return arrays
+    return {
+        folder: {
+            name: _read_array(archive, folder, name, digest) for name, digest in arrays.items()
+        }
+        for folder, arrays in expected.items()
+    }
+
+
+def _read_array(archive: zipfile.ZipFile, folder: str, name: str, digest: str) -> NDArray[Any]:
+    data = archive.read(_member(folder, name))
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelFileError(f"the array {name!r} does not have the bytes that were written")
+    return array_from_bytes(name, data)
 
 
 def _assemble(
-    document: dict[str, Any], arrays: dict[str, NDArray[Any]], trusted: Sequence[str]
+    document: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    more: dict[str, NDArray[Any]],
+    trusted: Sequence[str],
 ) -> Model:
     from ..heads.registry import load_head
 
@@ -251,6 +276,7 @@ def _assemble(
         scores=tuple(scores),
         data_digest=str(document["data_digest"]),
         split=split,
+        rows=SplitRows.from_arrays(more),
         origin=origin,
     )
 
@@ -276,7 +302,7 @@ def _spec(document: Mapping[str, Any]) -> FeatureSpec:
     return spec
 
 
-def _member(name: str) -> str:
+def _member(folder: str, name: str) -> str:
     if not ARRAY_NAME.fullmatch(name):
         raise ModelFileError(f"{name!r} cannot be the name of an array")
-    return f"arrays/{name}.npy"
+    return f"{folder}/{name}.npy"

@@ -13,6 +13,7 @@ from ...cache import FeatureSet, FeatureStore, Predictions, Scores
 from ...extractor.run_options import Observer
 from ..heads.registry import find_head
 from ..models.model import Model
+from ..models.split_rows import SplitRows
 from .configurations import Configuration, Fitting, Outcome, outcomes
 from .fit import (
     HeadOptions,
@@ -87,11 +88,13 @@ class FeatureSweep:
     ) -> None:
         self.features, self.options = features, options
         state, cv = options.random_state, options.cv
-        self.prepared = prepare(features, state, options.drop_near_duplicates, bool(cv))
+        self.prepared = prepare(
+            features, options.seed_of_split, options.drop_near_duplicates, bool(cv)
+        )
         split = self.prepared.split
         folds = make_folds(features, split, cv, state)
         self.reader = FoldReader(features, folds, split.units, options.memory)
-        self.results = FeatureResults(store, features, split, self._scheme())
+        self.results = FeatureResults(store, features, split, {"cv": cv, "random_state": state})
         self._rows = np.sort(np.concatenate([fold.held_out for fold in folds]))
         self._judged_rows = judged_rows(features, self._rows)
         self.configurations, self.left_out = list(configurations), list[str]()
@@ -101,14 +104,6 @@ class FeatureSweep:
             self.configurations = able
         self.failures: list[Failure] = []
         self._best: tuple[Any, Measured, Any] | None = None
-
-    def _scheme(self) -> dict[str, Any]:
-        """Return what distinguishes these rows and this way of judging from others."""
-        split, options = self.prepared.split, self.options
-        scheme: dict[str, Any] = {"cv": options.cv, "random_state": options.random_state}
-        if split.crossings or split.is_small or options.drop_near_duplicates:
-            scheme["split"] = split.to_dict()["digest"]
-        return scheme
 
     def undefined(self, metric: Metric) -> str:
         """Say why a metric is undefined on the rows of a fold that judge; empty where it is not."""
@@ -193,8 +188,8 @@ class FeatureSweep:
             self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         made = origin(command, features.name)
-        drawn = {**split.to_dict(), "seed": self.options.random_state}
-        return replace(model, scores=kept, split=drawn, origin=made), test
+        rows = SplitRows.of(split.merged() if self.options.cv else split)
+        return replace(model, scores=kept, split=split.to_dict(), rows=rows, origin=made), test
 
     def baseline(self) -> Scores:
         """Measure always saying the most frequent class, on the rows that judge."""

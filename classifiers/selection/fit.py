@@ -19,6 +19,7 @@ from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
+from ..models.split_rows import SplitRows
 from .memory import training_rows
 from .metrics import measure
 from .splitting.preparation import Prepared, prepare
@@ -38,13 +39,15 @@ class HeadOptions:
     name : str
     params : mapping
     random_state : int
-        Of the split and of whatever the head draws.
+        Of whatever the head draws, and of the split where ``split_seed`` is None.
     memory : int, optional
         Bytes that training may take beside the program itself; larger features stay on disk.
     drop_near_duplicates : bool
         Leave training images out that look like validation or test images saved again.
     estimator : estimator, optional
         A classifier of scikit-learn's interface, such as a ``Pipeline``, in place of ``name``.
+    split_seed : int, optional
+        Of the split alone.
     """
 
     name: str = "logreg"
@@ -53,6 +56,7 @@ class HeadOptions:
     memory: int | None = None
     drop_near_duplicates: bool = False
     estimator: Any = None
+    split_seed: int | None = None
 
     @property
     def head_name(self) -> str:
@@ -64,6 +68,11 @@ class HeadOptions:
         if self.estimator is not None:
             return make_head(OWN.name, estimator=self.estimator)
         return seeded_head(self.name, self.params or {}, self.random_state)
+
+    @property
+    def seed_of_split(self) -> int:
+        """``split_seed``, or ``random_state`` where there is none."""
+        return self.random_state if self.split_seed is None else self.split_seed
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,7 +166,7 @@ def fit(
     """
     options = options or HeadOptions()
     head = options.make_head()
-    prepared = prepare(features, options.random_state, options.drop_near_duplicates)
+    prepared = prepare(features, options.seed_of_split, options.drop_near_duplicates)
     for note in prepared.notes:
         (observer or LogObserver()).say(note)
     start = time.perf_counter()
@@ -191,7 +200,8 @@ def measured(
         head_name=name,
         head=head,
         data_digest=features.manifest.data_digest,
-        split={**split.to_dict(), "seed": prepared.random_state},
+        split=split.to_dict(),
+        rows=SplitRows.of(split),
         origin=origin(command, features.name),
     )
     parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,8 +125,8 @@ class FeatureResults:
     features : FeatureSet
     split : Split
     scheme : dict
-        How validation is done: ``cv``, ``random_state`` and where it matters the ``split``.
-        Results of another scheme are other results.
+        How validation is done: ``cv``, and ``random_state`` of the folds. Results of another scheme
+        are other results.
 
     Attributes
     ----------
@@ -138,7 +137,7 @@ class FeatureResults:
     -----
     A result's id ends in a digest of all that it depends on: data, split, features, head,
     parameters, scheme. A head's record says by its ``revision`` that results of earlier ones are
-    stale. Results of sweeps before there were ids are read, and left where they are.
+    stale. Results of sweeps before there were ids were measured on other splits: none is read.
     """
 
     store: FeatureStore
@@ -156,7 +155,7 @@ class FeatureResults:
             self.features.name, self._id(head, self._all_params(head, params))
         )
         if result is None or self._judged not in result.scores:
-            return self._of_earlier_version(head, dict(params))
+            return None
         return Measured(
             self._with_later_metrics(result),
             result.model_bytes,
@@ -261,39 +260,19 @@ class FeatureResults:
         )
 
     def _id(self, head: str, params: Mapping[str, Any]) -> str:
-        key = self._key(head, params)
-        key["split"] = self.split.to_dict()["digest"]
-        return f"{_name(head, params)}-{_digest(key)[:ID_DIGITS]}"
-
-    def _key(self, head: str, params: Mapping[str, Any]) -> dict[str, Any]:
         key = {
+            "split": self.split.to_dict()["digest"],
             "data": self.features.manifest.data_digest,
             "features": self.features.spec.fingerprint,
             "rows": len(self.features),
             "head": head,
             "params": params,
-            "scheme": self.scheme,
+            "scheme": self.scheme if self.scheme["cv"] else {"cv": 0},
             "featx": version("featx"),
         }
         if (revision := find_head(head).revision) > 1:
             key["revision"] = revision
-        return key
-
-    def _of_earlier_version(self, head: str, params: Mapping[str, Any]) -> Measured | None:
-        """Return what a sweep measured before results had predictions, or None."""
-        digest = _digest(self._key(head, params))
-        folder: Path = self.store.layout.sweeps(self.features.name)
-        try:
-            path = folder / f"{head}-{digest[:24]}.json"
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return Measured(
-                Scores.from_dict(stored["scores"]),
-                int(stored["model_bytes"]),
-                float(stored["predict_rate"]),
-                str(stored.get("convergence_note", "")),
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None  # absent, or damaged: it is measured again
+        return f"{_name(head, params)}-{_digest(key)[:ID_DIGITS]}"
 
 
 def keep_fit(
@@ -304,9 +283,8 @@ def keep_fit(
     observer: Observer | None = None,
 ) -> None:
     """Keep what ``fit`` or a baseline has measured; tell ``observer`` where the cache refuses."""
-    prepared = report.prepared
-    scheme = {"cv": 0, "random_state": prepared.random_state}
-    results = FeatureResults(store, features, prepared.split, scheme)
+    scheme = {"cv": 0, "random_state": 0}
+    results = FeatureResults(store, features, report.prepared.split, scheme)
     results.put_fit(report, kind)
     if results.refusal:
         why = f"The result is not kept for comparison: {results.refusal}"

@@ -25,12 +25,14 @@ class SweepOptions:
     cv : int
         Number of folds; 0 judges on one validation split.
     random_state : int
-        Of the splits and folds.
+        Of folds and heads, and of the split where ``split_seed`` is None.
     memory : int, optional
         Bytes that training may take beside the program itself; larger features stay on disk, and
         heads that need them in memory are left out.
     drop_near_duplicates : bool
         Leave training images out that look like validation or test images saved again.
+    split_seed : int, optional
+        Of the split alone.
     """
 
     families: tuple[Family, ...] = ()
@@ -39,6 +41,12 @@ class SweepOptions:
     random_state: int = 0
     memory: int | None = None
     drop_near_duplicates: bool = False
+    split_seed: int | None = None
+
+    @property
+    def seed_of_split(self) -> int:
+        """``split_seed``, or ``random_state`` where there is none."""
+        return self.random_state if self.split_seed is None else self.split_seed
 
     def __post_init__(self) -> None:
         if self.metric != AUTO:

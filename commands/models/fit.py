@@ -19,12 +19,14 @@ from ..common import (
     NameOption,
     NoteOption,
     OverwriteOption,
+    SplitSeedOption,
     answer,
     draw_table,
     metric_cell,
     metric_cells,
     parsed_memory,
     prepared_data,
+    split_text,
     table_metrics,
     typed_command,
 )
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 
     from ...classifiers.selection.fit import FitReport
 
+ALLOWED_BESIDE_LIKE = {"like", "memory", "out", "overwrite", "cache", "as_json", "name", "note"}
+
 
 def fit(
+    context: typer.Context,
     features: Annotated[str | None, typer.Argument(help=FEATURES_HELP, show_default=False)] = None,
     head: Annotated[str, typer.Option("--head", help="{heads}.")] = "logreg",
     param: Annotated[
@@ -62,6 +67,15 @@ def fit(
     memory: MemoryOption = None,
     drop_near_duplicates: DropNearDuplicatesOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
+    split_seed: SplitSeedOption = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            help="Make this model again: its head, images, labels and split.",
+            show_default=False,
+        ),
+    ] = None,
     out: ModelOutOption = Path("model.featx"),
     overwrite: OverwriteOption = False,
     name: NameOption = "",
@@ -71,7 +85,8 @@ def fit(
 ) -> None:
     """Train one head on cached features and write one model file.
 
-    Splits that the source has (train, val, test) are kept; others are drawn, stratified.
+    Splits that the source has (train, val, test) are kept; else a keyed hash of each image's bytes
+    or group decides, and it stays (`featx split --help`).
 
     Example: featx fit --head dense --hidden 512,256 --dropout 0.5
     """
@@ -89,17 +104,21 @@ def fit(
         "patience": patience,
     }
     params = {name: value for name, value in given.items() if value is not None}
+    if like is not None:
+        refuse_beside_like(context)
     options = HeadOptions(
         head,
         {**params, **_params(param or [])},
         seed,
         parsed_memory(memory),
         drop_near_duplicates,
+        split_seed=split_seed,
     )
     with Progress() as progress:
         report = fit_model(
             features,
             options,
+            like=like,
             cache=cache,
             out=out,
             overwrite=overwrite,
@@ -108,6 +127,25 @@ def fit(
             tag=Tag(name, note),
         )
     answer(as_json, fit_data(report, out), lambda console: draw_fit(console, report, out))
+
+
+def refuse_beside_like(context: typer.Context) -> None:
+    """Refuse options that say what --like takes from the old model."""
+    from ...cache.errors import ConfigError
+
+    typed = [p for p in context.command.params if _is_typed(context, str(p.name))]
+    beside = [p.opts[-1] for p in typed if p.name not in ALLOWED_BESIDE_LIKE]
+    if beside:
+        names = ", ".join(name if name.startswith("-") else name.upper() for name in beside)
+        raise ConfigError(
+            f"--like takes head, parameters, images and split from the old model: leave {names} "
+            "away, or leave --like away"
+        )
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:
@@ -143,6 +181,7 @@ def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
         "features": report.features,
         "scores": [scores.to_dict() for scores in report.scores],
         "n_train": len(report.split.train),
+        "split": dict(report.model.split),
         "n_leaking": report.split.n_leaking,
         "n_skipped": report.n_skipped,
         "fit_seconds": report.seconds,
@@ -161,6 +200,7 @@ def draw_fit(console: Console, report: FitReport, out: Path) -> None:
         f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "
         f"{len(report.model.class_names)} classes, {report.seconds:.1f} s"
     )
+    console.print(f"  {split_text(report.model.split)}")
     if report.n_skipped:
         console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
     if note := report.model.head.convergence_note():

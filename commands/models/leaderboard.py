@@ -50,6 +50,7 @@ def leaderboard_data(report: SweepReport, out: Path) -> dict[str, Any]:
             "features": best.features,
         },
         "test": report.test.to_dict() if report.test else None,
+        "split": dict(report.winner.split),
         "seconds": report.seconds,
         **prepared_data(report.prepared),
         "notes": list(report.notes),

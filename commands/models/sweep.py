@@ -18,6 +18,7 @@ from ..common import (
     NameOption,
     NoteOption,
     OverwriteOption,
+    SplitSeedOption,
     answer,
     parsed_memory,
     say,
@@ -49,6 +50,7 @@ def sweep(
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
+    split_seed: SplitSeedOption = None,
     memory: MemoryOption = None,
     drop_near_duplicates: DropNearDuplicatesOption = False,
     csv_file: Annotated[
@@ -78,7 +80,9 @@ def sweep(
     csv_target = csv_file and output_file(
         csv_file, "a leaderboard", is_leaderboard, overwrite=overwrite
     )
-    options = SweepOptions(families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates)
+    options = SweepOptions(
+        families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates, split_seed
+    )
     with Progress("configurations") as progress:
         report = sweep_model(
             features or [None],

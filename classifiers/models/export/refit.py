@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ....cache import FeatureSet, FeatureStore
 from ....cache.errors import ConfigError
-from ...selection.fit import HeadOptions, fit
+from ...selection.like import fit_like
 from ..model import Model
 
 EXACT = "float32"
@@ -27,20 +27,17 @@ def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
     Raises
     ------
     ConfigError
-        The model has float32 features, the cache lacks them, or the split is another.
+        The model has float32 features, the cache lacks them, or the model's rows are not known.
     """
     if model.spec.precision == EXACT:
         raise ConfigError("the model was trained on float32 features: there is nothing to refit")
     features = _find_features(model, store)
-    seed = int(model.split.get("seed", 0))
-    options = HeadOptions(model.head_name, model.head.get_json_params(), seed)
-    refitted = fit(features, options, command).model
-    if refitted.split["digest"] != model.split.get("digest", ""):
+    if model.rows is None:
         raise ConfigError(
             "the rows that the model learned from are not known: fit a head on the float32 "
             f"features with `featx fit {features.name}`, and export that"
         )
-    return refitted
+    return fit_like(model, features, command).model
 
 
 def _find_features(model: Model, store: FeatureStore) -> FeatureSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,19 +29,20 @@ class Prepared:
     near_duplicates : NearDuplicates
     notes : tuple of str
         What a person should know before training, as sentences.
-    random_state : int
-        That the split was drawn with.
     """
 
     split: Split
     near_duplicates: NearDuplicates
     notes: tuple[str, ...]
-    random_state: int = 0
+
+    def with_note(self, note: str) -> Prepared:
+        """Add a sentence, unless it is empty."""
+        return replace(self, notes=(*self.notes, note)) if note else self
 
 
 def prepare(
     features: FeatureSet,
-    random_state: int = 0,
+    seed: int = 0,
     drop_near_duplicates: bool = False,
     is_cv: bool = False,
     looks_for_copies: bool = True,
@@ -51,7 +52,8 @@ def prepare(
     Parameters
     ----------
     features : FeatureSet
-    random_state : int
+    seed : int
+        Of the split.
     drop_near_duplicates : bool
         Leave them out of training.
     is_cv : bool
@@ -64,7 +66,7 @@ def prepare(
     TrainingDataError
         There is nothing to learn from.
     """
-    split = split_features(features, random_state)
+    split = split_features(features, seed)
     limit = None if drop_near_duplicates else MAX_PRODUCTS
     searched = split.merged() if is_cv else split
     alike = NearDuplicates()
@@ -80,7 +82,7 @@ def prepare(
             )
     notes += _class_notes(features, split)
     sentences = tuple(f"{note[0].upper()}{note[1:]}." for note in notes)
-    return Prepared(split, alike, sentences, random_state)
+    return Prepared(split, alike, sentences)
 
 
 def _split_notes(features: FeatureSet, split: Split) -> Iterator[str]:
@@ -89,12 +91,14 @@ def _split_notes(features: FeatureSet, split: Split) -> Iterator[str]:
         yield f"{n_unlabelled:,} of {len(features):,} rows have no label: they are left out"
     for crossing in split.crossings:
         yield _crossing_note(crossing)
+    if split.not_kept:
+        yield f"which split each image has cannot be kept in the cache: {split.not_kept}"
     if not len(split.val):
-        yield "no validation rows: each class has one image or one group only"
+        yield "no validation rows: too few images or groups, or all of them were assigned before"
     elif split.is_small:
         yield "few images or groups: each class gives one to validation, as far as it has two"
     if not len(split.test):
-        yield "no test rows: there are too few images or groups to set a fifth of them apart"
+        yield "no test rows: too few images or groups to set some of them apart"
     for name, rows in (("val", split.val), ("test", split.test)):
         if 0 < len(rows) < FEW_ROWS:
             rows_text = "row" if len(rows) == 1 else "rows"
@@ -107,9 +111,9 @@ def _crossing_note(crossing: Crossing) -> str:
         f"{n_equal:,} with the bytes of {other} images" if n_equal else "",
         f"{n_group:,} of groups that have {other} images" if n_group else "",
     ]
+    what = "the given splits cross" if crossing.is_given else "groups of several splits were joined"
     return (
-        f"the given splits cross. Left out of the {WORDS[crossing.split]} rows: "
-        f"{', '.join(filter(None, reasons))}"
+        f"{what}. Left out of the {WORDS[crossing.split]} rows: {', '.join(filter(None, reasons))}"
     )
 
 

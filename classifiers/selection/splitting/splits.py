@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache import FeatureSet
+from ....cache import NO_SPLIT, SPLITS, FeatureSet
 from ....cache.errors import TrainingDataError
-
-HOLDOUT = 0.2
-Mask = NDArray[np.bool_]
+from .assign import TEST_CODE, TRAIN_CODE, VAL_CODE, assign
+from .units import comparable, find_units
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,15 @@ class Crossing:
         Rows with the bytes of an image of ``other``.
     n_group : int
         Further rows, whose group stands in ``other``.
+    is_given : bool
+        Whether the source gives these splits; else groups were joined after they had been assigned.
     """
 
     split: str
     other: str
     n_equal: int
     n_group: int
+    is_given: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,27 @@ class Split:
     train, val, test : ndarray of int64
     units : ndarray of int64, shape (n_samples,)
         The unit of each row of the FeatureSet: rows of equal images or of one group.
+    digests : ndarray of uint8, shape (n_samples, 32)
+        Of the images of all rows.
+    seed : int
+        That keyed the hashes by which units were assigned.
     crossings : tuple of Crossing
         What was left out, so that no unit stands on two sides.
     is_small : bool
-        Whether validation was drawn by the rule for few units.
+        Whether no class has more than three units to draw from.
+    not_kept : str
+        Why the cache could not keep which split new units were assigned to.
     """
 
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     test: NDArray[np.int64]
     units: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    seed: int = 0
     crossings: tuple[Crossing, ...] = ()
     is_small: bool = False
+    not_kept: str = ""
 
     @property
     def n_leaking(self) -> int:
@@ -72,74 +83,80 @@ class Split:
         train, val = (part[~np.isin(part, rows)] for part in (self.train, self.val))
         return replace(self, train=train, val=val)
 
+    def parts(self) -> dict[str, NDArray[np.int64]]:
+        """Return the rows of each split by its name."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
     def to_dict(self) -> dict[str, Any]:
-        """Return how many rows each part has, and the SHA-256 of their numbers, as JSON types."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
+        """Return rows of each part, seed, and a SHA-256 of which images they are, as JSON types."""
         state = hashlib.sha256()
-        for rows in parts.values():
-            state.update(np.int64(len(rows)).tobytes())
-            state.update(rows.astype("<i8").tobytes())
-        return {**{name: len(rows) for name, rows in parts.items()}, "digest": state.hexdigest()}
+        for name, rows in self.parts().items():
+            images = np.unique(comparable(self.digests[rows]))
+            state.update(f"{name} {len(images)} ".encode("ascii"))
+            state.update(images.tobytes())
+        counts = {name: len(rows) for name, rows in self.parts().items()}
+        return {**counts, "digest": state.hexdigest(), "seed": self.seed}
 
 
-def split_features(features: FeatureSet, random_state: int = 0) -> Split:
+def split_features(features: FeatureSet, seed: int = 0) -> Split:
     """Split the labelled rows of ``features``, whole units at a time.
 
     Splits that the source gives are kept. What it does not give is drawn from the training rows:
-    a fifth for testing, then a fifth of the rest for validation, stratified by class. A class keeps
-    at least one unit in train. Where that leaves no validation rows, each class of two units or
-    more gives one. A unit that the source gives to several splits stays in test, else in val; its
-    other rows are left out before anything is drawn.
+    about a fifth for testing, then about a fifth of the rest for validation. A unit's split is
+    decided by a keyed hash of it (see ``draw``) and kept in the cache: it does not move when others
+    come or go, or when labels change. A unit that the source gives to several splits, or that joins
+    units of several, stays in test, else in val; its other rows are left out.
 
     Raises
     ------
     TrainingDataError
         There are no labels, or no training rows.
+    CacheFormatError
+        What the cache keeps of splits is damaged.
     """
-    y, units = features.y, row_units(features)
+    y, units = features.y, find_units(features, seed)
     if not (y >= 0).any():
         raise TrainingDataError(
             f"no labels in {features.manifest.location}: heads learn from a folder with one "
             "subfolder per class, or from an IDX pair"
         )
-    val, test = features.in_split("val"), features.in_split("test")
-    train = (y >= 0) & ~val & ~test
-    crossings: list[Crossing] = []
-    val = _leave_out(features, units, ("val", val), ("test", test), crossings)
-    train = _leave_out(features, units, ("train", train), ("test", test), crossings)
-    train = _leave_out(features, units, ("train", train), ("val", val), crossings)
-    if not train.any():
+    codes = np.where(y >= 0, np.maximum(features.splits, TRAIN_CODE), NO_SPLIT).astype(np.int64)
+    crossings = _leave_out_crossings(codes, features, units.rows)
+    pool = codes == TRAIN_CODE
+    if not pool.any():
         raise TrainingDataError(_no_training_rows(crossings))
-    rng = np.random.default_rng(random_state)
-    if not test.any():
-        test = _draw(train, y, units, rng)
-        train &= ~test
-    is_small = False
-    if not val.any():
-        val = _draw(train, y, units, rng)
-        is_small = not val.any()
-        if is_small:
-            val = _draw(train, y, units, rng, at_least=1)
-        train &= ~val
-    train_rows, val_rows, test_rows = map(np.flatnonzero, (train, val, test))
-    return Split(train_rows, val_rows, test_rows, units, tuple(crossings), is_small)
+    drawn = tuple(code for code in (TEST_CODE, VAL_CODE) if not (codes == code).any())
+    is_small, not_kept = False, ""
+    if drawn:
+        assigned = assign(features, units, pool, seed, drawn)
+        codes[pool] = assigned.codes[pool]
+        crossings += _leave_out_crossings(codes, features, units.rows, is_given=False)
+        is_small, not_kept = assigned.is_small and VAL_CODE in drawn, assigned.not_kept
+    train, val, test = (np.flatnonzero(codes == code) for code in range(len(SPLITS)))
+    if not len(train):
+        raise TrainingDataError(_no_training_rows(crossings))
+    state = (units.rows, features.digests, seed, tuple(crossings), is_small, not_kept)
+    return Split(train, val, test, *state)
 
 
-def _leave_out(
+def _leave_out_crossings(
+    codes: NDArray[np.int64],
     features: FeatureSet,
     units: NDArray[np.int64],
-    part: tuple[str, Mask],
-    other: tuple[str, Mask],
-    crossings: list[Crossing],
-) -> Mask:
-    """Return the mask of a part without the rows whose unit stands in the other one; note them."""
-    (name, mask), (other_name, other_mask) = part, other
-    crossing = mask & np.isin(units, units[other_mask])
-    if crossing.any():
-        digests = _comparable(features.digests)
-        n_equal = int(np.isin(digests[crossing], digests[other_mask]).sum())
-        crossings.append(Crossing(name, other_name, n_equal, int(crossing.sum()) - n_equal))
-    return mask & ~crossing
+    is_given: bool = True,
+) -> list[Crossing]:
+    """Leave rows out whose unit stands in test, or in val, too; return how many these are."""
+    digests = comparable(features.digests)
+    crossings = []
+    for code, other in ((VAL_CODE, TEST_CODE), (TRAIN_CODE, TEST_CODE), (TRAIN_CODE, VAL_CODE)):
+        in_other = codes == other
+        crossing = (codes == code) & np.isin(units, units[in_other])
+        if crossing.any():
+            n_equal = int(np.isin(digests[crossing], digests[in_other]).sum())
+            n_group = int(crossing.sum()) - n_equal
+            crossings.append(Crossing(SPLITS[code], SPLITS[other], n_equal, n_group, is_given))
+            codes[crossing] = NO_SPLIT
+    return crossings
 
 
 def _no_training_rows(crossings: list[Crossing]) -> str:
@@ -149,53 +166,3 @@ def _no_training_rows(crossings: list[Crossing]) -> str:
         "no training rows are left: all have the bytes or the group of images in val or test. Give "
         "splits that keep equal images and groups whole, or none, so that they are drawn"
     )
-
-
-def _comparable(digests: NDArray[np.uint8]) -> NDArray[Any]:
-    return np.ascontiguousarray(digests).view("V32").ravel()
-
-
-def row_units(features: FeatureSet) -> NDArray[np.int64]:
-    """Number the rows' units, ``(n,)``: rows of equal images or of one group share a number.
-
-    A blank group is none.
-    """
-    _, units = np.unique(_comparable(features.digests), return_inverse=True)
-    groups = features.manifest.listing.groups
-    if groups is None:
-        return units.astype(np.int64)
-    names = np.array([groups[int(i)].strip() for i in features.kept], dtype=object)
-    rows = np.flatnonzero(names != "")
-    _, codes = np.unique(names[rows], return_inverse=True)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n_images = int(units.max()) + 1
-    size = n_images + len(rows)
-    ends = (units[rows], n_images + codes)
-    links = coo_array((np.ones(len(rows), np.int8), ends), shape=(size, size))
-    _, components = connected_components(links, directed=False)
-    return np.asarray(components[units], np.int64)
-
-
-def _draw(
-    pool: Mask,
-    y: NDArray[np.int64],
-    units: NDArray[np.int64],
-    rng: np.random.Generator,
-    at_least: int = 0,
-) -> Mask:
-    """Draw about a fifth of each class of ``pool``, whole units at a time.
-
-    ``at_least`` so many units are drawn of each class that has more than those.
-    """
-    rows = np.flatnonzero(pool)
-    unit_ids, first = np.unique(units[rows], return_index=True)
-    classes = y[rows[first]]
-    chosen = [
-        rng.permutation(members)[: max(at_least, int(len(members) * HOLDOUT + 0.5))]
-        for members in (unit_ids[classes == c] for c in np.unique(classes))
-        if len(members) > 1
-    ]
-    drawn = np.concatenate([np.zeros(0, np.int64), *chosen])
-    return pool & np.isin(units, drawn)

@@ -31,7 +31,7 @@ def test_a_head_is_measured_on_validation_and_test_beside_the_baseline(tmp_path:
         [s.split for s in report.scores] == [s.split for s in report.baselines] == ["val", "test"]
     )
     for scores, baseline in zip(report.scores, report.baselines, strict=True):
-        assert scores.metrics["accuracy"] > baseline.metrics["accuracy"] == pytest.approx(1 / 3)
+        assert scores.metrics["accuracy"] > baseline.metrics["accuracy"] < 0.5
         assert baseline.metrics["auc"] == 0.5
 
 
@@ -40,7 +40,7 @@ def test_what_is_odd_is_said_before_training(tmp_path: Path) -> None:
     listener = Listener()
     with pytest.raises(TrainingDataError, match="only one class"):
         fit(features, HeadOptions("ridge"), observer=listener)
-    assert any("Only 4 test rows" in text for text in listener.said)
+    assert any("test rows: what is measured there is a guess" in text for text in listener.said)
 
 
 def test_a_class_without_training_images_is_scored_as_never_predicted(tmp_path: Path) -> None:

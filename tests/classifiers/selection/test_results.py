@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from selection_shared import three_classes
 
-from featx.cache import FeatureSet, FeatureStore, ResultStore, Scores
-from featx.cache.format.atomic import write_text
-from featx.cache.records.result import read_result
+from featx.cache import FeatureStore, ResultStore, Scores
 from featx.classifiers.heads.registry import HEADS
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.grid import Family
@@ -30,45 +27,6 @@ from featx.classifiers.selection.sweep_options import SweepOptions
 
 SCHEME = {"cv": 0, "random_state": 0}
 SMALL = (Family("centroid", ({"metric": "euclidean"}, {"metric": "cosine"})),)
-FIRST_METRICS = ("accuracy", "f1", "auc")
-
-
-def make_old(store: FeatureStore, features: FeatureSet) -> int:
-    """Turn all results into those of the first version, which kept three metrics, and no rows."""
-    old = FeatureResults(store, features, split_features(features), SCHEME)
-    paths = list(store.root.glob("results/*/*.json"))
-    for path in paths:
-        result = read_result(path)
-        params = {"metric": result.params["metric"]}
-        scores = result.scores["val"].to_dict()
-        del scores["undefined"]
-        scores["metrics"] = {name: scores["metrics"][name] for name in FIRST_METRICS}
-        digest = hashlib.sha256(json.dumps(old._key("centroid", params), sort_keys=True).encode())
-        to = store.layout.sweeps(features.name) / f"centroid-{digest.hexdigest()[:24]}.json"
-        stored = {"scores": scores, "model_bytes": result.model_bytes, "predict_rate": 1.0}
-        write_text(to, json.dumps(stored))
-    shutil.rmtree(store.root / "results")
-    return len(paths)
-
-
-def test_results_of_the_first_version_still_read(tmp_path: Path) -> None:
-    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
-    new = sweep([features], SweepOptions(SMALL), store)
-    assert make_old(store, features) == 2
-    old = sweep([features], SweepOptions(SMALL), store)
-    assert all(c.is_stored for c in old.candidates)
-    for one, other in zip(old.candidates, new.candidates, strict=True):
-        assert one.value("accuracy") == other.value("accuracy")
-        assert one.value("log_loss") is None
-
-
-def test_a_metric_that_an_old_result_lacks_is_measured(tmp_path: Path) -> None:
-    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
-    sweep([features], SweepOptions(SMALL), store)
-    make_old(store, features)
-    report = sweep([features], SweepOptions(SMALL, "log_loss"), store)
-    assert not any(c.is_stored for c in report.candidates)
-    assert report.candidates[0].value("log_loss") is not None
 
 
 def test_a_later_metric_is_measured_on_the_predictions_that_are_kept(tmp_path: Path) -> None:
@@ -85,10 +43,10 @@ def test_a_later_metric_is_measured_on_the_predictions_that_are_kept(tmp_path: P
         assert one.scores.metrics == pytest.approx(other.scores.metrics, rel=1e-6)
 
 
-def test_only_heads_whose_results_changed_have_other_keys(tmp_path: Path) -> None:
+def test_results_on_the_splits_of_earlier_versions_are_not_read(tmp_path: Path) -> None:
     features = three_classes(tmp_path)
     store = FeatureStore(tmp_path)
-    for head, record in HEADS.items():
+    for head in HEADS:
         first = {
             "data": features.manifest.data_digest,
             "features": features.spec.fingerprint,
@@ -103,8 +61,15 @@ def test_only_heads_whose_results_changed_have_other_keys(tmp_path: Path) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         result = Measured(scores_of(accuracy=0.5), 1, 1.0)
         path.write_text(json.dumps(result.to_dict(), default=str))
-        read = FeatureResults(store, features, split_features(features), SCHEME).get(head, {})
-        assert read == (result if record.revision == 1 else None)
+        results = FeatureResults(store, features, split_features(features), SCHEME)
+        assert results.get(head, {}) is None
+
+
+def test_other_splits_are_other_results(tmp_path: Path) -> None:
+    store, features = FeatureStore(tmp_path), three_classes(tmp_path)
+    for seed, is_stored in ((0, False), (1, False), (0, True)):
+        report = sweep([features], SweepOptions(SMALL, split_seed=seed), store)
+        assert {c.is_stored for c in report.candidates} == {is_stored}
 
 
 def test_a_sweep_keeps_the_predictions_that_it_measured(tmp_path: Path) -> None:

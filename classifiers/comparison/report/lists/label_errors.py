@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -65,7 +65,7 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
     if find_spec("cleanlab") is None:
         return skipped("cleanlab is not installed: pip install 'featx[report]'")
     rows = np.sort(np.concatenate([split.train, split.val, split.test]))
-    everything = Split(rows, rows[:0], rows[:0], split.units)
+    everything = replace(split, train=rows, val=rows[:0], test=rows[:0])
     try:
         folds = make_folds(features, everything, FOLDS, 0)
     except TrainingDataError:

@@ -52,7 +52,7 @@ def test_classes_without_training_images_and_of_one_image_are_named(tmp_path: Pa
     [
         ([0, 1], ("No validation rows", "No test rows")),
         ([0, 0, 1, 1], ("each class gives one to validation", "No test rows")),
-        ([0, 1] * 30, ("Only 12 test rows", "Only 10 validation rows")),
+        ([0, 1] * 30, ("Only 10 test rows", "Only 10 validation rows")),
     ],
 )
 def test_small_data_is_said_to_be_small(
