@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError
-from .format.facts import as_html, as_text, shortened
+from .format.facts import Shown, shortened
 from .format.strings import StringColumn
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
@@ -91,7 +91,7 @@ class FeatureMatrix:
                 yield coming.popleft().result()
 
 
-class FeatureSet:
+class FeatureSet(Shown):
     """The features of a source's samples, in the manifest's order.
 
     Samples without a row (unreadable images, or an extraction that was cut short) are left out of
@@ -213,11 +213,8 @@ class FeatureSet:
         columns = pandas.DataFrame(X, index=index, columns=names)
         return pandas.concat([pandas.DataFrame(facts, index=index), columns], axis=1)
 
-    def __repr__(self) -> str:
-        return as_text(f"FeatureSet {self.name}", self._facts())
-
-    def _repr_html_(self) -> str:
-        return as_html(f"FeatureSet {self.name}", self._facts())
+    def _title(self) -> str:
+        return f"FeatureSet {self.name}"
 
     def _facts(self) -> dict[str, str]:
         spec, names = self.spec, self.class_names

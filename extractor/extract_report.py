@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..cache import BadImage, RunRecord
+from ..cache.format.facts import Shown
 from .hardware import n_usable_cores
 from .pipeline.rates import StageRates, StageSeconds
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter
 
 
-@dataclass(frozen=True)
-class ExtractReport:
+@dataclass(frozen=True, repr=False)
+class ExtractReport(Shown):
     """What an extraction did for one set of features.
 
     Attributes
@@ -47,6 +48,22 @@ class ExtractReport:
     bottleneck: str = ""
     warnings: tuple[str, ...] = ()
     remarks: dict[str, int] = field(default_factory=dict)
+
+    def _title(self) -> str:
+        return f"ExtractReport of {self.name}"
+
+    def _facts(self) -> dict[str, str]:
+        record = self.record
+        facts = {
+            "images": f"{record.n_samples:,}: {record.n_extracted:,} extracted, "
+            f"{record.n_cached:,} already cached, {record.n_bad:,} unreadable",
+            "seconds": f"{record.seconds:.1f}",
+        }
+        if self.bad:
+            facts["first unreadable"] = f"{self.bad[0].sample_id}: {self.bad[0].reason}"
+        if self.warnings:
+            facts["warnings"] = "; ".join(self.warnings)
+        return facts
 
 
 def warnings_of(stream: FeatureStream, writer: ShardWriter) -> tuple[str, ...]:

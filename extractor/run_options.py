@@ -11,6 +11,7 @@ from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
 from .hardware import n_usable_cores
 from .parts import Part
+from .pipeline.notebook_bar import NotebookBar, notebook_bar
 from .precision.drift import MAX_DRIFT
 
 LOGGER = logging.getLogger("featx")
@@ -132,14 +133,22 @@ class Observer(Protocol):
 
 
 class LogObserver:
-    """The observer where none is given: what is said goes to Python's logging, under ``featx``."""
+    """The observer where none is given: what is said goes to Python's logging, under ``featx``.
+
+    In a notebook a bar shows the progress of a task.
+    """
+
+    _bar: NotebookBar | None = None
 
     def begin(self, n_images: int, task: str) -> None:
         """Log the beginning of a task, for debugging."""
         LOGGER.debug("%s: %d to do", task, n_images)
+        self._bar = notebook_bar(n_images, task)
 
     def advance(self, n_images: int) -> None:
-        """Do nothing."""
+        """Move the bar of a notebook on."""
+        if self._bar is not None:
+            self._bar.advance(n_images)
 
     def say(self, text: str) -> None:
         """Log ``text`` as information; as a warning where it begins with ``Warning:``."""

@@ -8,6 +8,22 @@ from html import escape
 SHOWN = 6
 
 
+class Shown:
+    """Shows its title and its facts: as text, and as a table in notebooks."""
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
+    def _facts(self) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return as_text(self._title(), self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._title(), self._facts())
+
+
 def as_text(title: str, facts: Mapping[str, str]) -> str:
     """Return a title and one indented line for each fact."""
     width = max(map(len, facts), default=0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSet, FeatureSpec
 from ...cache.errors import FeatureMismatchError
-from ...cache.format.facts import as_html, as_text, shortened
+from ...cache.format.facts import Shown, shortened
 from ...extractor.backbones import IMAGENET
 from ...extractor.plan import Plan, plan_for
 from .split_rows import SplitRows
@@ -21,7 +21,7 @@ SHOWN_METRICS = 3
 
 
 @dataclass(frozen=True, repr=False)
-class Model:
+class Model(Shown):
     """A fitted head, the features it was fitted on, and where it comes from.
 
     Attributes
@@ -129,12 +129,6 @@ class Model:
         plan = plan_for(self.spec, weights)
         self.check_plan(plan)
         return features_of_images(X, plan)
-
-    def __repr__(self) -> str:
-        return as_text(self._title(), self._facts())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._title(), self._facts())
 
     def _title(self) -> str:
         return f"Model {self.head_name}, {len(self.class_names)} classes"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...cache.errors import SourceFormatError, TooManyBadImagesError
+from ...cache.format.facts import Shown, shortened
 from ...extractor.run_options import BadLimit
 from ..models.model import Model
 from ..models.model_file import model_digest
@@ -27,8 +28,8 @@ from .rows_to_score import RowsToScore
 from .summary import Summary
 
 
-@dataclass(frozen=True)
-class ScoreReport:
+@dataclass(frozen=True, repr=False)
+class ScoreReport(Shown):
     """What a scoring run did.
 
     Attributes
@@ -70,6 +71,20 @@ class ScoreReport:
     seconds: float
     n_earlier: int = 0
     engine_drift: EngineDrift | None = None
+
+    def _title(self) -> str:
+        return f"ScoreReport of {self.out}"
+
+    def _facts(self) -> dict[str, str]:
+        facts = {
+            "rows": f"{self.n_samples:,}: {self.n_ok:,} ok, {self.n_unsure:,} unsure, "
+            f"{self.n_errors:,} errors",
+            "seconds": f"{self.seconds:.1f}",
+        }
+        if self.by_class:
+            counts = [f"{name} {n:,}" for name, n in self.by_class.items()]
+            facts["predicted"] = shortened(tuple(counts))
+        return facts
 
 
 @dataclass(frozen=True)

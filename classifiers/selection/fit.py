@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet, JudgedRows, Predictions, Scores
-from ...cache.format.facts import as_html, as_text
+from ...cache.format.facts import Shown
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
@@ -76,7 +76,7 @@ class HeadOptions:
 
 
 @dataclass(frozen=True, repr=False)
-class FitReport:
+class FitReport(Shown):
     """A fitted model and how it was measured.
 
     Attributes
@@ -114,11 +114,8 @@ class FitReport:
         """``metric`` on test, or on validation where there is no test; None where undefined."""
         return self.scores[-1].metrics.get(self.metric) if self.scores else None
 
-    def __repr__(self) -> str:
-        return as_text(f"FitReport of {self.features}", self._facts())
-
-    def _repr_html_(self) -> str:
-        return as_html(f"FitReport of {self.features}", self._facts())
+    def _title(self) -> str:
+        return f"FitReport of {self.features}"
 
     def _facts(self) -> dict[str, str]:
         facts = {"head": self.model.head_name, "rows": ", ".join(self._counts())}

@@ -87,6 +87,7 @@ def _family(name: str, grid: Mapping[str, Sequence[Any]]) -> Family:
 
 
 def params_text(params: Mapping[str, Any]) -> str:
-    """Return parameters as ``C=0.1 gamma=2``."""
+    """Return parameters as ``C=0.1 gamma=2``, in one line."""
     values = {k: f"{v:g}" if isinstance(v, float) else v for k, v in params.items()}
-    return " ".join(f"{name}={value}" for name, value in values.items())
+    text = " ".join(f"{name}={value}" for name, value in values.items())
+    return " ".join(text.split())

@@ -9,20 +9,23 @@ from itertools import count
 
 from ...cache import FeatureSet, FeatureStore, Scores
 from ...cache.errors import ConfigError, TrainingDataError
+from ...cache.format.facts import Shown
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
 from ..models.model import Model
 from .configurations import Configuration
 from .feature_sweep import BALANCED_METRIC, Candidate, Failure, FeatureSweep
-from .grid import default_families
+from .grid import default_families, params_text
 from .memory import able_from_disk
 from .metrics import DEFAULT_METRIC, METRICS, Metric
 from .splitting.preparation import Prepared
 from .sweep_options import AUTO, SweepOptions
 
+SHOWN_CANDIDATES = 5
 
-@dataclass(frozen=True, kw_only=True)
-class SweepReport:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SweepReport(Shown):
     """The leaderboard, best first, and the winner measured once on the test split.
 
     Attributes
@@ -60,6 +63,21 @@ class SweepReport:
     seconds: float
     not_kept: str = ""
     left_out: tuple[str, ...] = ()
+
+    def _title(self) -> str:
+        return f"SweepReport of {len(self.candidates):,} configurations"
+
+    def _facts(self) -> dict[str, str]:
+        name = self.metric.name
+        facts = {"ranked by": self.metric.title}
+        for place, candidate in enumerate(self.candidates[:SHOWN_CANDIDATES], 1):
+            value = candidate.value(name)
+            text = "undefined" if value is None else f"{value:.4f}"
+            what = f"{candidate.scores.head} {params_text(candidate.params)}".strip()
+            facts[f"{place}."] = f"{text}  {what} on {candidate.features}"
+        if self.test is not None:
+            facts["winner on test"] = f"{self.test.metrics.get(name, float('nan')):.4f}"
+        return facts
 
 
 def sweep(
