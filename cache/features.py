@@ -276,7 +276,9 @@ class FeatureSet(Shown):
             column = np.ones(len(listing))
             column[self.kept] = weights
             listing = replace(listing, weights=column)
-        return FeatureSet(replace(self.manifest, listing=listing), self._shards, self.layout)
+        # What is drawn beside a split of somebody's own is not kept as the source's split.
+        layout = self.layout if splits is None else None
+        return FeatureSet(replace(self.manifest, listing=listing), self._shards, layout)
 
     @property
     def class_names(self) -> tuple[str, ...]:
