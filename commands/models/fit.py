@@ -30,7 +30,9 @@ from ..common import (
     table_metrics,
     typed_command,
 )
+from ..output_encoding import encodable
 from ..progress import Progress
+from .confusion_text import MAX_CLASSES, confusion_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -215,4 +217,19 @@ def draw_fit(console: Console, report: FitReport, out: Path) -> None:
         draw_table(console, headers, rows)
         baseline = report.baselines[0].params["class"]
         console.print(f"  baseline: the accuracy of always saying {baseline!r}")
+        _draw_confusion(console, report)
     console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")
+
+
+def _draw_confusion(console: Console, report: FitReport) -> None:
+    """Draw the confusion of few classes, on the last split that was measured."""
+    from ...classifiers.selection.metrics import confusion
+
+    split = report.scores[-1].split
+    predictions = report.predictions.get(split)
+    if predictions is None or len(report.model.class_names) > MAX_CLASSES:
+        return
+    counts = confusion(predictions.y, predictions.probabilities)
+    title, *lines = confusion_lines(counts, report.model.class_names)
+    for line in (f"Confusion on {split} ({title})", *lines):
+        console.print(encodable(line, console.encoding))

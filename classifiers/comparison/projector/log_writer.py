@@ -119,13 +119,14 @@ class LogWriter:
             path = f"{folder}/{one.spec.fingerprint[:12]}"
             predictions = self._predict(one, rows)
             write_tensors(self.logdir / path / "tensors.bytes", one.X, rows)
-            columns = point_columns(one, rows, predictions, self._seed(one))
+            model = self.models[one.name][1] if one.name in self.models else None
+            columns = point_columns(one, rows, predictions, model)
             write_metadata(self.logdir / path / "metadata.tsv", columns)
-            model = predictions.model if predictions else ""
+            model_path = predictions.model if predictions else ""
             shape = (len(rows), one.X.shape[1])
             name = names[one.name]
             self.projected.append(
-                Projected(name, one.name, shape[0], len(one), shape[1], side, model)
+                Projected(name, one.name, shape[0], len(one), shape[1], side, model_path)
             )
             yield Embedding(
                 name, f"{path}/tensors.bytes", f"{path}/metadata.tsv", sprite, shape, side
@@ -192,9 +193,3 @@ class LogWriter:
         return PointPredictions(
             path, np.concatenate(predicted), np.concatenate(probability), model.class_names
         )
-
-    def _seed(self, features: FeatureSet) -> int:
-        """Return the seed of the split that the model was trained on."""
-        if features.name not in self.models:
-            return 0
-        return int(self.models[features.name][1].split.get("seed", 0))

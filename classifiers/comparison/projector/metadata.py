@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ....cache import SPLITS, FeatureSet
 from ....cache.errors import TrainingDataError
 from ....cache.format.atomic import write_text
+from ...models.model import Model
+from ...selection.like import split_like
 from ...selection.splitting.splits import split_features
 from ..visible import visible
 
@@ -46,7 +48,7 @@ def point_columns(
     features: FeatureSet,
     rows: NDArray[np.int64],
     predictions: PointPredictions | None = None,
-    seed: int = 0,
+    model: Model | None = None,
 ) -> dict[str, Sequence[str]]:
     """Return the columns of the table, at least two: with one there would be no header."""
     names, y = features.class_names, features.y[rows]
@@ -60,16 +62,17 @@ def point_columns(
                 text if label in frequent or label < 0 else OTHERS
                 for text, label in zip(columns["label"], y.tolist(), strict=True)
             ]
-    columns |= {"id": ids, "split": split_names(features, seed)[rows].tolist()}
+    columns |= {"id": ids, "split": split_names(features, model)[rows].tolist()}
     if predictions is not None:
         columns |= _prediction_columns(predictions, [*columns.get("label", [""] * len(rows))])
     return columns
 
 
-def split_names(features: FeatureSet, seed: int) -> NDArray[np.str_]:
-    """Return each row's split ``(n_samples,)``: the one that training with ``seed`` uses."""
+def split_names(features: FeatureSet, model: Model | None = None) -> NDArray[np.str_]:
+    """Return each row's split ``(n_samples,)``: that of ``model``, or what training would use."""
     try:
-        split = split_features(features, seed)
+        has_rows = model is not None and model.rows is not None
+        split = split_like(model, features) if model and has_rows else split_features(features)
     except TrainingDataError:  # nothing to learn from: the source's own splits, if any
         return np.array([NO_SPLIT, *SPLITS])[features.splits + 1]
     names = np.full(len(features), LEFT_OUT)

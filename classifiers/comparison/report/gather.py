@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ....cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
-from ....cache.errors import ConfigError, FeatureMismatchError, TrainingDataError
-from ...heads.registry import make_head
+from ....cache.errors import ConfigError, TrainingDataError
+from ...heads.registry import HEADS, make_head
 from ...models.model_file import load_model
 from ...selection.fit import predict_rows
 from ...selection.grid import params_text
+from ...selection.like import split_like
 from ...selection.metrics import find_metric
 from ...selection.splitting.splits import Split, split_features
 from .study import Answers, Entry, Study
@@ -64,8 +65,10 @@ def gather(
         names = ", ".join(sorted(manifests))
         raise ConfigError(f"a report is of one source, these are of {len(manifests)}: {names}")
     manifest = next(iter(manifests), "") or store.open_features(features).manifest.name
-    listed = {one.entry.id for one in measured}
-    others = [_of_result(r) for r in results.read(manifest) if r.id not in listed]
+    # A model file's own result is kept, too.
+    listed = {one.entry.id for one in measured} | {_configuration(one.entry) for one in measured}
+    read = map(_of_result, results.read(manifest))
+    others = [m for m in read if not {m.entry.id, _configuration(m.entry)} & listed]
     ranked_on = _ranking_split([*measured, *others])
     everything = _ranked([*measured, *others], metric, ranked_on)
     drawn = _ranked(measured, metric, ranked_on) if measured else _best_of_each(everything)
@@ -97,8 +100,14 @@ def _of_result(result: Result) -> Measured:
     return Measured(entry, result.features.rpartition("@")[0], {}, result)
 
 
+def _configuration(entry: Entry) -> str:
+    return f"{entry.features} {entry.head} {entry.params}"
+
+
 def _short_params(head: str, params: Mapping[str, Any]) -> str:
     """Return the parameters that differ from the head's defaults."""
+    if head not in HEADS:
+        return ""
     defaults = make_head(head).get_params(deep=False)
     differing = {k: v for k, v in params.items() if k in defaults and not _equal(v, defaults[k])}
     return params_text({k: v for k, v in differing.items() if k != "random_state"})
@@ -113,18 +122,13 @@ def _of_model_file(path: Path, store: FeatureStore) -> Measured:
 
     Raises
     ------
-    ModelFileError, FeaturesNotFoundError, FeatureMismatchError
-        It is no model, its features are gone, or they or their split have changed.
+    ModelFileError, FeaturesNotFoundError, FeatureMismatchError, ConfigError
+        It is no model, its features are gone or others, or it does not say its images.
     """
     model = load_model(path)
     features = store.open_features(str(model.origin.get("features", "")))
     model.check_spec(features.spec)
-    split = split_features(features, int(model.split.get("seed", 0)))
-    if model.data_digest != features.manifest.data_digest:
-        raise FeatureMismatchError(
-            f"{path}: {features.manifest.location} has changed since the model was trained, so "
-            "that its validation and test images are not known. Train it again: featx fit"
-        )
+    split = split_like(model, features)
     parts = {n: r for n, r in (("val", split.val), ("test", split.test)) if len(r)}
     scores = {str(s["split"]): Scores.from_dict(s) for s in model.scores}
     entry = Entry(

@@ -13,6 +13,8 @@ from ....extractor.hardware import n_usable_cores
 
 BLOCK_ROWS = 4096
 N_COMPONENTS = 50
+N_ITER = 300
+"""After the early exaggeration; with 500 as many points have neighbours of their class."""
 MAX_TSNE = 5_000
 """Points whose t-SNE takes some seconds; of more it is made on request."""
 
@@ -69,6 +71,6 @@ def tsne(components: NDArray[np.float32]) -> NDArray[np.float32]:
         start = np.column_stack([start, np.zeros(len(start), np.float32)])
     perplexity = min(30.0, max(2.0, (len(components) - 1) / 3))
     estimator: Any = openTSNE.TSNE(
-        perplexity=perplexity, initialization=start, n_jobs=n_jobs, random_state=0
+        perplexity=perplexity, initialization=start, n_jobs=n_jobs, n_iter=N_ITER, random_state=0
     )
     return np.asarray(estimator.fit(components), np.float32)

@@ -39,6 +39,12 @@ from .study import Study
 from .verdict import cards
 
 MAX_POINTS = 100_000
+SHORT_TITLES = {
+    "mistakes": "Mistakes",
+    "label-errors": "Label errors",
+    "near-duplicates": "Duplicates",
+    "outliers": "Outliers",
+}
 FEW, FEW_BYTES, MANY_BYTES = 10_000, 5_000_000, 21_000_000
 """Up to so many images, thumbnails take the first size; of more images the second."""
 
@@ -397,5 +403,5 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         "training": ("training", "Training"),
     }
     sections = [("summary", "In short"), *(names[key] for key in names if context[key])]
-    sections += [(one["id"], one["title"]) for one in context["lists"]]
-    return [*sections, ("map", "Map"), ("made", "How it was made")]
+    sections += [(one["id"], SHORT_TITLES[one["id"]]) for one in context["lists"]]
+    return [*sections, ("map", "Map"), ("made", "Made by")]

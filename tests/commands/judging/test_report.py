@@ -20,7 +20,7 @@ def test_report_says_what_it_found_and_where_it_is(cli: Cli, photos: Path) -> No
     again = cli("report", "model.featx", "--no-tsne", "--json")
     assert again.exit_code == 0, again.output
     data = json.loads(again.stdout)
-    assert data["n_models"] == 2 and data["out"] == "report.html"
+    assert data["n_models"] == 1 and data["out"] == "report.html"
 
 
 def test_wrong_words_are_explained(cli: Cli, photos: Path) -> None:

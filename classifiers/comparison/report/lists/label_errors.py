@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....cache import FeatureSet
-from .....cache.errors import TrainingDataError
 from ....selection.fit import seeded_head
 from ....selection.folds import make_folds
 from ....selection.splitting.splits import Split
@@ -64,12 +63,11 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
     """
     if find_spec("cleanlab") is None:
         return skipped("cleanlab is not installed: pip install 'featx[report]'")
-    rows = np.sort(np.concatenate([split.train, split.val, split.test]))
+    rows = _rows_of_frequent_classes(features, split)
+    if len(np.unique(features.y[rows])) < 2:
+        return skipped(f"fewer than two classes have {FOLDS} images or groups")
     everything = replace(split, train=rows, val=rows[:0], test=rows[:0])
-    try:
-        folds = make_folds(features, everything, FOLDS, 0)
-    except TrainingDataError:
-        return skipped(f"a class has fewer than {FOLDS} images or groups")
+    folds = make_folds(features, everything, FOLDS, 0)
     head_name = QUICK if len(rows) * features.X.shape[1] > LARGE else BETTER
     present = np.unique(features.y[rows])
     probabilities = np.zeros((len(rows), len(present)), np.float32)
@@ -84,6 +82,15 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
             block = np.asarray(features.X[fold.held_out[part]])
             probabilities[at[part][:, None], columns] = head.predict_proba(block)
     return _judge(rows, features.y[rows], present, probabilities, head_name)
+
+
+def _rows_of_frequent_classes(features: FeatureSet, split: Split) -> NDArray[np.int64]:
+    """Return the rows of all splits whose class has a unit for each fold."""
+    rows = np.sort(np.concatenate([split.train, split.val, split.test]))
+    pairs = np.unique(np.column_stack([features.y[rows], split.units[rows]]), axis=0)
+    n_units = np.bincount(pairs[:, 0], minlength=len(features.class_names))
+    frequent: NDArray[np.int64] = rows[n_units[features.y[rows]] >= FOLDS]
+    return frequent
 
 
 def _judge(

@@ -13,6 +13,7 @@ if (report.map) {
   const names = report.class_names;
   const card = byId("map-card");
   const frame = byId("map-frame");
+  const texts = [];
   let alone = null;
   let plot = null;
 
@@ -40,8 +41,8 @@ if (report.map) {
       const key = keyOf[kind](i);
       let isShown = alone === null || key === alone;
       if (isShown && words.length) {
-        const text = `${report.ids[samples[i]]} ${names[labels[i]] || ""}`.toLowerCase();
-        isShown = words.every((word) => text.includes(word));
+        texts[i] ||= `${report.ids[samples[i]]} ${names[labels[i]] || ""}`.toLowerCase();
+        isShown = words.every((word) => texts[i].includes(word));
       }
       matches += isShown;
       colour[i] = colours.get(key);
@@ -126,8 +127,8 @@ if (report.map) {
     if (!figure) { setTimeout(begin, 20); return; }
     plot = { figure, points: documents[0].get_model_by_name("points") };
     legend();
-    draw();
     whole();
+    draw();
     byId("map-colour").addEventListener("change", () => { legend(); draw(); });
     if (byId("map-layout")) byId("map-layout").addEventListener("change", () => { draw(); whole(); });
     let timer = 0;

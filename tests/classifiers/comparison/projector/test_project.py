@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featx.cache import FeatureStore
 from featx.cache.errors import ConfigError, FeatureMismatchError, SourceError
 from featx.classifiers.comparison.projector.log_writer import ProjectOptions
 from featx.classifiers.comparison.projector.project import project_features
+from featx.classifiers.selection.splitting.splits import split_features
 
 
 def lines(path: Path) -> list[list[str]]:
@@ -40,7 +42,11 @@ def test_sets_of_one_source_show_the_same_rows_and_share_the_sprite(log: SimpleN
 def test_the_splits_are_those_that_training_used(log: SimpleNamespace) -> None:
     table = next(log.logdir.glob("featx/*/*/metadata.tsv"))
     splits = [row[2] for row in lines(table)[1:]]
-    assert set(splits) == {"train", "val", "test"} and splits.count("train") == 15
+    features = FeatureStore(log.root / "cache").open_features(log.small)
+    split = split_features(features)
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    for name, rows in parts.items():
+        assert [number for number, text in enumerate(splits) if text == name] == rows.tolist()
 
 
 def test_of_many_points_a_stratified_sample_is_written_and_said(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from selection_shared import make_features
 
-from featx.classifiers.comparison.report.lists.label_errors import skipped
+from featx.classifiers.comparison.report.lists.label_errors import find_label_errors, skipped
+from featx.classifiers.selection.splitting.splits import split_features
 
 
 def test_wrong_labels_are_found(made: SimpleNamespace) -> None:
@@ -16,6 +20,22 @@ def test_wrong_labels_are_found(made: SimpleNamespace) -> None:
     wrong = [row for row in rows[1:] if "wrong" in row[0]]
     assert len(wrong) >= 6 and all(row[1] == "blue" for row in wrong)
     assert len(rows) - 1 <= len(wrong) + 2, "few right labels are doubted"
+
+
+def test_rare_classes_are_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("cleanlab", reason="needs cleanlab: pip install 'featx[report]'")
+    labels = [0, 1] * 30 + [2, 2]
+    features = make_features(tmp_path / "a", labels)
+    found = find_label_errors(features, split_features(features))
+    assert found.n_judged == 60 and not (found.given == 2).any()
+    few = make_features(tmp_path / "b", [0] * 30 + [1, 1])
+    assert "fewer than two classes" in find_label_errors(few, split_features(few)).skipped
+    wrong = np.array(labels)
+    wrong[[4, 9]] = [1, 0]
+    X = np.asarray(features.X[:])
+    mixed = make_features(tmp_path / "c", wrong.tolist(), X=X)
+    found = find_label_errors(mixed, split_features(mixed))
+    assert {4, 9} <= set(found.rows.tolist())
 
 
 def test_lists_say_why_they_are_empty() -> None:
