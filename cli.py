@@ -17,7 +17,7 @@ from .commands.features import cache, doctor, extract, listing, split
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.judging import project, report
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
-from .commands.models import baseline, fit, sweep
+from .commands.models import baseline, fit, sweep, threshold
 from .commands.output_encoding import make_safe
 from .commands.use import config, model, score
 
@@ -144,6 +144,7 @@ app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(baseline.baseline)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(report.report)
+app.command(rich_help_panel=MODELS)(threshold.threshold)
 app.command(rich_help_panel=JUDGING)(project.project)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)

@@ -14,6 +14,7 @@ from ...cache import FeatureSet
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
+from ..selection.class_values import class_weights_by_index
 from ..selection.fit import FitReport, measured
 from ..selection.splitting.preparation import prepare
 from ..selection.splitting.splits import Split
@@ -69,7 +70,8 @@ def fit_baseline(
     X = _pixels(features, split.train, memory)
     y = features.y[split.train]
     check_classes(y, features.class_names)
-    trainer = head.trainer(head.prepare(X, y))
+    with class_weights_by_index([head], features.class_names, y):
+        trainer = head.trainer(head.prepare(X, y))
     val = _watched(features, split, head, memory)
     train_network(trainer, val, checkpoint, _job(features, split, head), observer)
     head.take(trainer)

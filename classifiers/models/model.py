@@ -42,6 +42,9 @@ class Model(Shown):
         Which images it was trained, chosen and tested on; None in files of earlier versions.
     origin : mapping
         Command, time and library versions.
+    decision : mapping
+        What `featx threshold` chose: ``factors`` by which each class's probability is multiplied
+        before the largest is taken, and ``rule``. Empty: the most probable class.
     """
 
     spec: FeatureSpec
@@ -53,9 +56,21 @@ class Model(Shown):
     split: Mapping[str, Any] = field(default_factory=dict)
     rows: SplitRows | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    decision: Mapping[str, Any] = field(default_factory=dict)
+
+    def decisive(self, probabilities: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities ``(n, n_classes)`` as thresholds weigh them, rows summing to 1.
+
+        The largest of a row is the class that the model decides for.
+        """
+        if not self.decision:
+            return probabilities
+        weighed = probabilities * np.asarray(self.decision["factors"], np.float64)
+        shares: NDArray[Any] = weighed / weighed.sum(axis=1, keepdims=True)
+        return shares
 
     def predict(self, X: Any, *, weights: str = IMAGENET) -> NDArray[np.str_]:
-        """Return the name of the most probable class of each sample, ``(n,)``.
+        """Return the name of the class that the model decides for, of each sample, ``(n,)``.
 
         Parameters
         ----------
@@ -69,7 +84,7 @@ class Model(Shown):
         FeatxError
             As ``predict_proba``.
         """
-        best = self.predict_proba(X, weights=weights).argmax(axis=1)
+        best = self.decisive(self.predict_proba(X, weights=weights)).argmax(axis=1)
         names: NDArray[np.str_] = np.array(self.class_names)[best]
         return names
 

@@ -65,7 +65,7 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         for folder, arrays in folders.items()
     }
     document = {
-        "featx_model": MODEL_FORMAT if MORE_ARRAYS in folders else FIRST_FORMAT,
+        "featx_model": MODEL_FORMAT if MORE_ARRAYS in folders or model.decision else FIRST_FORMAT,
         "spec": json.loads(model.spec.to_json()),
         "fingerprint": model.spec.fingerprint,
         "class_names": list(model.class_names),
@@ -78,6 +78,7 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         "data_digest": model.data_digest,
         "split": dict(model.split),
         "origin": dict(model.origin),
+        **({"decision": dict(model.decision)} if model.decision else {}),
     }
     with atomic_path(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         text = json.dumps(document, indent=1)
@@ -132,6 +133,8 @@ def model_digest(model: Model) -> str:
     state = hashlib.sha256()
     params = model.head.get_json_params()
     parts = [model.spec.fingerprint, model.class_names, model.head_name, params]
+    if model.decision:
+        parts.append(model.decision["factors"])
     state.update(json.dumps(parts, sort_keys=True).encode("ascii"))
     for name, array in sorted(model.head.get_arrays().items()):
         state.update(name.encode("ascii"))
@@ -278,7 +281,18 @@ def _assemble(
         split=split,
         rows=SplitRows.from_arrays(more),
         origin=origin,
+        decision=_decision(document.get("decision", {}), len(class_names)),
     )
+
+
+def _decision(decision: Any, n_classes: int) -> dict[str, Any]:
+    if not isinstance(decision, dict):
+        raise ModelFileError("its decision is misshapen")
+    factors = decision.get("factors", [])
+    numbers = isinstance(factors, list) and all(isinstance(x, int | float) for x in factors)
+    if decision and not (numbers and len(factors) == n_classes and min(factors) > 0):
+        raise ModelFileError("its decision has no factor above 0 for each class")
+    return decision
 
 
 def _class_names(names: Any) -> tuple[str, ...]:

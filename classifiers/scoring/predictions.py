@@ -135,7 +135,10 @@ class Predictor:
         import pyarrow as pa
 
         limit = self.options.threshold
-        codes = proba.argmax(axis=1) if limit is None else (proba[:, 1] >= limit).astype(np.int64)
+        decisive = self.model.decisive(proba)
+        codes = (
+            decisive.argmax(axis=1) if limit is None else (proba[:, 1] >= limit).astype(np.int64)
+        )
         best = proba[np.arange(len(codes)), codes]
         status = np.full(len(block.ok), ERROR, np.int8)
         status[block.ok] = np.where(best < (self.options.abstain_below or 0), UNSURE, 0)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...cache import Scores
 from ...cache.errors import FeatxError
 from ..heads.joint_fit import families, fit_many, predict_many
+from .class_values import class_weights_by_index
 from .fit import seeded_head
 from .folds import FoldData, FoldReader
 from .grid import params_text
@@ -164,7 +165,8 @@ def _fit_jointly(
 ) -> Iterator[Outcome]:
     heads = [seeded_head(c.head, c.params, fitting.random_state) for c in group]
     start = time.perf_counter()
-    fit_many(heads, data.X, data.y, data.weights, groups=data.groups)
+    with class_weights_by_index(heads, fitting.class_names, data.y):
+        fit_many(heads, data.X, data.y, data.weights, groups=data.groups)
     seconds = (time.perf_counter() - start) / len(heads)
     for configuration, head, (measured, probabilities) in zip(
         group, heads, _measure(group[0].head, heads, data, fitting, seconds), strict=True

@@ -20,6 +20,7 @@ from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from ..models.split_rows import SplitRows
+from .class_values import class_weights_by_index
 from .memory import training_rows
 from .metrics import measure
 from .splitting.preparation import Prepared, prepare
@@ -241,7 +242,8 @@ def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions
     check_classes(y, features.class_names)
     X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory)
     weights = None if features.weights is None else features.weights[split.train]
-    head.fit(X, y, weights, groups=split.units[split.train])
+    with class_weights_by_index([head], features.class_names, y):
+        head.fit(X, y, weights, groups=split.units[split.train])
 
 
 def baseline(

@@ -13,6 +13,9 @@ from ...cache.errors import ConfigError, UnknownHeadError
 from ...cache.suggest import did_you_mean
 from ..heads.registry import HEADS, find_head
 
+NONE = "none"
+"""Stands for None in TOML, which has none."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -78,7 +81,8 @@ def _problems(name: str, table: Mapping[str, Any]) -> list[str]:
 
 
 def _values(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list) else [value]
+    return [None if one == NONE else one for one in values]
 
 
 def _family(name: str, grid: Mapping[str, Sequence[Any]]) -> Family:
@@ -88,6 +92,11 @@ def _family(name: str, grid: Mapping[str, Sequence[Any]]) -> Family:
 
 def params_text(params: Mapping[str, Any]) -> str:
     """Return parameters as ``C=0.1 gamma=2``, in one line."""
-    values = {k: f"{v:g}" if isinstance(v, float) else v for k, v in params.items()}
-    text = " ".join(f"{name}={value}" for name, value in values.items())
+    text = " ".join(f"{name}={_value_text(value)}" for name, value in params.items())
     return " ".join(text.split())
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_value_text(one)}" for name, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

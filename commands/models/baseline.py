@@ -52,7 +52,11 @@ def baseline(
     lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 1e-3,
     batch_size: Annotated[int, typer.Option(min=0, help="0: 256, fewer for large images.")] = 0,
     class_weight: Annotated[
-        str | None, typer.Option(help="balanced: rare classes count more.", show_default=False)
+        str | None,
+        typer.Option(
+            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the network.")] = 0,
     memory: MemoryOption = None,
@@ -74,6 +78,7 @@ def baseline(
     """
     from ...cache import Tag
     from ...classifiers.baselines.api import BaselineOptions, train_baseline
+    from ...classifiers.selection.class_values import parse_class_weight
     from ...extractor import RunOptions, open_source
 
     params = {
@@ -81,7 +86,7 @@ def baseline(
         "augment_epochs": augment_epochs if augment else 0,
         "lr": lr,
         "batch_size": batch_size,
-        "class_weight": class_weight,
+        "class_weight": parse_class_weight(class_weight),
         "random_state": seed,
     }
     options = BaselineOptions(

@@ -54,7 +54,11 @@ def fit(
         float | None, typer.Option("-C", "--C", help="Of logreg, linear-svm and svm.")
     ] = None,
     class_weight: Annotated[
-        str | None, typer.Option(help="balanced: rare classes count more.", show_default=False)
+        str | None,
+        typer.Option(
+            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
+            show_default=False,
+        ),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Of dense: softmax, dropout or mlp.")] = None,
     hidden: Annotated[
@@ -94,10 +98,11 @@ def fit(
     """
     from ...cache import Tag
     from ...classifiers import HeadOptions, fit_model
+    from ...classifiers.selection.class_values import parse_class_weight
 
     given = {
         "C": strength,
-        "class_weight": class_weight,
+        "class_weight": parse_class_weight(class_weight),
         "preset": preset,
         "hidden": _widths(hidden),
         "dropout": dropout,

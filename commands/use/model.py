@@ -133,6 +133,7 @@ def _data(model: Model, file: Path) -> dict[str, Any]:
         "data_digest": model.data_digest,
         "split": dict(model.split),
         "origin": dict(model.origin),
+        "decision": dict(model.decision),
     }
 
 
@@ -148,6 +149,8 @@ def _draw(console: Console, data: Mapping[str, Any]) -> None:
     _section(console, "  parameters", head["params"])
     _section(console, "  arrays", head["arrays"])
     _section(console, "data", {"digest": data["data_digest"], **_prefixed(data["split"])})
+    if data["decision"]:
+        _section(console, "decides by thresholds", data["decision"])
     console.print("scores")
     rows = [_score_row(score) for score in data["scores"]]
     titles = [metric.title for metric in table_metrics()]

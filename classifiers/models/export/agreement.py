@@ -81,7 +81,7 @@ def _features(plan: Plan, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _predict(model: Model, X: NDArray[np.float32]) -> NDArray[np.float64]:
-    return model.predict_proba(X).astype(np.float64)
+    return model.decisive(model.predict_proba(X).astype(np.float64))
 
 
 def _rounding_effect(model: Model, X: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -14,18 +14,25 @@ from .graph_layers import Arrays, centred, dense, standardised, unit_rows
 
 
 def probabilities_of(features: Any, model: Model) -> Any:
-    """Return the symbolic class probabilities ``(n, n_classes)`` of symbolic features."""
+    """Return the symbolic class probabilities ``(n, n_classes)`` of symbolic features.
+
+    The model's thresholds weigh them, so that the largest is what the model decides for.
+    """
     import keras
 
     arrays, params = model.head.get_arrays(), model.head.get_json_params()
     logits = find_head(model.head_name).load_graph()(features, arrays, params)
     probabilities = keras.layers.Softmax(name="head_classes")(logits)
     n_classes, classes = len(model.class_names), arrays["classes"]
-    if len(classes) == n_classes:
+    if len(classes) == n_classes and not model.decision:
         return probabilities
     columns = np.zeros((len(classes), n_classes))
-    columns[np.arange(len(classes)), classes] = 1
-    return dense(probabilities, columns, np.zeros(n_classes))
+    factors = np.asarray(model.decision.get("factors", np.ones(n_classes)), np.float64)
+    columns[np.arange(len(classes)), classes] = factors[classes] / factors.max()
+    weighed = dense(probabilities, columns, np.zeros(n_classes))
+    if not model.decision:
+        return weighed
+    return weighed / keras.ops.sum(weighed, axis=1, keepdims=True)
 
 
 def linear(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:

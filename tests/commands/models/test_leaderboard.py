@@ -54,7 +54,7 @@ def test_what_did_not_converge_or_was_not_fitted_is_said(tmp_path: Path) -> None
     text = drawn(swept(tmp_path))
     assert any(line.split()[1] == "logreg*" for line in text[1:4])
     assert any(line.startswith("* logreg did not converge within max_iter=1") for line in text)
-    assert any(line.startswith("Not fitted: logreg C=0.1 class_weight={9: 2.0}: ") for line in text)
+    assert any(line.startswith("Not fitted: logreg C=0.1 class_weight=9:2: ") for line in text)
     data = leaderboard_data(swept(tmp_path), Path("model.featx"))
     converged = {
         c["measured"]["scores"]["head"]: c["measured"]["converged"] for c in data["leaderboard"]

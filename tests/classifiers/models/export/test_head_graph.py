@@ -55,3 +55,14 @@ def test_neighbours_count_as_in_featx(weights: str, metric: str, standardize: bo
     model = featx.Model(SPEC, ("a", "b", "c"), "knn", head)
     queries = np.concatenate([X[:30], X[:30] + rng.normal(0, 0.3, (30, 6)).astype(np.float32)])
     np.testing.assert_allclose(graph_of(model, queries), model.predict_proba(queries), atol=2e-6)
+
+
+def test_thresholds_are_in_the_graph() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(60, 4)).astype(np.float32)
+    head = make_head("centroid").fit(X, np.arange(60) % 2 * 2)
+    decision = {"factors": [1e-3, 0.5, 1.0]}
+    model = featx.Model(SPEC, ("a", "never", "c"), "centroid", head, decision=decision)
+    found = graph_of(model, X)
+    np.testing.assert_allclose(found, model.decisive(model.predict_proba(X)), atol=1e-5)
+    assert (found.argmax(axis=1) == 2).sum() > (model.predict_proba(X).argmax(axis=1) == 2).sum()
