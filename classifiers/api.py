@@ -76,6 +76,11 @@ def fit_model(
     tag : Tag, optional
         What the user calls the model.
 
+    Returns
+    -------
+    FitReport
+        The model, its metrics on validation and test with those of the baseline, and the split.
+
     Raises
     ------
     FeaturesNotFoundError, UnknownHeadError, TrainingDataError, ConfigError, CacheWriteError
@@ -141,6 +146,11 @@ def sweep_model(
     tag : Tag, optional
         What the user calls the model, kept beside the command.
 
+    Returns
+    -------
+    SweepReport
+        All configurations, best first; the winner, and what it has on test.
+
     Raises
     ------
     FeaturesNotFoundError, UnknownHeadError, TrainingDataError, ConfigError, CacheWriteError
@@ -178,6 +188,12 @@ def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> 
         A source, ``source@fingerprint``, a fingerprint, their start, or a backbone, where it is
         unambiguous; default: the newest.
     cache : path
+
+    Returns
+    -------
+    FeatureSet
+        ``X (n_samples, n_features)`` of float32 or float16, read as it is indexed; ``y`` of int64,
+        -1 without a label; ``sample_ids``, ``class_names``.
 
     Raises
     ------
@@ -221,6 +237,11 @@ def export_model(
     cache : path
     overwrite : bool
         Replace any file at ``out`` and ``refit``; otherwise only what featx wrote.
+
+    Returns
+    -------
+    GraphReport
+        What was written, and how far its probabilities are from featx' own on sample images.
 
     Raises
     ------

@@ -37,7 +37,12 @@ def extract_features(
     cache : path
     run : RunOptions, optional
     observer : Observer, optional
-        Hears about progress.
+        Hears about progress; by default a notebook shows a bar, and notes go to ``logging``.
+
+    Returns
+    -------
+    ExtractReport
+        Name of the features, counts, unreadable images with their reasons, and warnings.
 
     Raises
     ------

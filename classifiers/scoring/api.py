@@ -102,7 +102,12 @@ def score_images(
     cache : path
         Features found here are not computed again.
     observer : Observer, optional
-        Hears about progress.
+        Hears about progress; by default a notebook shows a bar, and notes go to ``logging``.
+
+    Returns
+    -------
+    ScoreReport
+        Counts of rows, predicted classes, and the first images that could not be read.
 
     Raises
     ------

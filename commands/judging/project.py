@@ -16,6 +16,7 @@ from ..common import (
     OverwriteOption,
     answer,
 )
+from ..options import PATH_OR_NAME
 from ..progress import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ ImagesOption = Annotated[
         help="Where the images are, if no longer where they were extracted from.",
         show_default=False,
     ),
+    PATH_OR_NAME,
 ]
 
 

@@ -51,6 +51,11 @@ def open_source(
     options : SourceOptions, optional
         How tables are read.
 
+    Returns
+    -------
+    Source
+        Images in a fixed order; ``understood`` says how the location was read.
+
     Raises
     ------
     SourceNotFoundError

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from featx.cli import app
+from featx.commands.config import default_map
+from featx.commands.config_file import read_config
 from tests_shared import CHEAP, Cli
 
 
@@ -114,6 +120,29 @@ def test_names_are_no_paths(cli: Cli, monkeypatch: pytest.MonkeyPatch, photos: P
     result = cli("extract")
     assert result.exit_code == 0, result.output
     assert "mobilenet" in cli("cache", "ls").stdout
+
+
+def test_every_source_of_every_command_is_relative_to_the_file(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("featx.toml").write_text('source = "below/photos"\nweights = "w/x.h5"\nout = "o"\n')
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    root = typer.main.get_command(app)
+    defaults = default_map(root, read_config())
+    flat = [values.get(sub, {}) for values in defaults.values() for sub in values]
+    commands = [values for values in [*defaults.values(), *flat] if isinstance(values, dict)]
+    sources = [values["source"] for values in commands if "source" in values]
+    assert sources and all(value in ("photos", ["photos"]) for value in map(shortest, sources))
+    assert {values["weights"] for values in commands if "weights" in values} == {"../w/x.h5"}
+    assert {values["out"] for values in commands if "out" in values} == {"../o"}
+
+
+def shortest(value: Any) -> Any:
+    """Return paths as they are from the working folder."""
+    if isinstance(value, list):
+        return [shortest(item) for item in value]
+    return os.path.relpath(value)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs another file system")
