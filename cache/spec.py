@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +21,12 @@ VERSION_KEY = "format_version"
 LATER = {"later": True}
 FULL_RANGE = "full"
 MAX_PLAIN_INTEGER = 1 << 53
-POOLS = ("avg", "max", "grid:2", "flatten", "none")
+POOLS = ("avg", "max", "mean", "cls", "grid:2", "flatten", "none")
 RESIZES = ("squash", "crop", "pad")
+PUBLISHED_RESIZE = re.compile(r"(exact|shortest):(\d+)(?:x(\d+))?(:rounded)?")
+"""Resize rules of published backbones (see ``extractor.images.published_resize``)."""
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORAGES = ("float32", "float16")
 
@@ -41,9 +46,9 @@ class FeatureSpec:
     image_size : tuple of int
         Height and width in pixels of the image that the backbone sees.
     resize : str
-        How an image of another shape gets there (one of ``RESIZES``).
+        How an image of another shape gets there: one of ``RESIZES``, or a published rule.
     interpolation : str
-        The resampling filter, always with antialiasing.
+        The resampling filter, always with antialiasing; one of ``INTERPOLATIONS``.
     preprocess : str
         How 8-bit RGB becomes the backbone's input.
     background : str
@@ -84,13 +89,16 @@ class FeatureSpec:
     def __post_init__(self) -> None:
         for name, domain in (
             ("pool", POOLS),
-            ("resize", RESIZES),
+            ("interpolation", INTERPOLATIONS),
             ("precision", PRECISIONS),
             ("storage", STORAGES),
         ):
             value = getattr(self, name)
             if value not in domain:
                 raise ConfigError(f"unknown {name} {value!r}. {did_you_mean(str(value), domain)}")
+        if self.resize not in RESIZES and not is_published(self.resize):
+            close = did_you_mean(str(self.resize), RESIZES)
+            raise ConfigError(f"unknown resize {self.resize!r}. {close}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise ConfigError(f"image_size is (height, width) in pixels, got {self.image_size}")
         if self.views < 1:
@@ -149,6 +157,11 @@ class FeatureSpec:
         """Return the fields in which two specs differ, as ``{field: (self's, other's)}``."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def is_published(resize: str) -> bool:
+    """Tell whether a resize rule is that of a published backbone."""
+    return PUBLISHED_RESIZE.fullmatch(str(resize)) is not None
 
 
 def _canonical_range(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from .config_file import ConfigFile
+from .config_file import BACKBONES_TABLE, ConfigFile
 from .options import PATH_OR_NAME
 
 CACHE, DEFAULT_CACHE = "cache", "featx-cache"
@@ -28,6 +28,7 @@ def default_map(group: Any, config: ConfigFile | None) -> dict[str, Any]:
     if config is None:
         return {}
     common, tables = _divided(config.settings)
+    tables.pop(BACKBONES_TABLE, None)  # names of backbones, no options
     _check(tables, group.commands, f"{config.path}: no command")
     names = {key for command in group.commands.values() for key in _keys(command)}
     _check(map(_underscored, common), names, f"{config.path}: no option")

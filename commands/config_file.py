@@ -11,6 +11,8 @@ from string import Template
 from typing import Any
 
 CONFIG = "featx.toml"
+BACKBONES_TABLE = "backbones"
+"""The table of backbones in files, by the names that a project gives them."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,17 @@ WeightsOption = Annotated[
     typer.Option("--weights", help="imagenet, random:SEED, or the path of a weights file."),
     PATH_OR_NAME,
 ]
+PreprocessOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="FILE|imagenet|clip|inception|none",
+        help="For your own model: a preprocessor_config.json, timm's config.json, or a name; also "
+        "caffe, tf, torch and lite.",
+        show_default=False,
+    ),
+    PATH_OR_NAME,
+]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Threads that decode; 0: one per core.")
 ]

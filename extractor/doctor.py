@@ -81,7 +81,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         The network cannot be built.
     """
     machine = this_machine()
-    record, why = choose_engine(options.engine, machine)
+    record, why = choose_engine(options.engine, machine, plan.record.format)
     scan = scan_source(source)
     (plan,) = resolve_precision([plan], scan, store, options, LogObserver().say)
     with FeatureStream(scan, [plan], None, options) as stream:
@@ -119,7 +119,7 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
         model_folder=str(model_folder(plan.network).path) if is_converted else "",
         n_images=len(images),
         rates=rates,
-        bottleneck=rates.sentence(_advice(engine)),
+        bottleneck=rates.sentence(_advice(engine, plan.record.format)),
         warnings=(slower,) if slower else (),
     )
 
@@ -140,8 +140,8 @@ def _rate(n: int, seconds: float, options: RunOptions) -> float:
     return n * options.n_workers / max(seconds, 1e-9)
 
 
-def _advice(engine: Engine) -> str:
-    fastest, _ = choose_engine()
+def _advice(engine: Engine, format: str) -> str:
+    fastest, _ = choose_engine(format=format)
     if engine.kind != fastest.name and not engine.on_accelerator:
         return f"--engine {fastest.name} would help"
     if engine.precision == "float32":

@@ -66,7 +66,7 @@ def extract(
     """
     options, observer = options or RunOptions(), observer or LogObserver()
     started = time.perf_counter()
-    scan, resolved, guessed = prepare(source, plans, store, options, observer)
+    scan, resolved, warnings = prepare(source, plans, store, options, observer)
     failed = {} if options.retry_failed else earlier_failures(store, scan.source.name, options)
     merged = merge_plans(resolved)
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
@@ -80,7 +80,7 @@ def extract(
                 observer.begin(n_todo, f"{names}: extracting")
             write_new_rows(stream, writer, lambda block: observer.advance(len(block.indices)))
         seconds = time.perf_counter() - started
-        return _Finished(stream, writer, store, run, seconds, guessed).reports(specs)
+        return _Finished(stream, writer, store, run, seconds, warnings).reports(specs)
 
 
 def prepare(
@@ -103,8 +103,12 @@ def prepare(
         Warnings.
     """
     settled, guessed = resolve_pixel_range(plans, source, options, observer)
+    remarks = tuple(dict.fromkeys(text for plan in plans for text in plan.remarks))
+    for remark in remarks:
+        observer.say(remark)
     scan = scan_source(options.part.of(source) if options.part else source, store)
-    return scan, resolve_precision(settled, scan, store, options, observer.say), guessed
+    resolved = resolve_precision(settled, scan, store, options, observer.say)
+    return scan, resolved, (*guessed, *remarks)
 
 
 def resolve_pixel_range(

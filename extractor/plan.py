@@ -19,6 +19,7 @@ from .backbones import (
     find_weights,
     recall_backbone,
 )
+from .backbones.graphs.describe import GraphChoice
 from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
 from .images.geometry import Geometry, canonical_colour
@@ -40,21 +41,23 @@ class FeatureOptions:
     weights : str
         ``imagenet``, ``random:SEED``, or the path of a weights file.
     layer : str or None
-        None stands for the backbone's last map.
+        None stands for the backbone's last map; of a graph, for the output that holds features.
     pool : str or None
         None stands for the backbone's own, mostly ``avg`` over its last map; for the vector itself
         where a layer gives one.
     image_size : int or None
         Side of the square in pixels; None stands for the backbone's own.
-    resize : str
-        ``squash``, ``crop`` or ``pad``.
+    resize : str or None
+        ``squash``, ``crop`` or ``pad``; None stands for the backbone's own: as its files state it,
+        else ``squash``.
     precision : str
         ``float32``, ``bfloat16`` or ``float16``; ``auto`` takes a fast one where its drift from
         float32, measured once for the network on this machine, is small enough.
     storage : str
         ``float32`` or ``float16`` rows in the cache.
     preprocess : str or None
-        How a model file wants its pixels; a known backbone has its own.
+        How a model in files wants its pixels where they do not say so: a name, or a file that
+        states it. A known backbone has its own.
     background : str
         The colour that shows through transparent pixels and fills padding.
     pixel_range : str
@@ -67,7 +70,7 @@ class FeatureOptions:
     layer: str | None = None
     pool: str | None = None
     image_size: int | None = None
-    resize: str = "squash"
+    resize: str | None = None
     precision: str = AUTO
     storage: str = "float32"
     preprocess: str | None = None
@@ -112,13 +115,20 @@ class Plan:
         """How images get the size that the backbone sees."""
         height, width = self.spec.image_size
         spec = self.spec
-        return Geometry(height, width, spec.resize, spec.background, spec.pixel_limits)
+        return Geometry(
+            height, width, spec.resize, spec.background, spec.pixel_limits, spec.interpolation
+        )
 
     @property
     def network(self) -> Network:
         """The function from pixels to one vector for each spec."""
         outputs = tuple(FeatureOutput(spec.layer, spec.pool) for spec in self.specs)
         return Network(self.record, self.weights, outputs, self.spec.image_size)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of the backbone before its features are used."""
+        return tuple(f"{self.record.name}: {remark}" for remark in self.record.remarks)
 
     @property
     def noted_specs(self) -> list[tuple[FeatureSpec, dict[str, Any]]]:
@@ -177,10 +187,14 @@ def make_plan(options: FeatureOptions) -> Plan:
     UnknownBackboneError, WeightsNotFoundError, WeightsMismatchError, ConfigError
         An option names something that does not exist or cannot be used.
     """
-    record = choose_backbone(options.backbone, options.preprocess)
-    layer = options.layer or record.layer
+    graph_choice = GraphChoice(options.layer, options.image_size)
+    record = choose_backbone(options.backbone, options.preprocess, graph_choice)
+    layer = record.layer if record.graph else options.layer or record.layer
     size = choose_size(record, layer, options.image_size)
     pool = options.pool or (record.pool if layer == record.layer else "avg")
+    resize, interpolation = options.resize or record.resize, "bicubic"
+    if resize == record.resize:
+        interpolation = record.interpolation
     if pool not in POOLS:
         raise ConfigError(f"unknown pool {pool!r}. {did_you_mean(pool, POOLS)}")
     if options.precision not in (AUTO, *PRECISIONS):
@@ -196,7 +210,8 @@ def make_plan(options: FeatureOptions) -> Plan:
         layer=layer,
         pool=pool,
         image_size=size,
-        resize=options.resize,
+        resize=resize,
+        interpolation=interpolation,
         background=canonical_colour(options.background),
         preprocess=record.preprocess,
         precision="float32" if is_open else options.precision,
@@ -223,7 +238,7 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     WeightsNotFoundError, UnknownBackboneError
         This machine does not have what the spec needs.
     """
-    record = recall_backbone(spec.backbone, spec.preprocess, weights)
+    record = recall_backbone(spec, weights)
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
     here = replace(spec, weights_digest=found.digest)

@@ -28,6 +28,7 @@ from ..options import (
     LabelColumnOption,
     PathColumnOption,
     PrecisionOption,
+    PreprocessOption,
     SeparatorOption,
     SplitColumnOption,
     WeightsOption,
@@ -36,6 +37,7 @@ from ..options import (
     source_options,
 )
 from .extract import choose_source
+from .named_backbones import resolve_backbone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +62,7 @@ def doctor(
         PATH_OR_NAME,
     ] = "efficientnet_lite0",
     weights: WeightsOption = "imagenet",
+    preprocess: PreprocessOption = None,
     size: Annotated[
         int | None,
         typer.Option(min=1, help="Image side in pixels; default: the backbone's own."),
@@ -94,8 +97,13 @@ def doctor(
     reading = source_options(path_column, label_column, split_column, group_column, separator)
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
+    path, own_preprocess = resolve_backbone(backbone, preprocess)
     options = FeatureOptions(
-        backbone=backbone, weights=weights, image_size=size, precision=precision
+        backbone=path,
+        weights=weights,
+        image_size=size,
+        precision=precision,
+        preprocess=own_preprocess,
     )
     found = examine(opened, make_plan(options), FeatureStore(cache), run)
     parts = (RESIZE, *compiled_parts())

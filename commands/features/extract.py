@@ -31,6 +31,7 @@ from ..options import (
     MaxPixelsOption,
     PathColumnOption,
     PrecisionOption,
+    PreprocessOption,
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
@@ -43,6 +44,7 @@ from ..options import (
 )
 from ..progress import Progress
 from .forecast_text import draw_forecast
+from .named_backbones import resolve_backbone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +67,8 @@ def extract(
         typer.Option(
             "--backbone",
             "-b",
-            help="A name (see `featx backbones`) or a .keras file. Several share one decoding.",
+            help="A name (see `featx backbones`), a .keras, .onnx or .xml file, or a folder of "
+            "Hugging Face or timm. Several share one decoding.",
             show_default="efficientnet_lite0",
         ),
         PATH_OR_NAME,
@@ -74,19 +77,30 @@ def extract(
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Layer to take; default: the last map. Several share one forward pass.",
+            help="Layer, or value of a graph; default: the last map, the output of features. "
+            "Several share one forward pass.",
             show_default=False,
         ),
     ] = None,
     pool: Annotated[
         str | None,
-        typer.Option(help="avg, max, grid:2, flatten or none; default: avg.", show_default=False),
+        typer.Option(
+            help="avg, max, grid:2, flatten or none; of tokens also cls and mean (of patches); "
+            "default: avg, of tokens cls.",
+            show_default=False,
+        ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(min=1, help="Image side in pixels; default: the backbone's own."),
     ] = None,
-    resize: Annotated[str, typer.Option(help="squash, crop or pad.")] = "squash",
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            help="squash, crop or pad; default: as the backbone's files say, else squash.",
+            show_default=False,
+        ),
+    ] = None,
     background: Annotated[
         str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
     ] = "#ffffff",
@@ -98,12 +112,7 @@ def extract(
             "files and at a sample.",
         ),
     ] = "auto",
-    preprocess: Annotated[
-        str | None,
-        typer.Option(
-            help="For your own model: caffe, tf, torch, lite or none.", show_default=False
-        ),
-    ] = None,
+    preprocess: PreprocessOption = None,
     precision: PrecisionOption = "auto",
     storage: Annotated[str, typer.Option(help="float32 or float16 rows.")] = "float32",
     compression: Annotated[
@@ -153,9 +162,10 @@ def extract(
     from ...extractor.api import forecast_extraction
 
     layers: list[str | None] = [*layer] if layer else [None]
+    named = [resolve_backbone(name, preprocess) for name in backbone]
     features = [
         FeatureOptions(
-            backbone=backbone_name,
+            backbone=path,
             weights=weights,
             layer=layer_name,
             pool=pool,
@@ -165,9 +175,9 @@ def extract(
             storage=storage,
             background=background,
             pixel_range=pixel_range,
-            preprocess=preprocess,
+            preprocess=own_preprocess,
         )
-        for backbone_name in backbone
+        for path, own_preprocess in named
         for layer_name in layers
     ]
     run = replace(

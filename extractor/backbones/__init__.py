@@ -3,7 +3,8 @@
 from .build import build_backbone
 from .choose import choose_backbone, choose_size, recall_backbone
 from .layers import find_layer
-from .record import PREPROCESS, BackboneRecord, Preprocess
+from .preprocessing import PREPROCESS, Preprocess, find_preprocess
+from .record import BackboneRecord
 from .registry import BACKBONES, DEFAULT_BACKBONE, find_backbone
 from .weights import IMAGENET, Weights, find_weights, keras_path, weights_present
 
@@ -20,6 +21,7 @@ __all__ = [
     "choose_size",
     "find_backbone",
     "find_layer",
+    "find_preprocess",
     "find_weights",
     "keras_path",
     "recall_backbone",

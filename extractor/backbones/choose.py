@@ -5,22 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ...cache import FeatureSpec
 from ...cache.errors import ConfigError, WeightsNotFoundError
+from .graphs.describe import GraphChoice, describe_graph
+from .graphs.locate import find_graph, is_graph_file
+from .graphs.remembered import machine_names, recall
 from .model_file import describe_model_file, is_model_file
+from .preprocessing import PublishedInput, find_preprocess, read_preprocessing
 from .record import BackboneRecord
-from .registry import find_backbone
+from .registry import BACKBONES, find_backbone
 from .weights import IMAGENET
 
 
-def choose_backbone(name: str, preprocess: str | None = None) -> BackboneRecord:
-    """Return the record of a known backbone, or of the Keras model in a file.
+def choose_backbone(
+    name: str, preprocess: str | None = None, choice: GraphChoice | None = None
+) -> BackboneRecord:
+    """Return the record of a known backbone, or of the model in a file or folder.
 
     Parameters
     ----------
     name : str
-        A name of the table, or the path of a ``.keras`` or ``.h5`` file.
+        A name of the table, or a path: a ``.keras``, ``.h5``, ``.onnx`` or ``.xml`` file, or a
+        folder as Hugging Face and timm lay them out.
     preprocess : str or None
-        For files only: a known backbone has its own.
+        For files only: a known backbone has its own. A name, or a file that states it.
+    choice : GraphChoice, optional
+        The layer and the image size of the run, which decide what a graph's record says.
 
     Raises
     ------
@@ -29,39 +39,62 @@ def choose_backbone(name: str, preprocess: str | None = None) -> BackboneRecord:
     ConfigError
         ``preprocess`` is missing for a file, or is not that of a known backbone.
     """
+    named = {} if name in BACKBONES else machine_names()
+    if name in named and not Path(name).exists():
+        entry = named[name]
+        return choose_backbone(entry.path, preprocess or entry.preprocess, choice)
     if is_model_file(name):
         return describe_model_file(Path(name), preprocess)
+    if is_graph(name):
+        place = find_graph(Path(name))
+        published = read_preprocessing(preprocess, list(place.folders), place.name)
+        return describe_graph(place, published, choice)
     record = find_backbone(name)
-    if preprocess not in (None, record.preprocess):
+    if preprocess is not None and find_preprocess(preprocess).name != record.preprocess:
         raise ConfigError(
             f"{record.name} was trained with the preprocessing {record.preprocess!r}, and featx "
-            f"uses no other; --preprocess {preprocess} is for model files"
+            f"uses no other; --preprocess {preprocess} is for models in files"
         )
     return record
 
 
-def recall_backbone(name: str, preprocess: str, weights: str) -> BackboneRecord:
+def is_graph(name: str) -> bool:
+    """Tell whether a backbone's name is the path of a graph, or of a folder with one."""
+    return is_graph_file(name) or (name not in BACKBONES and Path(name).is_dir())
+
+
+def recall_backbone(spec: FeatureSpec, weights: str) -> BackboneRecord:
     """Return the record of the backbone that cached or trained features were made with.
 
     Parameters
     ----------
-    name, preprocess : str
-        As the FeatureSpec states them.
+    spec : FeatureSpec
     weights : str
-        Where to find them now; of a model file, its path.
+        Where to find the weights now; of a model in files, its path.
 
     Raises
     ------
     WeightsNotFoundError
-        The features come from a model file, and ``weights`` does not say where it is.
+        The features come from a model in files, which is not where it was when this machine last
+        used it, and ``weights`` does not say where it is.
     """
-    if not is_model_file(name):
-        return find_backbone(name)
+    if spec.backbone in BACKBONES:
+        return find_backbone(spec.backbone)
     if weights == IMAGENET:
-        raise WeightsNotFoundError(
-            f"the features come from the Keras model {name}: say where it is with --weights PATH"
-        )
-    return replace(describe_model_file(Path(weights), preprocess), name=name)
+        last_seen = recall(spec.weights_digest)
+        if last_seen is None:
+            raise WeightsNotFoundError(
+                f"the features come from the model {spec.backbone}, which is not where this "
+                "machine last saw it: say where it is with --weights PATH"
+            )
+        weights = str(last_seen)
+    if is_model_file(weights):
+        return replace(describe_model_file(Path(weights), spec.preprocess), name=spec.backbone)
+    published = PublishedInput(
+        spec.image_size, spec.resize, spec.interpolation, spec.preprocess, "the features"
+    )
+    record = describe_graph(find_graph(Path(weights)), published, GraphChoice(spec.layer))
+    return replace(record, name=spec.backbone)
 
 
 def choose_size(record: BackboneRecord, layer: str, side: int | None) -> tuple[int, int]:
@@ -79,6 +112,8 @@ def choose_size(record: BackboneRecord, layer: str, side: int | None) -> tuple[i
     ConfigError
         The backbone, or the top that ``layer`` belongs to, does not take images of that size.
     """
+    if record.published_size is not None:
+        return record.published_size
     height, width = record.shape
     if side is None:
         return height or record.image_size, width or record.image_size

@@ -21,7 +21,8 @@ from ...cache.errors import (
 )
 from .config_check import check_config
 from .layers import LAST_MAP
-from .record import PREPROCESS, BackboneRecord
+from .preprocessing.normalisation import CHOICES, find_preprocess
+from .record import BackboneRecord
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 DEFAULT_SIZE = 224
@@ -49,19 +50,18 @@ def describe_model_file(path: Path, preprocess: str | None) -> BackboneRecord:
     ConfigError
         ``preprocess`` is missing or unknown.
     """
-    modes = ", ".join(PREPROCESS)
     if preprocess is None:
         raise ConfigError(
-            f"how does the model in {path} want its pixels? Say --preprocess, one of {modes} "
-            "(`none`: RGB from 0 to 255, also where its first layers rescale them)"
+            f"how does the model in {path} want its pixels? Say --preprocess, one of "
+            f"{', '.join(CHOICES)} (`none`: RGB from 0 to 255, also where its first layers rescale "
+            "them)"
         )
-    if preprocess not in PREPROCESS:
-        raise ConfigError(f"unknown preprocess mode {preprocess!r}: expected one of {modes}")
+    normalisation = find_preprocess(preprocess)
     height, width = _input_sides(read_config(path))
     return BackboneRecord(
         name=path.name,
         builder="",
-        preprocess=preprocess,
+        preprocess=normalisation.name,
         image_size=height or width or DEFAULT_SIZE,
         min_size=1,
         shape=(height, width),

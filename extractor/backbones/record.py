@@ -1,13 +1,9 @@
-"""What featx knows of a backbone: one frozen record each, and how it wants its pixels."""
+"""What featx knows of a backbone: one frozen record each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
-
-import numpy as np
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -35,6 +31,38 @@ class WeightsFile:
         return "sha256" if len(self.checksum) == 64 else "md5"
 
 
+KERAS_FORMAT = "keras"
+N_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """How a backbone that is a graph in a file takes its images.
+
+    Attributes
+    ----------
+    format : str
+        ``onnx`` or ``openvino``; engines say which they run.
+    input_name : str
+    is_channels_last : bool
+    patch : (int, int) or None
+        Height and width in pixels of the patches that become tokens.
+    files : tuple of Path
+        All files that it consists of; the digest of the weights is theirs.
+    """
+
+    format: str
+    input_name: str
+    is_channels_last: bool
+    patch: tuple[int, int] | None
+    files: tuple[Path, ...]
+
+    def sides(self, n_images: int, size: tuple[int, int]) -> list[int]:
+        """Return the shape of the input for so many images of a height and width."""
+        channels_first = [n_images, N_CHANNELS, *size]
+        return [n_images, *size, N_CHANNELS] if self.is_channels_last else channels_first
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneRecord:
     """What featx knows of one backbone.
@@ -46,7 +74,7 @@ class BackboneRecord:
         ``module:function`` that builds it: of ``keras.applications``, or of this package where it
         ships with featx; empty for a model that a person brings.
     preprocess : str
-        How its publisher turned 8-bit RGB into its input (a key of ``PREPROCESS``); ``none`` also
+        How its publisher turned 8-bit RGB into its input, as a FeatureSpec has it; ``none`` also
         where the network does so itself in its first layers.
     image_size, min_size : int
         Side in pixels of the square that it was trained on, and the least that it takes.
@@ -83,6 +111,14 @@ class BackboneRecord:
         Of the weights.
     path : Path or None
         The file of a model that a person brings.
+    graph : GraphInput or None
+        Of a graph in a file; None stands for a Keras model.
+    published_size : (height, width) or None
+        Of a graph: the size that its files state, in place of a square.
+    resize, interpolation : str
+        How images get that size where nobody says otherwise.
+    remarks : tuple of str
+        What a person should know before its features are used.
     """
 
     name: str
@@ -106,52 +142,18 @@ class BackboneRecord:
     has_weights: bool = True
     embedded: Path | None = None
     stddev_as_variance: bool = False
+    graph: GraphInput | None = None
+    published_size: tuple[int, int] | None = None
+    resize: str = "squash"
+    interpolation: str = "bicubic"
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """What an engine must be able to run."""
+        return self.graph.format if self.graph else KERAS_FORMAT
 
     @property
     def is_embedded(self) -> bool:
         """Whether all that it needs ships with featx."""
         return self.weights is None and self.path is None
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """``(x - mean) / scale`` on channels that may first be turned to BGR, on the device.
-
-    Attributes
-    ----------
-    mean, scale : tuple of 3 float
-        In the order of the channels after a turn to BGR.
-    bgr : bool
-    """
-
-    mean: tuple[float, float, float]
-    scale: tuple[float, float, float]
-    bgr: bool = False
-
-    def __call__(self, x: Any) -> Any:
-        """Return the backbone's input for uint8 RGB ``(n, h, w, 3)`` as float32, any backend."""
-        from keras import ops
-
-        x = ops.cast(x, "float32")
-        if self.bgr:
-            x = ops.flip(x, axis=-1)
-        if any(self.mean):
-            x = x - np.array(self.mean, np.float32)
-        if self.scale != (1.0, 1.0, 1.0):
-            x = x / np.array(self.scale, np.float32)
-        return x
-
-
-# The constants of ``keras.applications.imagenet_utils.preprocess_input`` and, for ``lite``, of the
-# EfficientNet-lite release of the TensorFlow TPU repository.
-PREPROCESS = MappingProxyType(
-    {
-        "none": Preprocess((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        "tf": Preprocess((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-        "lite": Preprocess((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
-        "caffe": Preprocess((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), bgr=True),
-        "torch": Preprocess(
-            (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
-        ),
-    }
-)

@@ -49,7 +49,7 @@ def find_backbone(name: str) -> BackboneRecord:
             return record
     raise UnknownBackboneError(
         f"unknown backbone {name!r}. {did_you_mean(name, BACKBONES)} `featx backbones` lists them; "
-        "your own Keras model is named by its file, model.keras or model.h5"
+        "a model in files is named by its path: a .keras, .h5, .onnx or .xml file, or a folder"
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
+from .graphs.remembered import remember
 from .record import BackboneRecord, WeightsFile
 from .registry import DEFAULT_BACKBONE
 
@@ -65,7 +66,7 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
         ``choice`` has none of the three forms, or ``record`` is a model that brings its own.
     """
     if record.path is not None:
-        return _of_model_file(record.path, choice)
+        return _of_model_file(record, record.path, choice)
     if not record.has_weights:
         return _nothing(record, choice)
     if choice == RANDOM or choice.startswith(f"{RANDOM}:"):
@@ -104,10 +105,20 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _of_model_file(path: Path, choice: str) -> Weights:
+def _of_model_file(record: BackboneRecord, path: Path, choice: str) -> Weights:
     if choice != IMAGENET:
         raise ConfigError(f"the model in {path} brings its own weights: leave --weights out")
-    return Weights(path, None, file_digest(path), include_top=False)
+    digest = files_digest(record.graph.files if record.graph else (path,))
+    remember(digest, path)
+    return Weights(path, None, digest, include_top=False)
+
+
+def files_digest(paths: tuple[Path, ...]) -> str:
+    """Return the digest of a model in one file; of one in several, of their digests in order."""
+    digests = [file_digest(path) for path in paths]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _nothing(record: BackboneRecord, choice: str) -> Weights:

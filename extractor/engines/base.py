@@ -9,9 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.errors import WeightsMismatchError
 from ..backbones import BackboneRecord, Weights
+from ..backbones.record import KERAS_FORMAT
 from ..hardware import Hardware
 
+MAX_REASON = 200
 MEMORY_WORDS = ("out of memory", "resource_exhausted", "resource exhausted", "bad_alloc", "oom")
 MEMORY_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
 
@@ -128,6 +131,8 @@ class EngineRecord:
         uses processors.
     converts : bool
         Whether it keeps a converted network on this machine.
+    formats : tuple of str
+        The formats of backbones that it runs (see ``BackboneRecord.format``).
     """
 
     name: str
@@ -140,6 +145,7 @@ class EngineRecord:
     batch_sizes: Callable[[Hardware], BatchSizes]
     accelerators: Callable[[], list[str]] | None = None
     converts: bool = False
+    formats: tuple[str, ...] = (KERAS_FORMAT,)
 
 
 def run_rows(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
@@ -162,6 +168,16 @@ def _run_padded(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any]
         padding = np.zeros((engine.batch_size - n_images, *images.shape[1:]), np.uint8)
         images = np.concatenate([images, padding])
     return tuple(output[:n_images] for output in engine.run(images))
+
+
+def wrong_size(network: Network, reason: str) -> WeightsMismatchError:
+    """Return the error of a graph that does not take images of the network's size."""
+    height, width = network.image_size
+    return WeightsMismatchError(
+        f"{network.record.name} does not take images of {height}×{width} pixels "
+        f"({reason[:MAX_REASON]}). featx resizes no position embeddings: --size N takes the size "
+        "that the graph was exported with"
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -33,7 +33,7 @@ def choose_batch_size(plan: Plan, engine: str, n_images: int) -> int:
     memory; small runs take a default.
     """
     machine = with_accelerators(this_machine())
-    record, _ = choose_engine(engine, machine)
+    record, _ = choose_engine(engine, machine, plan.record.format)
     sizes = record.batch_sizes(machine)
     fitting = max(1, machine.memory_bytes // 8 // (plan.network.image_bytes * COPIES))
     default = min(sizes.default, _power_below(fitting))

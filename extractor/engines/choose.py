@@ -7,15 +7,19 @@ from importlib.util import find_spec
 
 from ...cache.errors import ConfigError, ConversionError
 from ...cache.suggest import did_you_mean
+from ..backbones.record import KERAS_FORMAT
 from ..hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
 from .registry import ENGINES
 
 AUTO = "auto"
+FORMAT_NAMES = {KERAS_FORMAT: "Keras", "onnx": "ONNX", "openvino": "OpenVINO"}
 ENGINE_NAMES = (AUTO, *ENGINES)
 
 
-def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> tuple[EngineRecord, str]:
+def choose_engine(
+    wanted: str = AUTO, hardware: Hardware | None = None, format: str = KERAS_FORMAT
+) -> tuple[EngineRecord, str]:
     """Return the engine for this machine, and why it is that one, in one clause; loads none.
 
     Parameters
@@ -24,19 +28,26 @@ def choose_engine(wanted: str = AUTO, hardware: Hardware | None = None) -> tuple
         One of ``ENGINE_NAMES``.
     hardware : Hardware, optional
         By default this machine.
+    format : str
+        Of the backbone that it shall run.
 
     Raises
     ------
     ConfigError
-        There is no such engine, or it is not installed.
+        There is no such engine, it is not installed, or it does not run backbones of that format.
     """
     check_engine_name(wanted)
     machine = with_accelerators(hardware or this_machine())
     if wanted == AUTO:
-        record = _candidates(machine)[0]
+        record = _candidates(machine, format)[0]
         accelerated = machine.gpus and record.accelerators
         return record, f"{len(machine.gpus)} GPU(s) are here" if accelerated else record.why
     record = ENGINES[wanted]
+    if format not in record.formats:
+        able = " or ".join(f"--engine {r.name}" for r in ENGINES.values() if format in r.formats)
+        raise ConfigError(
+            f"--engine {wanted} runs no backbone that is an {FORMAT_NAMES[format]} file. Use {able}"
+        )
     if not find_spec(record.requirement):
         raise ConfigError(
             f"--engine {wanted}: {record.requirement} is not installed "
@@ -76,10 +87,15 @@ def build_engine(network: Network, precision: str, wanted: str, batch_size: int)
     """
     machine = with_accelerators(this_machine())
     if wanted != AUTO:
-        record, _ = choose_engine(wanted, machine)
-        _check_precision(record, precision, machine)
+        record, _ = choose_engine(wanted, machine, network.record.format)
+        _check_precision(record, precision, machine, network.record.format)
         return record.build(network, precision, batch_size)
-    able = _able(precision, machine)
+    able = _able(precision, machine, network.record.format)
+    if not able:
+        raise ConfigError(
+            f"no installed engine computes {network.record.name} in {precision} on this machine. "
+            f"{_installable(network.record.format)}, or use --precision float32"
+        )
     if machine.gpus:  # which the library of an engine may not be able to use
         able.sort(key=lambda record: bool(record.accelerators and not record.accelerators()))
     *others, last = able
@@ -91,22 +107,38 @@ def build_engine(network: Network, precision: str, wanted: str, batch_size: int)
     return last.build(network, precision, batch_size)
 
 
-def _candidates(machine: Hardware) -> list[EngineRecord]:
+def _candidates(machine: Hardware, format: str) -> list[EngineRecord]:
     """Return the installed engines for a machine, those that use its GPUs first."""
-    records = [r for r in ENGINES.values() if r.runs_on(machine) and find_spec(r.requirement)]
+    records = [
+        record
+        for record in ENGINES.values()
+        if format in record.formats and record.runs_on(machine) and find_spec(record.requirement)
+    ]
+    if not records:
+        raise ConfigError(
+            f"no installed engine runs a backbone that is an {FORMAT_NAMES[format]} file. "
+            f"{_installable(format)}"
+        )
     return sorted(records, key=lambda record: bool(machine.gpus and not record.accelerators))
 
 
-def _able(precision: str, machine: Hardware) -> list[EngineRecord]:
-    return [r for r in _candidates(machine) if precision in r.precisions(machine)]
+def _installable(format: str) -> str:
+    """Return what to install for backbones of a format."""
+    names = [r.requirement for r in ENGINES.values() if format in r.formats]
+    return f"Install {' or '.join(names)}: pip install {names[-1]}"
 
 
-def _check_precision(record: EngineRecord, precision: str, machine: Hardware) -> None:
+def _able(precision: str, machine: Hardware, format: str) -> list[EngineRecord]:
+    return [r for r in _candidates(machine, format) if precision in r.precisions(machine)]
+
+
+def _check_precision(record: EngineRecord, precision: str, machine: Hardware, format: str) -> None:
     able = record.precisions(machine)
     if precision not in able:
-        others = [r.name for r in _able(precision, machine)]
+        others = [r.name for r in _able(precision, machine, format)]
+        slower = ", which is slower" if format == KERAS_FORMAT else ""
+        instead = f", or --engine {' or '.join(others)}{slower}" if others else ""
         raise ConfigError(
             f"--engine {record.name} computes in {' or '.join(able)} on this processor, not in "
-            f"{precision}. Use --precision {able[0]}, or --engine {' or '.join(others)}, which is "
-            "slower"
+            f"{precision}. Use --precision {able[0]}{instead}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from ..backbones.record import KERAS_FORMAT
 from ..hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
 from .choose import AUTO, with_accelerators
@@ -27,10 +28,15 @@ def slow_fallback(
         By default this machine.
     """
     machine = with_accelerators(hardware or this_machine())
-    idle = _idle_gpu(engine, machine)
+    idle = _idle_gpu(engine, machine, network.record.format)
     if idle or wanted != AUTO or engine.on_accelerator:
         return idle
-    fastest = next(record for record in ENGINES.values() if record.runs_on(machine))
+    format = network.record.format
+    fastest = next(
+        record
+        for record in ENGINES.values()
+        if format in record.formats and record.runs_on(machine)
+    )
     if engine.kind == fastest.name:
         return ""
     reason = _reason(fastest, network, engine.precision, machine)
@@ -52,12 +58,17 @@ def _reason(record: EngineRecord, network: Network, precision: str, machine: Har
     return f"cannot run this network. {refusal}" if refusal else ""
 
 
-def _idle_gpu(engine: Engine, machine: Hardware) -> str:
+def _idle_gpu(engine: Engine, machine: Hardware, format: str) -> str:
     """Return a loud sentence where a GPU is here and the engine does not use it; else nothing."""
     if not machine.gpus or engine.on_accelerator:
         return ""
+    needed = (
+        "pip install 'featx[gpu]' (TensorFlow with CUDA), featx[jax] or featx[torch] with "
+        "KERAS_BACKEND set"
+        if format == KERAS_FORMAT
+        else "pip install 'featx[onnx-gpu]', for ONNX files"
+    )
     return (
         f"THE GPU IS IDLE: {', '.join(machine.gpus)} is here, but {engine.name} computes on the "
-        "CPU. Install what it needs: pip install 'featx[gpu]' (TensorFlow with CUDA), featx[jax] "
-        "or featx[torch] with KERAS_BACKEND set, and do not pass --engine openvino"
+        f"CPU. Install what it needs: {needed}, and do not pass --engine openvino"
     )

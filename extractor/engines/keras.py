@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...cache import PRECISIONS
 from ...cache.errors import UnknownBackboneError
-from ..backbones import PREPROCESS, build_backbone, find_layer
+from ..backbones import build_backbone, find_layer, find_preprocess
 from ..hardware import Hardware
 from .base import (
     CPU_BATCHES,
@@ -141,7 +141,7 @@ def build_model(network: Network, precision: str) -> Any:
     features = keras.Model(backbone.input, outputs)
     features.trainable = False
     pixels = keras.Input((*network.image_size, 3), dtype="uint8")
-    preprocess = PREPROCESS[network.record.preprocess]
+    preprocess = find_preprocess(network.record.preprocess)
     return keras.Model(pixels, features(_preprocessing(preprocess)(pixels)))
 
 

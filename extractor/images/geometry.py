@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from ...cache.errors import ConfigError
-from .resize import resize
+from ...cache.spec import is_published
+from .published_resize import PublishedResize
+from .resize import resize, resize_as_published
 
 CROP_FRACTION = 0.875
 DRAFT_MARGIN = 2.0
+NO_DRAFT = 1 << 20
+"""A side that no JPEG has: it is decoded whole."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How an image becomes the one that a backbone sees; resized bicubically in one step.
+    """How an image becomes the one that a backbone sees.
 
     Attributes
     ----------
@@ -26,12 +30,16 @@ class Geometry:
     resize : str
         ``squash`` stretches the image to the size. ``crop`` keeps its shape and takes the middle:
         for a size of 224, what a resize of the short side to 256 and a centre crop of 224 would
-        leave. ``pad`` keeps its shape and fills the rest with ``background``.
+        leave. ``pad`` keeps its shape and fills the rest with ``background``. These three are
+        featx' own: bicubic, in one step. A published rule (see ``PublishedResize``) follows a
+        backbone's own processor to the bit.
     background : str
         ``#rrggbb``; also what shows through transparent pixels.
     pixel_limits : tuple of float or None
         Values that become black and white in images of more than 8 bits; None stands for all that
         their format can hold.
+    interpolation : str
+        The filter of a published rule.
     """
 
     height: int
@@ -39,6 +47,7 @@ class Geometry:
     resize: str = "squash"
     background: str = "#ffffff"
     pixel_limits: tuple[float, float] | None = None
+    interpolation: str = "bicubic"
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``."""
@@ -49,10 +58,12 @@ class Geometry:
             return resize(pixels, (self.width, self.height), box)
         if self.resize == "pad":
             return self._pad(pixels)
-        raise ConfigError(f"unknown resize rule {self.resize!r}")
+        return self._apply_published(PublishedResize.parse(self.resize), pixels)
 
     def draft_size(self) -> tuple[int, int]:
         """Return the least size, ``(width, height)``, to which a JPEG may be pre-shrunk."""
+        if is_published(self.resize):
+            return NO_DRAFT, NO_DRAFT
         zoom = DRAFT_MARGIN / (CROP_FRACTION if self.resize == "crop" else 1.0)
         side = int(zoom * max(self.width, self.height)) + 1
         return side, side
@@ -71,6 +82,15 @@ class Geometry:
         canvas[:] = ImageColor.getrgb(self.background)[:3]
         canvas[top : top + inner_h, left : left + inner_w] = resize(pixels, (inner_w, inner_h))
         return canvas
+
+    def _apply_published(
+        self, rule: PublishedResize, pixels: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        size = rule.size_of(pixels.shape[1], pixels.shape[0])
+        resized = resize_as_published(pixels, size, self.interpolation)
+        top = rule.offset(resized.shape[0] - self.height)
+        left = rule.offset(resized.shape[1] - self.width)
+        return resized[top : top + self.height, left : left + self.width]
 
 
 def canonical_colour(text: str) -> str:

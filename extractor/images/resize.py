@@ -1,8 +1,9 @@
-"""The resize of 8-bit RGB: bicubic with antialiasing as in Pillow, across first and then down.
+"""The resize of 8-bit RGB: with antialiasing as in Pillow.
 
-``_resample.c`` computes it where it was compiled; ``resize_in_pillow`` is its reference, with equal
-pixels. From version 13 on Pillow itself chooses the order of the two passes, which shows in the
-numbers, so each pass is a call of its own.
+featx' own geometries resize bicubically, across first and then down. ``_resample.c`` computes that
+where it was compiled; ``resize_in_pillow`` is its reference, with equal pixels. From version 13 on
+Pillow itself chooses the order of the two passes, which shows in the numbers, so each pass is a
+call of its own. ``resize_as_published`` chooses the order as Pillow 13 does, under any Pillow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ else:
     IS_COMPILED = True
 
 FILTER = Image.Resampling.BICUBIC
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": FILTER,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+"""Pillow's filters by the names that a FeatureSpec gives them."""
+
 Box = tuple[float, float, float, float]
 
 
@@ -62,3 +73,31 @@ def resize_in_pillow(
     image = Image.fromarray(pixels)
     across = image.resize((size[0], image.height), FILTER, box=(left, 0, right, image.height))
     return np.asarray(across.resize(size, FILTER, box=(0, top, size[0], bottom)))
+
+
+def resize_as_published(
+    pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: str
+) -> NDArray[np.uint8]:
+    """Return what ``PIL.Image.resize`` of Pillow 13 gives, with any Pillow.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+    size : (width, height)
+    interpolation : str
+        One of ``FILTERS``.
+    """
+    height, width = pixels.shape[:2]
+    if size == (width, height):
+        return pixels
+    if interpolation == "nearest":
+        return np.asarray(Image.fromarray(pixels).resize(size, FILTERS[interpolation]))
+    n_rows_less, n_columns_less = height - size[1], width - size[0]
+    is_down_first = n_rows_less > max(0, 2 * n_columns_less)
+    first = (width, size[1]) if is_down_first else (size[0], height)
+    for step in (first, size):
+        if interpolation == "bicubic":
+            pixels = resize(pixels, step)
+        else:
+            pixels = np.asarray(Image.fromarray(pixels).resize(step, FILTERS[interpolation]))
+    return pixels

@@ -47,7 +47,7 @@ def decide(plan: Plan, engine: str, max_drift: float, say: Callable[[str], objec
     say : callable
         Told how the decision was made.
     """
-    record, _ = choose_engine(engine)
+    record, _ = choose_engine(engine, format=plan.record.format)
     backbone, limit = plan.record.name, CALIBRATION_SHARE * max_drift
     drifts = _drifts(plan, record, engine, limit, say)
     if not drifts:

@@ -14,8 +14,13 @@ import pytest
 from PIL import Image
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
-from featx.extractor.backbones import BACKBONES, PREPROCESS, config_check, model_file
-from featx.extractor.backbones.record import Preprocess
+from featx.extractor.backbones import (
+    BACKBONES,
+    PREPROCESS,
+    Preprocess,
+    config_check,
+    model_file,
+)
 from featx.extractor.engines import run_rows
 from featx.extractor.images import decode as decoding
 from featx.extractor.images import encoded as encoded_image
@@ -133,7 +138,7 @@ def no_padding(patch):
 def take_any_preprocess(patch):
     patch.setattr(
         "featx.extractor.plan.choose_backbone",
-        lambda name, mode: dataclasses.replace(BACKBONES[name], preprocess=mode),
+        lambda name, mode, _: dataclasses.replace(BACKBONES[name], preprocess=mode),
     )
 
 
@@ -191,7 +196,8 @@ def test_model_files_are_checked_before_keras_sees_them(tmp_path, monkeypatch):
     path = tmp_path / "hostile.keras"
     x = keras.Input((8, 8, 3))
     keras.Model(x, keras.layers.Lambda(lambda y: y)(x)).save(path)
-    monkeypatch.setattr(model_file, "import_keras", lambda: pytest.fail("Keras was asked"))
+    asked = "featx.extractor.engines.keras_import.import_keras"
+    monkeypatch.setattr(asked, lambda: pytest.fail("Keras was asked"))
     with pytest.raises(WeightsMismatchError):
         model_file.load_model(path, (8, 8))
 

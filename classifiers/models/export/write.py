@@ -17,12 +17,13 @@ from pathlib import Path
 
 from ....cache.errors import CacheWriteError, ConfigError, FeatxError, ModelError
 from ....cache.output_path import FindForeign, foreign_entry, output_file, output_folder
+from ....extractor.engines.choose import FORMAT_NAMES
 from ....extractor.engines.keras_import import import_keras, silenced
 from ....extractor.plan import Plan, plan_for
 from ..model import Model
 from .agreement import N_IMAGES, Agreement, measure, sample_images
-from .formats import ExportFormat, find_format
-from .graph import build_graph
+from .formats import FORMATS, ExportFormat, find_format
+from .graph import build_graph, build_head
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def export(
     _check_installed(form)
     plan = plan_for(model.spec, weights)
     model.check_plan(plan)
+    _check_backbone(form, plan)
     with _arriving(path) as partial:
         agreement = _write_and_run(form, model, plan, partial)
         _target(form, path, overwrite)
@@ -111,7 +113,7 @@ def _write_and_run(form: ExportFormat, model: Model, plan: Plan, path: Path) -> 
     images = sample_images(plan)
     try:
         with _quiet():
-            form.write(build_graph(model, plan), path, _metadata(model, plan))
+            _write(form, model, plan, path)
             return measure(form.run(path, images), model, plan, images)
     except (FeatxError, OSError):
         raise
@@ -121,6 +123,26 @@ def _write_and_run(form: ExportFormat, model: Model, plan: Plan, path: Path) -> 
             f"the export to {form.name} failed in its converter ({type(error).__name__}: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no message'})"
         ) from error
+
+
+def _write(form: ExportFormat, model: Model, plan: Plan, path: Path) -> None:
+    metadata = _metadata(model, plan)
+    if plan.record.graph is None:
+        form.write(build_graph(model, plan), path, metadata)
+    else:
+        form.join[plan.record.format](plan.network, build_head(model), path, metadata)
+
+
+def _check_backbone(form: ExportFormat, plan: Plan) -> None:
+    """Refuse a format that the graph of a backbone cannot be turned into."""
+    if form.takes(plan.record.format):
+        return
+    kind = FORMAT_NAMES[plan.record.format]
+    able = " or ".join(f"--to {f.name}" for f in FORMATS.values() if f.takes(plan.record.format))
+    raise ConfigError(
+        f"the model's backbone {plan.record.name} is an {kind} file, which cannot become a "
+        f"{form.name} model. Use {able}"
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Converting a network to OpenVINO's format in a process of its own, once per machine."""
+"""Converting a network to OpenVINO's format, once per machine; Keras models in a process of their
+own."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from ....cache import errors
 from ....cache.errors import ConversionError, FeatxError
 from ..base import MEMORY_WORDS, Network
 from ..model_folder import MODEL, REFUSAL, ModelFolder
+from .from_graph import convert_graph
 from .from_keras import converter_backends, failure_reason, run_converter, save, to_openvino
 
 FAILURE = "failure.json"
@@ -32,6 +34,8 @@ def convert(network: Network, folder: ModelFolder) -> None:
     if refusal:
         raise ConversionError(f"{refusal} (found by an earlier run: {folder.note_path(REFUSAL)})")
     with folder.filling() as partial:
+        if network.record.graph:
+            return save(convert_graph(network), partial / MODEL)
         reasons = []
         for backend in converter_backends():
             # The pickle goes through a pipe to our own process; nothing is read from a file.

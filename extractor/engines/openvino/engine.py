@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....cache import PRECISIONS
 from ....cache.errors import ConversionError
+from ...backbones.record import KERAS_FORMAT
 from ...hardware import Hardware, thread_limit
 from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
@@ -64,9 +65,9 @@ class OpenVinoEngine:
         self.kind = OPENVINO.name
         self.on_accelerator = False
         self.precision = precision
-        self.batch_size = batch_size
         compiled = _compile(network, precision, batch_size, n_exact)
         _check_precision(compiled, precision)
+        self.batch_size = int(compiled.input(0).get_shape()[0])  # a graph may fix it
         self.n_parallel = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._n_outputs = len(network.outputs)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -111,7 +112,9 @@ def _compile(network: Network, precision: str, batch_size: int, n_exact: int) ->
     model = read_with_exact(core, folder, n_exact)
     if precision == "bfloat16":
         _round_depthwise(convolutions(model)[n_exact:])
-    model.reshape([batch_size, *network.image_size, 3])
+    n_images = model.input(0).get_partial_shape()[0]
+    fixed = batch_size if n_images.is_dynamic else n_images.get_length()
+    model.reshape([fixed, *network.image_size, 3])
     fuse_input(model)
     split_batch(model)
     compiled = core.compile_model(model, "CPU", options)
@@ -183,4 +186,5 @@ OPENVINO = EngineRecord(
     fast_precisions=lambda machine: machine.fast_formats,
     batch_sizes=lambda machine: CPU_BATCHES,
     converts=True,
+    formats=(KERAS_FORMAT, "onnx", "openvino"),
 )

@@ -103,6 +103,8 @@ def test_plan_for_a_model_file_is_found_again_by_its_path(tmp_path, nested):
     assert plan_for(spec, str(path)).spec == spec
     moved = path.rename(tmp_path / "moved.keras")
     assert plan_for(spec, str(moved)).spec == spec
+    assert plan_for(spec, "imagenet").spec == spec  # found where it was last used
+    moved.unlink()
     with pytest.raises(WeightsNotFoundError, match=r"mine\.keras.*--weights PATH"):
         plan_for(spec, "imagenet")
 

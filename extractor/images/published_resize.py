@@ -1,0 +1,68 @@
+"""How a published backbone resizes and crops its images, as one short text of a FeatureSpec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...cache.errors import ConfigError
+from ...cache.spec import PUBLISHED_RESIZE
+
+EXACT, SHORTEST, ROUNDED = "exact", "shortest", "rounded"
+
+
+@dataclass(frozen=True)
+class PublishedResize:
+    """The resize before a centre crop.
+
+    ``exact:256x256`` stretches an image to a height and a width, ``shortest:256`` keeps its shape
+    and brings its shorter side to 256; the longer one is cut to whole pixels. The crop that follows
+    begins at half of the difference, rounded down as in Hugging Face's processors; with
+    ``:rounded`` to the nearest even number as in torchvision and timm.
+
+    Attributes
+    ----------
+    height, width : int
+        Equal for ``shortest``.
+    keeps_shape : bool
+    is_rounded : bool
+    """
+
+    height: int
+    width: int
+    keeps_shape: bool
+    is_rounded: bool = False
+
+    def __str__(self) -> str:
+        size = f"{SHORTEST}:{self.height}" if self.keeps_shape else self._exact
+        return f"{size}:{ROUNDED}" if self.is_rounded else size
+
+    @property
+    def _exact(self) -> str:
+        return f"{EXACT}:{self.height}x{self.width}"
+
+    @classmethod
+    def parse(cls, text: str) -> PublishedResize:
+        """Read what ``str`` gave; raises ConfigError for anything else."""
+        match = PUBLISHED_RESIZE.fullmatch(text)
+        keeps_shape = bool(match and match[1] == SHORTEST)
+        if not match or keeps_shape != (match[3] is None) or not int(match[2]):
+            raise ConfigError(f"unknown resize rule {text!r}")
+        height = int(match[2])
+        return cls(height, int(match[3] or height), keeps_shape, bool(match[4]))
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height that an image is resized to."""
+        if not self.keeps_shape:
+            return self.width, self.height
+        short, long = min(width, height), max(width, height)
+        longer = int(self.height * long / short)
+        return (self.height, longer) if width <= height else (longer, self.height)
+
+    def offset(self, n_left_over: int) -> int:
+        """Return where the crop begins, of the pixels that are left over on an axis."""
+        return round(n_left_over / 2) if self.is_rounded else n_left_over // 2
+
+    def scaled(self, factor: float) -> PublishedResize:
+        """Return the rule for images whose sides are ``factor`` times as long."""
+        height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
+        return PublishedResize(height, width, self.keeps_shape, self.is_rounded)
