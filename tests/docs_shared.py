@@ -83,8 +83,8 @@ def check_options(text: str) -> None:
     words = text.split()
     names = [word for word in words if re.fullmatch(r"[a-z-]+", word)]
     command, _ = command_of(names[: 2 + (names[1:2] in (["cache"], ["model"]))])
-    options = {name for parameter in command.params for name in parameter.opts}
-    options |= {name for parameter in command.params for name in parameter.secondary_opts}
+    parameters = [*command.params, *typer.main.get_command(app).params]
+    options = {name for p in parameters for name in (*p.opts, *p.secondary_opts)}
     unknown = set(OPTION.findall(text)) - options - {"--help", "-h"}
     assert not unknown, f"{text}: no option {unknown}"
 

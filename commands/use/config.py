@@ -128,6 +128,7 @@ def _environment() -> dict[str, str | None]:
     return {
         "FEATX_CACHE": os.environ.get("FEATX_CACHE"),
         "FEATX_HOME": str(featx_home()),
+        "FEATX_LOG_FORMAT": os.environ.get("FEATX_LOG_FORMAT"),
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND"),
     }
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from featx.cli import app
+from tests_shared import Cli
 
 N_PER_CLASS = 8
 
@@ -17,7 +18,8 @@ N_PER_CLASS = 8
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``photos/`` (80 images, ten classes), their features and ``model.featx``."""
-    folder = tmp_path_factory.mktemp("docs")
+    folder = tmp_path_factory.mktemp("docs") / "project"
+    folder.mkdir()
     home = Path.cwd()
     os.chdir(folder)
     try:
@@ -29,7 +31,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run("fit", "--head", "logreg")
     finally:
         os.chdir(home)
-    return folder
+    return Path(shutil.copytree(folder, folder.with_name("finished")))
 
 
 def run(*words: str) -> None:
@@ -38,9 +40,13 @@ def run(*words: str) -> None:
 
 
 @pytest.fixture
-def project(finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the finished project, as the working folder."""
-    shutil.copytree(finished_project, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEATX_CACHE", raising=False)
-    return tmp_path
+def project(cli: Cli, finished_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished project as the working folder, for one page to change.
+
+    It lies where it was made, since features go by the place of their source.
+    """
+    folder = finished_project.with_name("project")
+    shutil.rmtree(folder)
+    shutil.copytree(finished_project, folder)
+    monkeypatch.chdir(folder)
+    return folder

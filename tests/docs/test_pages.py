@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -27,7 +28,7 @@ every_page = pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: 
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
-def test_page_runs_from_top_to_bottom(page: Path, project: Path, cli: Cli) -> None:
+def test_page_runs_from_top_to_bottom(page: Path, cli: Cli, project: Path) -> None:
     run_page(page, cli, is_long=False)
 
 
@@ -35,18 +36,19 @@ def test_page_runs_from_top_to_bottom(page: Path, project: Path, cli: Cli) -> No
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(b.is_long for b in blocks(p, *KINDS))], ids=lambda p: p.stem
 )
-def test_page_runs_with_its_long_blocks(page: Path, project: Path, cli: Cli) -> None:
+def test_page_runs_with_its_long_blocks(page: Path, cli: Cli, project: Path) -> None:
     run_page(page, cli, is_long=True)
 
 
 def run_page(page: Path, cli: Cli, is_long: bool) -> None:
+    variables: dict[str, object] = {}
     for block in blocks(page, *KINDS):
         if block.reason or (block.is_long and not is_long):
             continue
         if block.file:
             Path(block.file).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
-            exec(compile(block.text, page.name, "exec"), {})
+            exec(compile(block.text, page.name, "exec"), variables)
         elif block.kind == "toml":
             Path("example.toml").write_text(block.text, encoding="utf-8")
             default_map(typer.main.get_command(app), read_config(Path("example.toml")))
@@ -67,8 +69,9 @@ def test_commands_that_are_not_run_say_why_and_can_be_parsed(page: Path) -> None
 
 
 @every_page
-def test_commands_in_sentences_exist(page: Path) -> None:
-    for text in spans(page):
+def test_commands_in_sentences_and_scripts_exist(page: Path) -> None:
+    scripts = [shlex.join(words) for b in blocks(page, "bash") for words in b.commands()]
+    for text in (*spans(page), *scripts):
         check_options(text)
 
 
