@@ -103,13 +103,13 @@ def fit_model(
     else:
         report = fit(opened, options, command, observer)
     engine = str(old.origin.get("engine", "")) if old else None
+    report = keep_fit(store, opened, report, FIT, observer)
     model = _completed(report.model, store, tag, engine)
     note = save_and_compare(model, Path(out), store, overwrite=overwrite)
     if note:
         (observer or LogObserver()).say(note)
     prepared = report.prepared.with_note(note)
     report = replace(report, model=model, prepared=prepared, metric=chosen.name)
-    keep_fit(store, opened, report, FIT, observer)
     if note := report.model.head.trust_note():
         (observer or LogObserver()).say(note)
     return report

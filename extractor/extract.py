@@ -11,7 +11,7 @@ from functools import cached_property
 from ..cache import BadImage, FeatureSpec, FeatureStore, Run, RunRecord
 from ..cache.errors import CacheFormatError, SourceFormatError
 from ..cache.layout import REMARKS
-from ..cache.records.run_record import EXTRACT, PART
+from ..cache.records.run_record import EXTRACT, EXTRACT_SECONDS, PART
 from ..cache.records.tag import NO_TAG
 from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import decoder_id, strict_images
@@ -230,6 +230,9 @@ class _Finished:
             notes = {**notes, "drift": stage.drift.to_dict()}
         if self._bottleneck:
             notes = {**notes, "bottleneck": self._bottleneck}
+        if n_written:
+            before = last.extract_seconds if last and n_written < scan.n_samples else 0
+            notes = {**notes, EXTRACT_SECONDS: (before or 0) + self.seconds}
         return RunRecord(
             manifest=scan.source.name,
             fingerprint=spec.fingerprint,

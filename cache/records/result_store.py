@@ -7,7 +7,8 @@ it never names what is not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 
 from ..errors import CacheFormatError
 from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, Layout
+from ..spec import FeatureSpec
 from .judged_rows import JudgedRows, read_predictions, read_rows, write_predictions, write_rows
-from .result import Result, read_result, write_result
+from .result import SWEEP, Result, read_result, write_result
+from .scores import Scores
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,46 @@ class ResultStore:
         manifest : str, optional
             The name of the source's snapshot.
         """
-        return sorted(self._read(manifest), key=lambda r: (r.created_ns, r.id), reverse=True)
+        results = list(_read_all(self.layout.result_folders(), manifest, read_result))
+        kept = {_configuration(result) for result in results}
+        earlier = _read_all(self.layout.sweep_folders(), manifest, self._read_earlier)
+        results += [result for result in earlier if _configuration(result) not in kept]
+        return sorted(results, key=lambda r: (r.created_ns, r.id), reverse=True)
 
-    def _read(self, manifest: str | None) -> Iterator[Result]:
-        for folder in self.layout.result_folders():
-            if manifest is None or folder.name.rpartition("@")[0] == manifest:
-                for path in sorted(folder.glob(f"*{RESULT_SUFFIX}")):
-                    with suppress(FileNotFoundError, CacheFormatError):
-                        yield read_result(path)
+    def _read_earlier(self, path: Path) -> Result:
+        """Read what a sweep measured before results had ids and predictions."""
+        features = path.parent.name
+        backbone, layer = self._backbone(features.rpartition("@")[2])
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            scores = Scores.from_dict(stored["scores"])
+            return Result(
+                id=path.stem,
+                name=scores.head,
+                kind=SWEEP,
+                features=features,
+                backbone=backbone,
+                layer=layer,
+                head=scores.head,
+                params=scores.params,
+                scores={scores.split: scores},
+                model_bytes=int(stored["model_bytes"]),
+                predict_rate=float(stored["predict_rate"]),
+                convergence_note=str(stored.get("convergence_note", "")),
+                created_ns=path.stat().st_mtime_ns,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CacheFormatError(f"{path}: not a result ({error})") from error
+
+    def _backbone(self, fingerprint: str) -> tuple[str, str]:
+        """Return backbone and layer of the set whose fingerprint begins so; empty if it is gone."""
+        for folder in self.layout.set_folders():
+            if folder.name.startswith(fingerprint):
+                with suppress(OSError, CacheFormatError):
+                    text = self.layout.spec(folder.name).read_text(encoding="ascii")
+                    spec = FeatureSpec.from_json(text)
+                    return spec.backbone, spec.layer
+        return "", ""
 
     def predictions(self, result: Result, split: str) -> Predictions | None:
         """Read a result's predictions on a split; None where none are kept.
@@ -122,3 +157,21 @@ class ResultStore:
     def _path(self, result: Result, split: str) -> Path:
         folder = self.layout.results(result.features)
         return folder / f"{result.id}.{split}{PREDICTIONS_SUFFIX}"
+
+
+def _read_all(
+    folders: Sequence[Path], manifest: str | None, read: Callable[[Path], Result]
+) -> Iterator[Result]:
+    """Yield the results in the folders of one source, or of all, without damaged ones."""
+    for folder in folders:
+        if manifest is None or folder.name.rpartition("@")[0] == manifest:
+            for path in sorted(folder.glob(f"*{RESULT_SUFFIX}")):
+                with suppress(FileNotFoundError, CacheFormatError):
+                    yield read(path)
+
+
+def _configuration(result: Result) -> tuple[str, str, str, tuple[str, ...]]:
+    """Return what two records of one configuration have in common."""
+    params = json.dumps(dict(result.params), sort_keys=True, default=str)
+    judged = tuple(split for split in result.scores if split != "test")
+    return result.features, result.head, params, judged

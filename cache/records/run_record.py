@@ -15,6 +15,8 @@ from .tag import NO_TAG, Tag
 EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
 PART = "part"
 UNFINISHED = "unfinished"
+EXTRACT_SECONDS = "extract_seconds"
+"""The note of how long the rows took to compute, over all runs that computed some."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ class RunRecord:
     notes: dict[str, Any] = field(default_factory=dict)
     kind: str = EXTRACT
     tag: Tag = NO_TAG
+
+    @property
+    def extract_seconds(self) -> float | None:
+        """How long the rows took to compute; None where no run of this source computed any."""
+        seconds = self.notes.get(EXTRACT_SECONDS, self.seconds if self.n_extracted else None)
+        return None if seconds is None else float(seconds)
 
 
 def write_run(path: Path, record: RunRecord) -> None:

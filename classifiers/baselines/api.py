@@ -119,13 +119,13 @@ def train_baseline(
     )
     named = tag.to_dict() if tag else {}
     origin = {**named, **report.model.origin, "engine": extracted.record.engine}
-    model = replace(report.model, origin=origin)
-    note = save_and_compare(model, path, store, overwrite=overwrite)
+    report = replace(report, model=replace(report.model, origin=origin))
+    report = keep_fit(store, features, report, TRAINED, observer)
+    note = save_and_compare(report.model, path, store, overwrite=overwrite)
     if note:
         (observer or LogObserver()).say(note)
-    report = replace(report, model=model, prepared=report.prepared.with_note(note))
+    report = replace(report, prepared=report.prepared.with_note(note))
     checkpoint.unlink(missing_ok=True)
-    keep_fit(store, features, report, TRAINED, observer)
     return report
 
 

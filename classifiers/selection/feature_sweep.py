@@ -187,7 +187,8 @@ class FeatureSweep:
             test = score_split(model, predictions, "test", scores.fit_seconds)
             self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
-        made = origin(command, features.name)
+        result_id = self.results.id_of(scores.head, candidate.params)
+        made = {**origin(command, features.name), "result": result_id}
         rows = SplitRows.of(split.merged() if self.options.cv else split)
         return replace(model, scores=kept, split=split.to_dict(), rows=rows, origin=made), test
 

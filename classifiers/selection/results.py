@@ -151,9 +151,7 @@ class FeatureResults:
 
         Metrics that came later are measured on the predictions that are kept.
         """
-        result = self._results.get(
-            self.features.name, self._id(head, self._all_params(head, params))
-        )
+        result = self._results.get(self.features.name, self.id_of(head, params))
         if result is None or self._judged not in result.scores:
             return None
         return Measured(
@@ -190,15 +188,18 @@ class FeatureResults:
         scores = {**result.scores, **{s.split: s for s in more}}
         self._write(replace(result, scores=scores), predictions)
 
-    def put_fit(self, report: FitReport, kind: str) -> None:
-        """Keep a head or network that was fitted by itself; see ``put``."""
-        if not report.scores:
-            return
+    def put_fit(self, report: FitReport, kind: str) -> str:
+        """Keep a head or network that was fitted by itself; return its id. See ``put``."""
         head = report.model.head
         measured = Measured.of(head, report.scores[0], report.predict_rate)
         result = self._result(report.model.head_name, head.get_json_params(), measured)
         scores = {s.split: s for s in report.scores}
         self._write(replace(result, kind=kind, scores=scores), report.predictions)
+        return result.id
+
+    def id_of(self, head: str, params: Mapping[str, Any]) -> str:
+        """Return the id of a configuration with the parameters that a grid sets."""
+        return self._id(head, self._all_params(head, params))
 
     def _result(self, head: str, params: Mapping[str, Any], measured: Measured) -> Result:
         spec = self.features.spec
@@ -281,14 +282,21 @@ def keep_fit(
     report: FitReport,
     kind: str,
     observer: Observer | None = None,
-) -> None:
-    """Keep what ``fit`` or a baseline has measured; tell ``observer`` where the cache refuses."""
+) -> FitReport:
+    """Keep what ``fit`` or a baseline has measured, and return it; its model names the result.
+
+    ``observer`` hears where the cache refuses.
+    """
+    if not report.scores:
+        return report
     scheme = {"cv": 0, "random_state": 0}
     results = FeatureResults(store, features, report.prepared.split, scheme)
-    results.put_fit(report, kind)
+    result_id = results.put_fit(report, kind)
     if results.refusal:
         why = f"The result is not kept for comparison: {results.refusal}"
         (observer or LogObserver()).say(why)
+    origin = {**report.model.origin, "result": result_id}
+    return replace(report, model=replace(report.model, origin=origin))
 
 
 def _digest(key: Mapping[str, Any]) -> str:

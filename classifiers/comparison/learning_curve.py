@@ -1,0 +1,247 @@
+"""Learning curves: how good a head is by the number of its training images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import FeatureSet, Result
+from ...cache.errors import ConfigError, FeatxError, TrainingDataError
+from ...extractor.run_options import LogObserver, Observer
+from ..heads.registry import HEADS, make_head
+from ..selection.metrics import METRICS, Metric, WeightedRows
+from ..selection.splitting.preparation import prepare
+from .power_law import Forecast, forecast
+from .source_results import best_on_validation
+from .stratified import stratified_sample
+
+FEWEST_IMAGES = 10
+DEFAULT_HEAD = "logreg"
+POINT = 0.01
+CANNOT_FIT = (FeatxError, ValueError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A head with the parameters that it is drawn with."""
+
+    head: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A metric with so many training images.
+
+    Attributes
+    ----------
+    n_images : int
+    values : tuple of float
+        One for each draw of the images.
+    """
+
+    n_images: int
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the draws."""
+        return float(np.mean(self.values))
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The learning curve of a head.
+
+    Attributes
+    ----------
+    subject : Subject
+    points : tuple of CurvePoint
+        By number of images, ascending; the last one is all of them.
+    forecast : Forecast or None
+        None where it cannot be said.
+    problem : str
+        Why some draws could not be fitted.
+    """
+
+    subject: Subject
+    points: tuple[CurvePoint, ...]
+    forecast: Forecast | None
+    problem: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "head": self.subject.head,
+            "params": dict(self.subject.params),
+            "points": [{**asdict(point), "mean": point.mean} for point in self.points],
+            "forecast": asdict(self.forecast) if self.forecast else None,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """How learning curves are drawn.
+
+    Attributes
+    ----------
+    metric : Metric
+    n_draws : int
+        Samples of each size; all images are one sample.
+    random_state : int
+        Of the split and the draws.
+    """
+
+    metric: Metric = METRICS["accuracy"]
+    n_draws: int = 5
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_draws < 1:
+            raise ConfigError(f"--draws takes 1 or more, got {self.n_draws}")
+
+
+def choose_subjects(
+    heads: Sequence[str], features: FeatureSet, results: Sequence[Result]
+) -> list[Subject]:
+    """Return heads with the parameters that were the best so far on the features.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Empty for the best head so far.
+    features : FeatureSet
+    results : sequence of Result
+        What was measured; a head that was not has its default parameters.
+
+    Raises
+    ------
+    UnknownHeadError
+        There is no such head.
+    """
+    measured = [r for r in results if r.features == features.name and r.head in HEADS]
+    if not heads:
+        best = best_on_validation(measured, METRICS["accuracy"]) if measured else None
+        heads = [best.head if best else DEFAULT_HEAD]
+    subjects = []
+    for head in heads:
+        make_head(head)
+        of_head = [r for r in measured if r.head == head]
+        best = best_on_validation(of_head, METRICS["accuracy"]) if of_head else None
+        subjects.append(Subject(head, dict(best.params) if best else {}))
+    return subjects
+
+
+def learning_curves(
+    features: FeatureSet,
+    subjects: Sequence[Subject],
+    options: CurveOptions,
+    observer: Observer | None = None,
+) -> list[LearningCurve]:
+    """Fit heads on more and more of the training rows, and measure them on validation.
+
+    The samples are stratified, and the same for all heads.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    subjects : sequence of Subject
+    options : CurveOptions
+    observer : Observer, optional
+        Hears what is odd about the rows, and counts fits.
+
+    Raises
+    ------
+    TrainingDataError
+        There are no validation rows, or the metric is undefined on them.
+    """
+    observer = observer or LogObserver()
+    prepared = prepare(features, options.random_state)
+    split = prepared.split
+    if not len(split.val):
+        raise TrainingDataError(
+            "a learning curve is measured on validation images, and there are none: add images"
+        )
+    reason = options.metric.undefined(features.y[split.val], features.class_names)
+    if reason:
+        raise TrainingDataError(f"{options.metric.title} is undefined on validation: {reason}")
+    rows = _Rows(
+        np.asarray(features.X[split.train]),
+        features.y[split.train],
+        np.asarray(features.X[split.val]),
+        features.y[split.val],
+        len(features.class_names),
+    )
+    sizes = curve_sizes(len(split.train), rows.n_classes)
+    samples = {size: _samples(rows.y, size, options) for size in sizes}
+    observer.begin(len(subjects) * sum(map(len, samples.values())), "learning curves")
+    return [_curve(subject, rows, samples, options, observer) for subject in subjects]
+
+
+def curve_sizes(n_train: int, n_classes: int) -> list[int]:
+    """Return numbers of training images, each twice the one before, up to all."""
+    size, sizes = max(FEWEST_IMAGES, n_classes), []
+    while size < 0.75 * n_train:
+        sizes.append(size)
+        size *= 2
+    return [*sizes, n_train]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    X: NDArray[Any]
+    y: NDArray[np.int64]
+    X_val: NDArray[Any]
+    y_val: NDArray[np.int64]
+    n_classes: int
+
+
+def _samples(y: NDArray[np.int64], size: int, options: CurveOptions) -> list[NDArray[np.int64]]:
+    n_draws = options.n_draws if size < len(y) else 1
+    seeds = np.random.SeedSequence([options.random_state, size]).generate_state(n_draws)
+    return [stratified_sample(y, size, int(seed)) for seed in seeds]
+
+
+def _curve(
+    subject: Subject,
+    rows: _Rows,
+    samples: Mapping[int, Sequence[NDArray[np.int64]]],
+    options: CurveOptions,
+    observer: Observer,
+) -> LearningCurve:
+    points, problem = [], ""
+    for size, drawn in samples.items():
+        values = []
+        for sample in drawn:
+            try:
+                values.append(_value(subject, rows, sample, options))
+            except CANNOT_FIT as error:  # too few images of a class for this head
+                problem = problem or f"not fitted on {size:,} images: {error}"
+            observer.advance(1)
+        defined = tuple(value for value in values if not np.isnan(value))
+        if defined:
+            points.append(CurvePoint(size, defined))
+    if not points:
+        raise TrainingDataError(f"{subject.head} could not be fitted on any sample; {problem}")
+    is_score = options.metric.higher_is_better
+    errors = [[1 - v if is_score else v for v in point.values] for point in points]
+    ahead = forecast([p.n_images for p in points], errors, POINT, options.random_state)
+    return LearningCurve(subject, tuple(points), ahead, problem)
+
+
+def _value(
+    subject: Subject, rows: _Rows, sample: NDArray[np.int64], options: CurveOptions
+) -> float:
+    """Fit the head on a sample, and return the metric on the validation rows."""
+    head = make_head(subject.head, **subject.params)
+    if "random_state" in head.get_params(deep=False) and "random_state" not in subject.params:
+        head.set_params(random_state=options.random_state)
+    head.fit(rows.X[sample], rows.y[sample])
+    probabilities = np.zeros((len(rows.y_val), rows.n_classes), np.float32)
+    probabilities[:, head.classes_] = head.predict_proba(rows.X_val)
+    return float(options.metric.function(WeightedRows(rows.y_val, probabilities))[0])

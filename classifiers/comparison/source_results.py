@@ -1,0 +1,187 @@
+"""All results of a cache, and which of them a word means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...cache import FeatureStore, Predictions, Result, ResultStore
+from ...cache.errors import ConfigError, FeatxError
+from ...cache.records.run_record import RunRecord
+from ...cache.suggest import did_you_mean
+from ...extractor.backbones import find_backbone
+from ..heads.registry import STORED
+from ..models.model_file import load_model
+from ..selection.grid import params_text
+from ..selection.metrics import Metric
+
+HIDDEN_PARAMS = ("random_state", "network")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a result costs: to make its features, to fit it, and to use it.
+
+    Attributes
+    ----------
+    extract_seconds : float or None
+        None where nobody took the time.
+    fit_seconds : float
+    n_parameters : int or None
+        Of head and backbone; None where the backbone's are not known.
+    n_trained : int
+        Of them, those that were trained.
+    multiply_adds : int or None
+        For one image, by backbone and head.
+    model_bytes : int
+        Of the head or network.
+    rows_per_second : float
+        Of the head or network, from features to probabilities.
+    """
+
+    extract_seconds: float | None
+    fit_seconds: float
+    n_parameters: int | None
+    n_trained: int
+    multiply_adds: int | None
+    model_bytes: int
+    rows_per_second: float
+
+
+class SourceResults:
+    """The results on all features of one source, or of all sources.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    manifest : str, optional
+        The name of the source's snapshot.
+
+    Attributes
+    ----------
+    results : list of Result
+        Newest first.
+    """
+
+    def __init__(self, store: FeatureStore, manifest: str | None = None) -> None:
+        self.store = store
+        self.kept = ResultStore(store.layout)
+        self.results = self.kept.read(manifest)
+
+    def predictions(self, result: Result, split: str) -> Predictions | None:
+        """Return what a result gave to the rows of a split; None where it is not kept."""
+        return self.kept.predictions(result, split)
+
+    def find(self, word: str, split: str, metric: Metric) -> Result:
+        """Return the result that a word means.
+
+        It may be a model file, an id or the beginning of one, or the name of a head or network: of
+        several of one name that were measured on the split, the best one on validation.
+
+        Raises
+        ------
+        ConfigError
+            Nothing answers to it, or several results do.
+        """
+        if Path(word).is_file():
+            return self._of_model(Path(word))
+        exact = [r for r in self.results if r.id == word]
+        named = [r for r in self.results if r.name == word]
+        if named and not exact:
+            return best_on_validation([r for r in named if split in r.rows] or named, metric)
+        matches = exact or [r for r in self.results if len(word) > 3 and r.id.startswith(word)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            ids = ", ".join(r.id for r in matches[:5])
+            raise ConfigError(f"{word!r} is ambiguous, type more of one of these: {ids}")
+        names = {r.name for r in self.results} | {r.id for r in self.results}
+        raise ConfigError(
+            f"no model file, result or head is called {word!r}. {did_you_mean(word, names)} "
+            "`featx results` lists all"
+        )
+
+    def _of_model(self, path: Path) -> Result:
+        wanted = load_model(path).origin.get("result")
+        for result in self.results:
+            if result.id == wanted:
+                return result
+        raise ConfigError(
+            f"the cache {self.store.root} holds no predictions of {path}: fit it again with this "
+            "cache, or name the one that it was fitted with by --cache"
+        )
+
+    def cost(self, result: Result) -> Cost:
+        """Return what a result costs."""
+        network = self._networks.get(result.features, (None, None))
+        n_parameters, multiply_adds = (
+            None if one is None else one + trained
+            for one, trained in zip(
+                network, (result.n_parameters, result.multiply_adds), strict=True
+            )
+        )
+        record = self._runs.get(result.features)
+        first = next(iter(result.scores.values()))
+        return Cost(
+            extract_seconds=record.extract_seconds if record else None,
+            fit_seconds=first.fit_seconds,
+            n_parameters=n_parameters,
+            n_trained=result.n_parameters,
+            multiply_adds=multiply_adds,
+            model_bytes=result.model_bytes,
+            rows_per_second=result.predict_rate,
+        )
+
+    @cached_property
+    def _runs(self) -> dict[str, RunRecord]:
+        return {stored.name: stored.record for stored in self.store.list_features()}
+
+    @cached_property
+    def _networks(self) -> dict[str, tuple[int | None, int | None]]:
+        """Return parameters and multiply-adds of the backbone of each set of features."""
+        return {s.name: _backbone_size(s.spec) for s in self.store.list_features()}
+
+
+def _backbone_size(spec: Any) -> tuple[int | None, int | None]:
+    """Return parameters and multiply-adds for one image; None where they are not known."""
+    try:
+        record = find_backbone(spec.backbone)
+    except FeatxError:
+        return None, None
+    if not record.has_weights:
+        return 0, 0
+    if spec.layer != record.layer or not record.n_params:
+        return None, None
+    scale = spec.image_size[0] * spec.image_size[1] / record.image_size**2
+    return record.n_params, int(record.gmacs * 1e9 * scale)
+
+
+def best_on_validation(results: Sequence[Result], metric: Metric) -> Result:
+    """Return the best result by a metric on validation, or over folds; of equals the newest."""
+
+    def key(result: Result) -> tuple[bool, float]:
+        judged = [scores for split, scores in result.scores.items() if split != "test"]
+        return metric.rank(judged[0].metrics.get(metric.name) if judged else None)
+
+    return min(results, key=key)
+
+
+def describe_params(result: Result) -> str:
+    """Return the parameters that a grid sets, or that differ from their defaults."""
+    record = STORED.get(result.head)
+    defaults = record.parameters() if record else {}
+    grid = record.grid if record else {}
+    shown = {
+        name: value
+        for name, value in result.params.items()
+        if name not in HIDDEN_PARAMS and (name in grid or not _is_equal(value, defaults.get(name)))
+    }
+    return params_text(shown)
+
+
+def _is_equal(value: Any, default: Any) -> bool:
+    return json.dumps(value, default=str) == json.dumps(default, default=str)

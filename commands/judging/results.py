@@ -1,0 +1,254 @@
+"""featx results: one leaderboard of all that was measured on a source."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import (
+    DEFAULT_CACHE,
+    UNDEFINED,
+    CacheOption,
+    JsonOption,
+    answer,
+    draw_table,
+    human_bytes,
+    metric_cell,
+)
+from ..progress import Progress
+from .bars import bars
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...cache import FeatureStore
+    from ...classifiers.comparison.detail import Detail
+    from ...classifiers.comparison.leaderboard import Board, Entry
+    from ...classifiers.selection.metrics import Metric
+
+SOURCE_ARGUMENT_HELP = "A source, or features of it, by any of their names; default: the newest."
+OPTIONAL = ("rows/s", "kind", "extract s", "MACs", "size", "bar", "params", "fit s", "id")
+SHOWN_CLASSES = 12
+
+
+def results(
+    source: Annotated[
+        str | None, typer.Argument(help=SOURCE_ARGUMENT_HELP, show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option(help="Rows that judge: val or test.")] = "val",
+    sort: Annotated[str, typer.Option("--sort", "--metric", help="{metrics}.")] = "accuracy",
+    show: Annotated[
+        str | None,
+        typer.Option(
+            help="One result in full, by id, name or model file: every metric and class.",
+            show_default=False,
+        ),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank all that was measured on a source: heads, sweeps and networks, on all backbones.
+
+    Results on other rows (another seed, other images) are ranked apart. Nothing is fitted again.
+
+    Example: featx results photos --split test --sort auc
+    """
+    from ...cache import FeatureStore
+    from ...classifiers.comparison.leaderboard import leaderboards, results_of
+    from ...classifiers.selection.metrics import find_metric
+
+    metric, store = find_metric(sort), FeatureStore(cache)
+    measured = results_of(store, source)
+    if show is not None:
+        shown = _detail(store, source, show, split, metric)
+        answer(as_json, _detail_data(shown), lambda console: _draw_detail(console, shown))
+        return
+    with Progress(unit="results") as progress:
+        boards = leaderboards(measured, metric, split, progress)
+    if as_csv:
+        sys.stdout.write(_csv(boards))
+        return
+    answer(as_json, _data(boards, metric), lambda console: _draw(console, boards, metric))
+
+
+def _detail(
+    store: FeatureStore, source: str | None, word: str, split: str, metric: Metric
+) -> Detail:
+    from ...classifiers.comparison.detail import detail
+    from ...classifiers.comparison.leaderboard import results_of
+
+    measured = results_of(store, source)
+    return detail(measured, measured.find(word, split, metric), split)
+
+
+def _data(boards: Sequence[Board], metric: Metric) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "higher_is_better": metric.higher_is_better,
+        "boards": [
+            {
+                "split": board.split,
+                "rows": board.rows,
+                "n_rows": board.n_rows,
+                "results": [entry.to_dict() for entry in board.entries],
+            }
+            for board in boards
+        ],
+    }
+
+
+def _csv(boards: Sequence[Board]) -> str:
+    """Return a line for each result, with a column for every metric."""
+    from ...classifiers.selection.metrics import METRICS
+
+    lines = [{"rows": board.rows, **e.to_dict()} for board in boards for e in board.entries]
+    for line in lines:
+        values, intervals = line.pop("metrics"), line.pop("intervals")
+        line.pop("undefined")
+        line.pop("params")
+        for name in METRICS:
+            low, high = intervals.get(name, ("", ""))
+            line |= {name: values.get(name, ""), f"{name}_low": low, f"{name}_high": high}
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(lines[0]))
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _draw(console: Console, boards: Sequence[Board], metric: Metric) -> None:
+    for board in boards:
+        console.print(f"By {metric.title} on {board.title}:")
+        has_backbones = len({e.result.features for b in boards for e in b.entries}) > 1
+        _draw_board(console, board, metric, has_backbones)
+    if len(boards) > 1:
+        console.print(
+            "Ranked apart, for they were measured on other rows: another split, seed or set of "
+            "images."
+        )
+    if any(e.result.convergence_note for b in boards for e in b.entries):
+        console.print("* stopped before it converged.")
+    console.print("± is half the 95 % interval. featx compare A B says whether two really differ.")
+
+
+def _draw_board(console: Console, board: Board, metric: Metric, has_backbones: bool) -> None:
+    values = [entry.value(metric) for entry in board.entries]
+    shown = bars(values, metric.higher_is_better) if console.is_terminal else [""] * len(values)
+    columns = {
+        "": [str(i) for i in range(1, len(values) + 1)],
+        "model": [e.result.name + "*" * bool(e.result.convergence_note) for e in board.entries],
+        "parameters": [e.params for e in board.entries],
+        **({"features": _labels(board.entries)} if has_backbones else {}),
+        metric.title: [metric_cell(e.scores, metric.name) for e in board.entries],
+        **({"bar": shown} if console.is_terminal else {}),
+        "fit s": [f"{e.cost.fit_seconds:.2f}" for e in board.entries],
+        "extract s": [_number(e.cost.extract_seconds) for e in board.entries],
+        "size": [human_bytes(e.cost.model_bytes) for e in board.entries],
+        "rows/s": [f"{e.cost.rows_per_second:,.0f}" for e in board.entries],
+        "params": [_short(e.cost.n_parameters) for e in board.entries],
+        "MACs": [_short(e.cost.multiply_adds) for e in board.entries],
+        "kind": [e.result.kind for e in board.entries],
+        "id": [e.result.id for e in board.entries],
+    }
+    rows = list(zip(*columns.values(), strict=True))
+    draw_table(console, list(columns), rows, optional=OPTIONAL)
+
+
+def _labels(entries: Sequence[Entry]) -> list[str]:
+    """Return the backbone of each result, with its layer where that tells two apart."""
+    layers: dict[str, set[str]] = {}
+    for entry in entries:
+        layers.setdefault(entry.result.backbone, set()).add(entry.result.layer)
+    return [
+        e.result.backbone
+        if len(layers[e.result.backbone]) == 1
+        else f"{e.result.backbone} {e.result.layer}"
+        for e in entries
+    ]
+
+
+def _number(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.1f}"
+
+
+def _short(n: int | None) -> str:
+    """Return a count in three digits: ``15.4M``."""
+    if n is None:
+        return UNDEFINED
+    value = float(n)
+    for unit in ("", "k", "M", "G"):
+        if value < 999.5:
+            return f"{value:.3g}{unit}"
+        value /= 1000
+    return f"{value:.3g}T"
+
+
+def _detail_data(shown: Detail) -> dict[str, Any]:
+    return {
+        **shown.entry.to_dict(),
+        "history": dict(shown.entry.result.history),
+        "class_names": list(shown.class_names),
+        "classes": shown.classes,
+        "confusion": shown.confusion,
+    }
+
+
+def _draw_detail(console: Console, shown: Detail) -> None:
+    from ...classifiers.selection.metrics import METRICS
+
+    entry, scores = shown.entry, shown.entry.scores
+    result, cost = entry.result, entry.cost
+    console.print(f"{result.id}: {result.name} {entry.params}".rstrip())
+    console.print(f"on {result.features}, {scores.n_samples:,} rows of {scores.split}")
+    console.print(
+        f"{_short(cost.n_parameters)} parameters, {_short(cost.n_trained)} of them trained in "
+        f"{cost.fit_seconds:.1f} s; {_short(cost.multiply_adds)} multiply-adds an image"
+    )
+    rows = [
+        (metric.title, f"{scores.metrics[name]:.4f}", *_ends(shown.intervals.get(name)))
+        for name, metric in METRICS.items()
+        if name in scores.metrics
+    ]
+    draw_table(console, ("metric", "value", "low", "high"), rows)
+    for name, reason in scores.undefined.items():
+        console.print(f"{METRICS[name].title}: undefined ({reason})" if name in METRICS else name)
+    _draw_classes(console, shown)
+
+
+def _ends(interval: tuple[float, float] | None) -> tuple[str, str]:
+    return (f"{interval[0]:.4f}", f"{interval[1]:.4f}") if interval else (UNDEFINED, UNDEFINED)
+
+
+def _draw_classes(console: Console, shown: Detail) -> None:
+    names = ("precision", "recall", "f1", "auc")
+    rows = [
+        (
+            one["class"],
+            str(one["rows"]),
+            *(f"{one[name]:.3f}" if name in one else UNDEFINED for name in names),
+            confused,
+        )
+        for one, confused in zip(shown.classes, _confused(shown), strict=True)
+    ]
+    draw_table(
+        console,
+        ("class", "rows", *names, "taken for"),
+        rows[:SHOWN_CLASSES],
+        optional=("taken for", "auc"),
+    )
+    if len(rows) > SHOWN_CLASSES:
+        console.print(f"and {len(rows) - SHOWN_CLASSES} more classes (--json lists all)")
+
+
+def _confused(shown: Detail) -> Iterator[str]:
+    """Yield the class that each class is most often taken for, with how often."""
+    for label, counts in enumerate(shown.confusion):
+        others = [0 if i == label else n for i, n in enumerate(counts)]
+        most = max(range(len(others)), key=others.__getitem__)
+        yield f"{shown.class_names[most]} {others[most]}" if others[most] else ""

@@ -1,0 +1,67 @@
+"""featx results and featx compare, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests_shared import Cli
+
+CHEAP = ("--backbone", "pixels", "--size", "4")
+
+
+@pytest.fixture
+def measured(cli: Cli, photos: Path) -> Cli:
+    """Two heads on small pictures, measured in the folder of the test."""
+    cli("extract", photos, *CHEAP)
+    assert cli("fit", "--head", "centroid", "--out", "a.featx").exit_code == 0
+    assert cli("fit", "--head", "ridge", "--out", "b.featx").exit_code == 0
+    return cli
+
+
+def test_results_and_comparison(measured: Cli) -> None:
+    board = measured("results", "--split", "test")
+    assert board.exit_code == 0, board.output
+    assert "centroid" in board.stdout and "ridge" in board.stdout
+    assert max(map(len, board.stdout.splitlines())) <= 80
+    data = json.loads(measured("results", "--json").stdout)
+    first = data["boards"][0]["results"][0]
+    assert first["n_parameters"] > 0 and first["extract_seconds"] > 0
+    rows = list(csv.DictReader(io.StringIO(measured("results", "--csv").stdout)))
+    assert {row["name"] for row in rows} == {"centroid", "ridge"}
+    assert float(rows[0]["accuracy_low"]) <= float(rows[0]["accuracy"])
+    shown = json.loads(measured("results", "--show", "b.featx", "--json").stdout)
+    assert shown["name"] == "ridge" and len(shown["confusion"]) == 3
+    assert "taken for" in measured("results", "--show", first["id"]).stdout
+
+    said = measured("compare", "a.featx", "b.featx")
+    assert said.exit_code == 0, said.output
+    assert "McNemar" in said.stdout and "rows of test" in said.stdout
+    compared = json.loads(measured("compare", "centroid", "ridge", "--json").stdout)
+    assert compared["split"] == "test" and len(compared["sentences"]) == 1
+    lines = measured("compare", "a.featx", "ridge", "--csv").stdout.splitlines()
+    assert lines[0] == "sample,class,centroid,ridge"
+
+
+def test_a_model_of_another_cache_is_refused(measured: Cli, tmp_path: Path) -> None:
+    measured("extract", tmp_path / "photos", *CHEAP, "--cache", "other")
+    measured("fit", "--cache", "other", "--head", "lda", "--out", "c.featx")
+    refused = measured("compare", "a.featx", "c.featx")
+    assert refused.exit_code == 1 and "holds no predictions of c.featx" in refused.stderr
+
+
+def test_curve(cli: Cli, tmp_path: Path) -> None:
+    from conftest import make_photos
+
+    cli("extract", make_photos(tmp_path / "many", 30), *CHEAP)
+    drawn = cli("curve", "ridge", "centroid", "--draws", "2")
+    assert drawn.exit_code == 0, drawn.output
+    assert "images" in drawn.stdout and "ridge: " in drawn.stdout
+    data = json.loads(cli("curve", "ridge", "--draws", "2", "--json").stdout)
+    assert [p["n_images"] for p in data["curves"][0]["points"]][:2] == [10, 20]
+    lines = cli("curve", "ridge", "--draws", "2", "--csv").stdout.splitlines()
+    assert lines[0] == "head,images,draw,accuracy" and lines[1].startswith("ridge,10,0,")
