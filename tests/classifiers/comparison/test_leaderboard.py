@@ -13,7 +13,10 @@ from featx.cache import FeatureStore, ResultStore
 from featx.cache.errors import ConfigError
 from featx.classifiers.comparison.detail import detail
 from featx.classifiers.comparison.leaderboard import leaderboards, results_of
+from featx.classifiers.heads.registry import find_head
 from featx.classifiers.selection.metrics import METRICS
+
+TOL = find_head("logreg").parameters()["tol"]
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def store(tmp_path: Path) -> FeatureStore:
     good = 0.4 * poor + 0.6 * np.eye(2)[y]
     keep(store, "knn", {"val": (rows_of(y), poor)})
     both = {"val": (rows_of(y), good), "test": (rows_of(y[:50]), good[:50])}
-    keep(store, "logreg", both, params={"C": 0.5, "tol": 1e-4})
+    keep(store, "logreg", both, params={"C": 0.5, "tol": TOL})
     return store
 
 
