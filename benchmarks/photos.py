@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ N_CLASSES = 10
 
 
 def photographs() -> list[Image.Image]:
-    """Return the colour photographs that come with scikit-image and scikit-learn."""
-    from skimage import data
+    """Return the colour photographs that come with scikit-learn, and scikit-image if it is here."""
     from sklearn.datasets import load_sample_images
 
-    ours = [data.coffee(), data.chelsea(), data.astronaut(), data.rocket()]
+    ours = []
+    if find_spec("skimage"):
+        from skimage import data
+
+        ours = [data.coffee(), data.chelsea(), data.astronaut(), data.rocket()]
     return [Image.fromarray(image[..., :3]) for image in (*ours, *load_sample_images().images)]
 
 
