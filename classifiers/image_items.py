@@ -17,6 +17,7 @@ from ..extractor import RunOptions
 from ..extractor.pipeline.scan import scan_source
 from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
 from ..extractor.plan import Plan
+from ..extractor.run_options import LogObserver
 from ..extractor.sources import Raw
 
 NAME, LOCATION = "transformer", "a FeatureExtractor"
@@ -34,9 +35,12 @@ def features_of_images(X: Any, plan: Plan, options: RunOptions | None = None) ->
     """
     source = ImageItems(image_items(X))
     scan, parts = scan_source(source), []
+    observer = LogObserver()
+    observer.begin(scan.n_samples, f"{plan.record.name}: predicting")
     with FeatureStream(scan, [plan], None, options or RunOptions(), say=warner()) as stream:
         for block in stream.every_row([range(scan.n_samples)]):
             source.refuse_bad(block)
+            observer.advance(len(block.indices))
             if block.X is not None:
                 parts.append(block.X)
     return np.concatenate(parts)

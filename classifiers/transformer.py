@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -17,12 +18,12 @@ from ..cache.records.run_record import TRANSFORM
 from ..extractor import FeatureOptions, RunOptions
 from ..extractor.images.pixel_range import AUTO
 from ..extractor.pipeline.scan import scan_source
-from ..extractor.pipeline.stream import FeatureStream
+from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
 from ..extractor.pipeline.writer import ShardWriter, write_new_rows
 from ..extractor.plan import CALIBRATED, Plan, make_plan
 from ..extractor.precision.decide import decide
 from ..extractor.precision.drift import MAX_DRIFT
-from ..extractor.run_options import log
+from ..extractor.run_options import LogObserver, log
 from .image_items import ImageItems, image_items, warner
 
 
@@ -121,7 +122,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             # Repeated only if rows were deleted between their look-up and their naming.
             while (rows < 0).any():
                 with FeatureStream(scan, [plan], store, options, say=warn) as stream:
-                    write_new_rows(stream, ShardWriter(store, run, stream), source.refuse_bad)
+                    writer = ShardWriter(store, run, stream)
+                    write_new_rows(stream, writer, _watched(stream, source))
                 scan.name_rows(run.count_on)
                 shards = store.open_set(plan.spec)
                 rows = shards.index.find(scan.digests)
@@ -189,3 +191,16 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not plan.is_open:
             return plan
         return plan.with_precision(*decide(plan, AUTO, MAX_DRIFT, log), rule=CALIBRATED)
+
+
+def _watched(stream: FeatureStream, source: ImageItems) -> Callable[[FeatureBlock], None]:
+    """Return what refuses unreadable images, and shows the progress in a notebook."""
+    observer, n_todo = LogObserver(), int(stream.pending.must_read.sum())
+    if n_todo:
+        observer.begin(n_todo, f"{stream.specs[0].backbone}: extracting")
+
+    def watch(block: FeatureBlock) -> None:
+        source.refuse_bad(block)
+        observer.advance(len(block.indices))
+
+    return watch

@@ -96,8 +96,7 @@ class EstimatorHead(Head):
 
     def get_json_params(self) -> dict[str, Any]:
         """Return the estimator as text."""
-        shown = self.estimator if self.estimator is not None else self.estimator_
-        return {"estimator": describe_estimator(shown)}
+        return {"estimator": describe_estimator(self.estimator)}
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the classes, and the bytes of the fitted estimator as skops writes them.
@@ -158,6 +157,7 @@ class EstimatorHead(Head):
         checked = check_arrays(rest, RULES, len(head.classes_))
         head.n_features_in_ = int(checked["n_features"][0])
         head.estimator_ = _loaded(stored.tobytes(), trusted)
+        head.estimator = clone(head.estimator_)
         head._stored = stored.copy()
         return head
 

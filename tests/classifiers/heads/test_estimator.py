@@ -141,6 +141,8 @@ def test_fitted_saved_scored_and_compared_like_any_head(
     assert result.exit_code == 0 and json.loads(result.stdout)["n_samples"] == 24
     assert "StandardScaler" in cli("model", "info", "model.featx").stdout
     assert "cannot be exported" in cli("export", "model.featx", "--to", "onnx").stderr
+    like = featx.fit(like="model.featx", out="again.featx")
+    assert np.array_equal(like.model.predict_proba(features), loaded.predict_proba(features))
     board = featx.sweep(heads=["centroid", pipeline, LogisticRegression(C=9.0)], out="s.featx")
     assert {c.scores.head for c in board.candidates} == {"centroid", "estimator"}
     again = featx.sweep(heads=[pipeline], out="s.featx")
