@@ -49,6 +49,8 @@ class Hardware:
     gpu_hints : tuple of str
         Signs of other accelerators, ``ROCm``, ``WSL`` or ``Metal``: the library is asked whether it
         can use one.
+    gpu_models : tuple of str
+        The names of NVIDIA devices, as in ``NVIDIA A100-SXM4-40GB``; empty where unknown.
     """
 
     cpu: str
@@ -58,12 +60,13 @@ class Hardware:
     memory_bytes: int
     gpus: tuple[str, ...]
     gpu_hints: tuple[str, ...] = ()
+    gpu_models: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
         """What decides how numbers are rounded here: the processor, its formats, the GPUs."""
         formats = sorted(self.flags & NUMBER_FLAGS)
-        return " ".join([self.cpu, *formats, *sorted(set(self.gpus))])
+        return " ".join([self.cpu, *formats, *sorted(set(self.gpu_models or self.gpus))])
 
     @property
     def fast_formats(self) -> tuple[str, ...]:
@@ -89,6 +92,7 @@ def this_machine(root: Path = ROOT) -> Hardware:
         memory_bytes=free_memory_bytes(root),
         gpus=_gpus(root),
         gpu_hints=_gpu_hints(root),
+        gpu_models=_gpu_models(root),
     )
 
 
@@ -147,6 +151,11 @@ def _gpus(root: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(f"/dev/{n}" for n in names if n.startswith("nvidia") and n[6:].isdigit())
+
+
+def _gpu_models(root: Path) -> tuple[str, ...]:
+    paths = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+    return tuple(value for path in paths for key, value in _entries(path) if key == "Model")
 
 
 def _gpu_hints(root: Path) -> tuple[str, ...]:

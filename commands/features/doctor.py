@@ -124,7 +124,7 @@ def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> 
         f"processor   {machine.cpu}, {machine.n_cores} cores ({flags or 'flags unknown'})"
     )
     console.print(f"memory      {human_bytes(machine.memory_bytes)} free")
-    signs = ", ".join((*machine.gpus, *machine.gpu_hints)) or "none"
+    signs = ", ".join((*machine.gpus, *machine.gpu_models, *machine.gpu_hints)) or "none"
     said = f"; {found.accelerators}" if found.accelerators else ""
     console.print(f"GPU         {signs}{said}")
     console.print(f"engine      {found.engine}: {found.engine_why}")

@@ -209,3 +209,13 @@ def test_metal_is_a_sign_on_apple_silicon(machine, monkeypatch):
     monkeypatch.setattr(hardware.sys, "platform", "darwin")
     monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
     assert this_machine(machine({})).gpu_hints == ("Metal",)
+
+
+def test_gpus_of_another_model_are_another_kind_of_processor(machine):
+    path = "proc/driver/nvidia/gpus/0000:3b:00.0/information"
+    device = {"dev/nvidia0": ""}
+    kinds = [
+        this_machine(machine({**device, path: f"Model: \t\t {model}\nIRQ: 1"})).kind
+        for model in ("Tesla T4", "NVIDIA A100")
+    ]
+    assert kinds[0].endswith("Tesla T4") and kinds[1].endswith("NVIDIA A100")
