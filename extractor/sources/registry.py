@@ -6,7 +6,7 @@ from .archives import webdataset, zip
 from .arrays import idx, numpy_file, pixel_table, sample
 from .kind import SourceKind
 from .lists import image_file, path_list
-from .tables import table
+from .tables import image_rows, table
 
 KINDS: tuple[SourceKind, ...] = (
     sample.KIND,
@@ -14,6 +14,7 @@ KINDS: tuple[SourceKind, ...] = (
     idx.KIND,
     webdataset.KIND,
     pixel_table.KIND,
+    image_rows.KIND,
     table.KIND,
     numpy_file.KIND,
     zip.KIND,

@@ -83,7 +83,3 @@ def test_parquet_that_cannot_be_used_says_why(folder: Path) -> None:
     pq.write_table(pa.table({"path": names, "label": [["a"], ["b"], ["a"]]}), folder / "l.parquet")
     with pytest.raises(SourceFormatError, match="several labels in a cell"):
         open_source(folder / "l.parquet")
-    images = [{"bytes": b"x", "path": name} for name in names]
-    pq.write_table(pa.table({"image": images, "label": [0, 1, 0]}), folder / "i.parquet")
-    with pytest.raises(SourceFormatError, match="holds images themselves in its column 'image'"):
-        open_source(folder / "i.parquet")
