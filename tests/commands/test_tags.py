@@ -43,6 +43,15 @@ def test_models_say_their_name_and_predict_the_same(cli: Cli, photos: Path) -> N
     assert "  name: winner\n  note: for the shop\n" in shown
 
 
+def test_reports_say_the_names_of_features_and_models(cli: Cli, photos: Path) -> None:
+    assert cli("extract", photos, *PIXELS, "--name", "daylight").exit_code == 0
+    assert cli("fit", "--head", "centroid", "--name", "winner").exit_code == 0
+    result = cli("report", "model.featx", "--no-tsne", "--out", "page.html")
+    assert result.exit_code == 0, result.output
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "winner (model.featx)" in page and "daylight" in page
+
+
 def test_networks_from_scratch_have_names_too(cli: Cli, photos: Path) -> None:
     words = ("baseline", "fc", photos, "--size", "8", "--epochs", "1", "--name", "small")
     assert cli(*words).exit_code == 0

@@ -132,7 +132,7 @@ def _of_model_file(path: Path, store: FeatureStore) -> Measured:
     parts = {n: r for n, r in (("val", split.val), ("test", split.test)) if len(r)}
     scores = {str(s["split"]): Scores.from_dict(s) for s in model.scores}
     entry = Entry(
-        id=str(path),
+        id=f"{model.origin['name']} ({path})" if model.origin.get("name") else str(path),
         head=model.head_name,
         params=_short_params(model.head_name, model.head.get_json_params()),
         features=features.name,

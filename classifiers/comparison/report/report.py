@@ -359,7 +359,9 @@ class _Builder:
     def _made(self) -> dict[str, Any]:
         spec, manifest = self.features.spec, self.features.manifest
         names = ("backbone", "layer", "pool", "image_size", "resize", "preprocess", "precision")
-        facts = [(name.replace("_", " "), str(getattr(spec, name))) for name in names]
+        tag = self.store.find(self.features.name).record.tag
+        facts = [*tag.to_dict().items()]
+        facts += [(name.replace("_", " "), str(getattr(spec, name))) for name in names]
         facts += [("fingerprint", spec.fingerprint), ("weights", spec.weights_digest)]
         data = [("source", manifest.location), ("data digest", manifest.data_digest)]
         split = self.study.split
