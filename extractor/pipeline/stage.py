@@ -154,14 +154,7 @@ class Stage:
             self._executor = None
 
     def _announce(self, engine: Engine) -> None:
-        spec = self.plan.spec
-        LOGGER.debug(
-            "%s: engine %s, %s, batches of %d",
-            spec.backbone,
-            engine.name,
-            spec.precision,
-            engine.batch_size,
-        )
+        LOGGER.debug("engine %s, batches of %d", engine.name, engine.batch_size)
         reason = slow_fallback(self.plan.network, engine, self._options.engine)
         if reason and reason != self.slow_fallback:
             self.slow_fallback = reason
