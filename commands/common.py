@@ -53,6 +53,10 @@ SplitSeedOption = Annotated[
     int | None,
     typer.Option("--split-seed", min=0, help="Of the split alone.", show_default="--seed"),
 ]
+TensorboardOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the training curves, for TensorBoard.", show_default=False),
+]
 UNDEFINED = "–"
 COLUMN_GAP = 2
 DEFAULT_CACHE = Path("featx-cache")
@@ -193,3 +197,26 @@ def metric_cell(scores: Scores, name: str, half: str = " ± {:.4f}") -> str:
         return text
     low, high = scores.intervals[name]
     return text + half.format((high - low) / 2)
+
+
+def check_curves(folder: Path | None) -> None:
+    """Refuse ``--tensorboard`` before anything is trained where it cannot be served."""
+    if folder is not None:
+        from ..classifiers.comparison.event_files import check_tensorboard
+
+        check_tensorboard()
+
+
+def write_curves(
+    folder: Path | None, histories: Mapping[str, Mapping[str, Sequence[float]]]
+) -> None:
+    """Write training curves for TensorBoard, where ``--tensorboard`` names a folder."""
+    if folder is None:
+        return
+    if not any(histories.values()):
+        say("No training curves: of the heads only dense is trained in epochs.")
+        return
+    from ..classifiers.comparison.event_files import write_training_curves
+
+    write_training_curves(folder, histories)
+    say(f"Training curves: tensorboard --logdir {folder}")

@@ -15,10 +15,13 @@ from ..common import (
     NameOption,
     NoteOption,
     OverwriteOption,
+    TensorboardOption,
     answer,
+    check_curves,
     parsed_memory,
     say_understood,
     typed_command,
+    write_curves,
 )
 from ..features.extract import choose_source
 from ..options import PATH_OR_NAME, WorkersOption
@@ -67,6 +70,7 @@ def baseline(
     overwrite: OverwriteOption = False,
     name: NameOption = "",
     note: NoteOption = "",
+    tensorboard: TensorboardOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,6 +102,7 @@ def baseline(
     )
     opened = open_source(choose_source(context, source))
     say_understood(opened)
+    check_curves(tensorboard)
     with Progress() as progress:
         report = train_baseline(
             network,
@@ -110,6 +115,7 @@ def baseline(
             command=typed_command(),
             tag=Tag(name, note),
         )
+    write_curves(tensorboard, {name: report.model.origin["history"]})
     answer(
         as_json,
         {**fit_data(report, out), "history": report.model.origin["history"]},

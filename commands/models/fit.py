@@ -20,7 +20,9 @@ from ..common import (
     NoteOption,
     OverwriteOption,
     SplitSeedOption,
+    TensorboardOption,
     answer,
+    check_curves,
     draw_table,
     metric_cell,
     metric_cells,
@@ -29,6 +31,7 @@ from ..common import (
     split_text,
     table_metrics,
     typed_command,
+    write_curves,
 )
 from ..output_encoding import encodable
 from ..progress import Progress
@@ -86,6 +89,7 @@ def fit(
     overwrite: OverwriteOption = False,
     name: NameOption = "",
     note: NoteOption = "",
+    tensorboard: TensorboardOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,6 +125,7 @@ def fit(
         drop_near_duplicates,
         split_seed=split_seed,
     )
+    check_curves(tensorboard)
     with Progress() as progress:
         report = fit_model(
             features,
@@ -133,6 +138,7 @@ def fit(
             command=typed_command(),
             tag=Tag(name, note),
         )
+    write_curves(tensorboard, {report.model.head_name: _history(report)})
     answer(as_json, fit_data(report, out), lambda console: draw_fit(console, report, out))
 
 
@@ -179,6 +185,11 @@ def _params(pairs: list[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             params[name] = value
     return params
+
+
+def _history(report: FitReport) -> dict[str, list[float]]:
+    """Return the training curves of a head; empty where it is not trained in epochs."""
+    return getattr(report.model.head, "history_", {})
 
 
 def fit_data(report: FitReport, out: Path) -> dict[str, Any]:

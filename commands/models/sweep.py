@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,12 +19,18 @@ from ..common import (
     NoteOption,
     OverwriteOption,
     SplitSeedOption,
+    TensorboardOption,
     answer,
+    check_curves,
     parsed_memory,
     say,
     typed_command,
+    write_curves,
 )
 from ..progress import Progress
+
+if TYPE_CHECKING:
+    from ...classifiers.selection.sweep import SweepReport
 
 
 def sweep(
@@ -60,6 +66,7 @@ def sweep(
     overwrite: OverwriteOption = False,
     name: NameOption = "",
     note: NoteOption = "",
+    tensorboard: TensorboardOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,6 +90,7 @@ def sweep(
     options = SweepOptions(
         families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates, split_seed
     )
+    check_curves(tensorboard)
     with Progress("configurations") as progress:
         report = sweep_model(
             features or [None],
@@ -100,6 +108,7 @@ def sweep(
         say(f"A repeated sweep will measure anew: {report.not_kept}")
     if csv_target:
         write_csv(csv_target, report)
+    write_curves(tensorboard, _histories(report))
     answer(
         as_json,
         leaderboard_data(report, out),
@@ -117,3 +126,14 @@ def _families(heads: str | None, grid: Path | None) -> Any:
         return tuple(read_grid(grid))
     names = [name.strip() for name in heads.split(",") if name.strip()] if heads else []
     return tuple(default_families(names))
+
+
+def _histories(report: SweepReport) -> dict[str, dict[str, list[float]]]:
+    """Return the training curves of all configurations that have some."""
+    from ...classifiers.selection.grid import params_text
+
+    return {
+        f"{c.backbone} {c.scores.head} {params_text(c.params)}": dict(c.measured.history)
+        for c in report.candidates
+        if c.measured.history
+    }

@@ -22,6 +22,8 @@ from .network import PRESETS, Layers, NetworkSpec, Preset, Trained, forward
 
 # Most weights of the networks that train jointly; with Adam's moments they take four times as much.
 PART_BYTES = 1 << 28
+# So many training samples tell the accuracy of an epoch to about a point.
+SEEN_ROWS = 2048
 
 
 class DenseHead(Head):
@@ -58,7 +60,8 @@ class DenseHead(Head):
     kernel_0_, bias_0_, kernel_1_, ... : ndarray of float32
         Layers in order, kernels ``(n_inputs, n_outputs)``.
     history_ : dict of str to list of float
-        ``loss`` and, with validation samples, ``val_loss`` and ``val_accuracy`` of each epoch.
+        ``loss``, ``accuracy`` on at most 2,048 of the training samples and, with validation
+        samples, ``val_loss`` and ``val_accuracy`` of each epoch.
     best_epoch_ : int
         Whose weights were kept, counted from 0.
     n_iter_ : int
@@ -234,12 +237,16 @@ class DenseHead(Head):
         from .batches import Batches, scaled_rows
         from .early_stopping import evaluate, train
 
-        scaled = None if watched is None else scaled_rows(watched.X, self._scaled)
+        judged = [part for part in (_spread(data), watched) if part is not None]
+        samples = [(part, *scaled_rows(part.X, self._scaled)) for part in judged]
 
-        def measure(networks: Sequence[Layers]) -> list[tuple[float, float] | None]:
-            if watched is None or scaled is None:
-                return [None] * len(networks)
-            return [*evaluate(networks, replace(watched, X=scaled[0]), scaled[1])]
+        def measure(networks: Sequence[Layers]) -> list[dict[str, float]]:
+            measured = [evaluate(networks, replace(s, X=X), scale) for s, X, scale in samples]
+            values = [{"accuracy": accuracy} for _, accuracy in measured[0]]
+            for validation in measured[1:]:
+                for one, (loss, accuracy) in zip(values, validation, strict=True):
+                    one |= {"val_loss": loss, "val_accuracy": accuracy}
+            return values
 
         batches = Batches(data, int(self.batch_size), self._scaled)
         return train(specs, batches, data.n_classes, measure, generator)
@@ -274,6 +281,12 @@ class DenseHead(Head):
             rules[f"kernel_{i}"] = ArrayRule((sizes[i], sizes[i + 1]))
             rules[f"bias_{i}"] = ArrayRule((sizes[i + 1],))
         return rules
+
+
+def _spread(data: Training) -> Training:
+    """Return training samples at even distances, at most ``SEEN_ROWS``."""
+    n = len(data.y)
+    return data.take(np.unique(np.linspace(0, n - 1, min(n, SEEN_ROWS)).astype(np.int64)))
 
 
 def _jointly_trained(heads: Sequence[Any], data: Training) -> Iterator[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,16 +24,14 @@ class EarlyStopping:
         self._best_loss, self._best_epoch = np.inf, 0
         self.is_running = True
 
-    def note(self, loss: float, layers: Layers, validation: tuple[float, float] | None) -> None:
+    def note(self, loss: float, layers: Layers, values: Mapping[str, float]) -> None:
         """Record an epoch; stop after the last, or after ``spec.patience`` without progress."""
         epoch = len(self._history["loss"])
         self._history["loss"].append(loss)
-        val_loss = -np.inf
-        if validation is not None:
-            val_loss = validation[0]
-            self._history.setdefault("val_loss", []).append(val_loss)
-            self._history.setdefault("val_accuracy", []).append(validation[1])
-        if not epoch or validation is None or val_loss < self._best_loss:
+        for name, value in values.items():
+            self._history.setdefault(name, []).append(value)
+        val_loss = values.get("val_loss", -np.inf)
+        if not epoch or "val_loss" not in values or val_loss < self._best_loss:
             self._best, self._best_loss, self._best_epoch = layers, val_loss, epoch
         is_stuck = epoch - self._best_epoch >= self._spec.patience
         self.is_running = not is_stuck and epoch + 1 < self._spec.epochs
@@ -47,7 +45,7 @@ def train(
     specs: Sequence[NetworkSpec],
     batches: Batches,
     n_classes: int,
-    measure: Callable[[Sequence[Layers]], list[tuple[float, float] | None]],
+    measure: Callable[[Sequence[Layers]], list[dict[str, float]]],
     generator: np.random.Generator,
 ) -> list[Trained]:
     """Train networks jointly: one pass over the samples serves every network.
@@ -60,7 +58,8 @@ def train(
         All of them learn from the same batches in the same order.
     n_classes : int
     measure : callable
-        Returns loss and accuracy on validation samples of each network, or None without them.
+        Returns what the curves of each network hold beside the loss: ``accuracy`` and, where there
+        are validation samples, ``val_loss`` and ``val_accuracy``.
     generator : Generator
         Draws the order of the samples.
 
@@ -77,8 +76,8 @@ def train(
     while running:
         losses = networks.epoch(batches, generator)
         layers = [networks.layers(i) for i in running]
-        for i, weights, validation in zip(running, layers, measure(layers), strict=True):
-            states[i].note(losses[i], weights, validation)
+        for i, weights, values in zip(running, layers, measure(layers), strict=True):
+            states[i].note(losses[i], weights, values)
         running = [i for i in running if states[i].is_running]
         networks.keep_running(running)
     return [state.result() for state in states]
@@ -87,7 +86,7 @@ def train(
 def evaluate(
     networks: Sequence[Layers], data: Training, scaled: Callable[[Floats], Floats]
 ) -> list[tuple[float, float]]:
-    """Return each network's loss and accuracy on validation samples, read once for all."""
+    """Return each network's loss and accuracy on some samples, read once for all."""
     width = max(kernel.shape[1] for layers in networks for kernel, _ in layers)
     parts: list[list[Floats]] = [[] for _ in networks]
     for _, block in iter_blocks(data.X, np.dtype(np.float32), width):

@@ -56,7 +56,7 @@ def test_stops_early_and_keeps_the_best_epoch(digits):
 
 def test_curves_are_kept_for_each_epoch(digits):
     head = DenseHead("softmax", epochs=5).fit(digits.X, digits.y)
-    assert sorted(head.history_) == ["loss", "val_accuracy", "val_loss"]
+    assert sorted(head.history_) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert {len(curve) for curve in head.history_.values()} == {5}
     assert head.history_["loss"][-1] < head.history_["loss"][0]
 
@@ -64,7 +64,7 @@ def test_curves_are_kept_for_each_epoch(digits):
 def test_without_validation_all_epochs_run(digits):
     head = DenseHead("softmax", epochs=4, patience=1, validation_fraction=0.0)
     head.fit(digits.X, digits.y)
-    assert (head.n_iter_, head.best_epoch_, list(head.history_)) == (4, 3, ["loss"])
+    assert (head.n_iter_, head.best_epoch_, list(head.history_)) == (4, 3, ["loss", "accuracy"])
 
 
 def test_validation_samples_of_unknown_classes_are_left_out(digits):
