@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ....cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
 from ....cache.errors import ConfigError, TrainingDataError
-from ...heads.registry import HEADS, make_head
+from ....cache.records.result import FIT
 from ...models.model_file import load_model
 from ...selection.fit import predict_rows
-from ...selection.grid import params_text
 from ...selection.like import split_like
 from ...selection.metrics import find_metric
 from ...selection.splitting.splits import Split, split_features
+from ..source_results import describe_params
 from .study import Answers, Entry, Study
 
 MAX_DRAWN = 6
@@ -57,18 +56,19 @@ def gather(
         That ranks.
     """
     results = ResultStore(store.layout)
+    kept = results.read()
     measured = [
-        _of_result(one) if isinstance(one, Result) else _of_model_file(one, store) for one in named
+        _of_result(one) if isinstance(one, Result) else _of_model_file(one, store, kept)
+        for one in named
     ]
     manifests = {one.manifest for one in measured}
     if len(manifests) > 1:
         names = ", ".join(sorted(manifests))
         raise ConfigError(f"a report is of one source, these are of {len(manifests)}: {names}")
     manifest = next(iter(manifests), "") or store.open_features(features).manifest.name
-    # A model file's own result is kept, too.
-    listed = {one.entry.id for one in measured} | {_configuration(one.entry) for one in measured}
-    read = map(_of_result, results.read(manifest))
-    others = [m for m in read if not {m.entry.id, _configuration(m.entry)} & listed]
+    listed = {one.result.id for one in measured if one.result is not None}
+    in_source = [r for r in kept if r.features.rpartition("@")[0] == manifest]
+    others = [_of_result(r) for r in in_source if r.id not in listed]
     ranked_on = _ranking_split([*measured, *others])
     everything = _ranked([*measured, *others], metric, ranked_on)
     drawn = _ranked(measured, metric, ranked_on) if measured else _best_of_each(everything)
@@ -87,7 +87,7 @@ def _of_result(result: Result) -> Measured:
     entry = Entry(
         id=result.id,
         head=result.name,
-        params=_short_params(result.head, result.params),
+        params=describe_params(result),
         features=result.features,
         backbone=result.backbone,
         scores=result.scores,
@@ -96,29 +96,15 @@ def _of_result(result: Result) -> Measured:
         n_parameters=result.n_parameters,
         predict_rate=result.predict_rate,
         history=result.history,
+        all_params=result.params,
     )
     return Measured(entry, result.features.rpartition("@")[0], {}, result)
 
 
-def _configuration(entry: Entry) -> str:
-    return f"{entry.features} {entry.head} {entry.params}"
+def _of_model_file(path: Path, store: FeatureStore, kept: Sequence[Result]) -> Measured:
+    """Return the kept result of a model file, under the file's name; without one, let it predict.
 
-
-def _short_params(head: str, params: Mapping[str, Any]) -> str:
-    """Return the parameters that differ from the head's defaults."""
-    if head not in HEADS:
-        return ""
-    defaults = make_head(head).get_params(deep=False)
-    differing = {k: v for k, v in params.items() if k in defaults and not _equal(v, defaults[k])}
-    return params_text({k: v for k, v in differing.items() if k != "random_state"})
-
-
-def _equal(value: Any, other: Any) -> bool:
-    return bool(value == other or (isinstance(other, tuple) and value == list(other)))
-
-
-def _of_model_file(path: Path, store: FeatureStore) -> Measured:
-    """Let a model file predict the validation and test rows of the features it was trained on.
+    It predicts the validation and test rows of the features that it was trained on.
 
     Raises
     ------
@@ -126,23 +112,31 @@ def _of_model_file(path: Path, store: FeatureStore) -> Measured:
         It is no model, its features are gone or others, or it does not say its images.
     """
     model = load_model(path)
+    name = model.origin.get("name")
+    title = f"{name} ({path})" if name else str(path)
+    result = next((r for r in kept if r.id == model.origin.get("result")), None)
+    if result is not None:
+        measured = _of_result(result)
+        return replace(measured, entry=replace(measured.entry, id=title))
     features = store.open_features(str(model.origin.get("features", "")))
     model.check_spec(features.spec)
     split = split_like(model, features)
     parts = {n: r for n, r in (("val", split.val), ("test", split.test)) if len(r)}
     scores = {str(s["split"]): Scores.from_dict(s) for s in model.scores}
-    entry = Entry(
-        id=f"{model.origin['name']} ({path})" if model.origin.get("name") else str(path),
-        head=model.head_name,
-        params=_short_params(model.head_name, model.head.get_json_params()),
+    result = Result(
+        id=title,
+        name=model.head_name,
+        kind=FIT,
         features=features.name,
         backbone=features.spec.backbone,
+        layer=features.spec.layer,
+        head=model.head_name,
+        params=model.head.get_json_params(),
         scores=scores,
-        fit_seconds=max((s.fit_seconds for s in scores.values()), default=0.0),
         model_bytes=sum(array.nbytes for array in model.head.get_arrays().values()),
     )
     predictions = {name: predict_rows(model, features, rows) for name, rows in parts.items()}
-    return Measured(entry, features.manifest.name, predictions)
+    return replace(_of_result(result), predictions=predictions, result=None)
 
 
 def _ranking_split(measured: Sequence[Measured]) -> str:

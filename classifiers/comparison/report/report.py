@@ -23,6 +23,7 @@ from ..stratified import stratified_sample
 from ..visible import visible
 from .album import Album, make_album
 from .gather import gather
+from .growth import growth_chart
 from .lists.findings import WORDS, Finder, FindingList, split_words
 from .map_plot import make_plot
 from .page import SIGNATURE, map_data, page_data, render
@@ -33,12 +34,13 @@ from .sections import (
     calibration_section,
     confusion_section,
     curve_section,
-    training_section,
+    epoch_charts,
 )
 from .study import Study
 from .verdict import cards
 
 MAX_POINTS = 100_000
+TRAINING = "Loss and accuracy by epoch, and accuracy by the number of training images."
 SHORT_TITLES = {
     "mistakes": "Mistakes",
     "label-errors": "Label errors",
@@ -195,7 +197,7 @@ class _Builder:
             "curves": curve_section(study),
             "confusions": confusions,
             "calibration": calibration_section(study),
-            "training": training_section(study),
+            "training": self._training(),
             "lists": [self._list_section(one) for one in self.lists],
             "map": self._map_section(points, layouts, titles),
             "made": self._made(),
@@ -279,6 +281,12 @@ class _Builder:
             text += f" · {len(features.class_names):,} classes"
         title = self.store.find(features.name).source
         return {"title": visible(title), "subtitle": visible(text)}
+
+    def _training(self) -> dict[str, Any] | None:
+        charts = [*epoch_charts(self.study)]
+        if (growth := growth_chart(self.study, self.observer)) is not None:
+            charts.append(growth)
+        return {"lead": TRAINING, "charts": charts} if charts else None
 
     def _list_section(self, one: FindingList) -> dict[str, Any]:
         labels = [

@@ -288,7 +288,7 @@ def calibration_section(study: Study) -> dict[str, Any] | None:
     }
 
 
-def training_section(study: Study) -> dict[str, Any] | None:
+def epoch_charts(study: Study) -> list[Chart]:
     """Return loss and accuracy by epoch of drawn models that have such curves."""
     charts = []
     for answers in study.answers:
@@ -310,9 +310,4 @@ def training_section(study: Study) -> dict[str, Any] | None:
             y = share_axis(key, values) if key == "accuracy" else _axis(key, values)
             x = Axis("epoch", 1, max(2, epochs))
             charts.append(Chart(f"{answers.title}: {key}", x, y, series))
-    if not charts:
-        return None
-    return {
-        "lead": "Loss and accuracy by epoch, of the models that learn in epochs.",
-        "charts": charts,
-    }
+    return charts

@@ -34,6 +34,8 @@ class Entry:
     history : mapping of str to list of float
     style : int
         Of its lines in all charts; -1 where it is not drawn.
+    all_params : mapping
+        All parameters of the head.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Entry:
     predict_rate: float = 0.0
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     style: int = -1
+    all_params: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, metric: str, split: str) -> float | None:
         """Return a metric on a split; None where it was not measured or is undefined."""

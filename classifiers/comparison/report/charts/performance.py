@@ -165,15 +165,18 @@ def calibration_chart(models: Sequence[Judged]) -> Chart:
         error, interval = calibration_error(model)
         between = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
         note = f"error {error:.3f}{between}"
-        series.append(Series(model.title, x, y, low, high, model.style, note=note))
+        # Several bands would hide each other: the first model, the winner, has one.
+        band = (low, high) if model is models[0] else (None, None)
+        style = model.style
+        series.append(Series(model.title, x, y, band[0], band[1], style=style, note=note))
     return Chart(
         "Calibration",
         Axis("probability of the answer", 0, 1, is_share=True),
         Axis("answers that are right", 0, 1, is_share=True),
         series,
         diagonal="as often as promised",
-        note="Bands are 95 % intervals. Behind each name: the expected calibration error, with its "
-        "95 % interval by bootstrap.",
+        note="The band is the 95 % interval of the winner. Behind each name: the expected "
+        "calibration error, with its 95 % interval by bootstrap.",
     )
 
 

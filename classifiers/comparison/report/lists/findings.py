@@ -271,10 +271,12 @@ def _label_error_lead(found: LabelErrors) -> str:
 
 def _duplicate_lead(found: NearDuplicates, n_differing: int, scope: str) -> str:
     n_crossing = sum(pair.split != pair.other_split for pair in found.pairs)
-    differing = f" {n_differing:,} pairs have different labels." if n_differing else ""
+    have = "pair has" if n_differing == 1 else "pairs have"
+    differing = f" {n_differing:,} {have} different labels." if n_differing else ""
+    look = "pair looks" if len(found.pairs) == 1 else "pairs look"
     if not found.pairs:
         return f"No two images look like one picture saved again. Compared {scope}."
     return (
-        f"{len(found.pairs):,} pairs look like one picture saved again, {n_crossing:,} of them in "
+        f"{len(found.pairs):,} {look} like one picture saved again, {n_crossing:,} of them in "
         f"different splits, where they flatter the scores.{differing} Compared {scope}."
     )

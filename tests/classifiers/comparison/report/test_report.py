@@ -40,7 +40,7 @@ class Tags(HTMLParser):
 def test_the_page_holds_every_part(made: SimpleNamespace) -> None:
     ids = set(re.findall(r'<section id="([\w-]+)"', made.text))
     assert ids == {
-        "summary", "leaderboard", "curves", "confusion", "calibration", "mistakes",
+        "summary", "leaderboard", "curves", "confusion", "calibration", "training", "mistakes",
         "label-errors", "near-duplicates", "outliers", "map", "made",
     }  # fmt: skip
     assert made.info.n_images == N_IMAGES and made.info.n_thumbnails == N_IMAGES
@@ -143,7 +143,7 @@ def test_named_models_are_drawn_and_others_stay_on_the_board(
 
 
 def test_wrong_names_are_explained(made: SimpleNamespace) -> None:
-    for word, hint in (("rigde", "no result and no model file"), ("c", "Type more of it")):
+    for word, hint in (("rigde", "no model file, result or head"), ("nothing", "featx results")):
         with pytest.raises(ConfigError, match=hint):
             find_named([word], made.cache)
 

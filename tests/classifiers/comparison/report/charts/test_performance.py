@@ -70,7 +70,7 @@ def test_calibration_counts_right_answers() -> None:
     (series,) = calibration_chart([model]).series
     assert series.x.tolist() == pytest.approx([0.55, 0.95])
     assert series.y.tolist() == pytest.approx([0.5, 0.75])
-    assert series.low is not None and (series.low < series.y).all()
+    assert series.low is not None and (series.low < series.y).all()  # the winner has a band
     assert "error 0.150" in series.note  # (4 · 0.2 + 2 · 0.05) / 6
 
 
