@@ -70,11 +70,13 @@ def _for_command(
 def _value(name: str, value: Any, hint: Any, config: ConfigFile) -> Any:
     """Return the value of a parameter with its paths expanded.
 
-    It becomes a list where the parameter takes several values.
+    It becomes a list where the parameter takes several values, and one value of a list where not.
     """
     kinds = _leaves(hint)
     if list in kinds and not isinstance(value, list):
         value = [value]
+    elif isinstance(value, list) and len(value) == 1 and list not in kinds:
+        (value,) = value
     if isinstance(value, list):
         return [_expanded(name, item, kinds, config) for item in value]
     return _expanded(name, value, kinds, config)

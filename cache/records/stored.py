@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from ..errors import CacheFormatError, FeaturesNotFoundError
 from ..layout import Layout, size_of
@@ -72,7 +73,8 @@ class StoredFeatures:
 def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> StoredFeatures:
     """Return the features that ``name`` means, of several of one source the newest.
 
-    The first of these that something answers to counts: the full name; the name that the
+    A path with a slash in it means the features of that source. The first of these that something
+    answers to counts: the full name; the name that the
     user gave; the exact name of a source, with or without the digits of its location; an exact
     fingerprint; a backbone; the beginning of a name or, from four digits, of a fingerprint. What
     was extracted goes before what was only scored or transformed.
@@ -117,6 +119,7 @@ def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatur
         lambda s: name == s.source,
         lambda s: name in (s.record.fingerprint, s.record.fingerprint[:SHOWN_DIGITS]),
         lambda s: name == s.spec.backbone and s.record.kind == EXTRACT,
+        lambda s: "/" in name and s.location == str(Path(name).resolve()),
         lambda s: _begins(s, name),
     )
     for test in tests:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..common import DEFAULT_CACHE, UNDEFINED, CacheOption, JsonOption, answer, draw_table
+from ..options import PATH_OR_NAME
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,7 @@ def compare(
     source: Annotated[
         str | None,
         typer.Option(help="Whose results a name means; default: of all.", show_default=False),
+        PATH_OR_NAME,
     ] = None,
     as_csv: Annotated[
         bool,

@@ -20,6 +20,7 @@ from ..common import (
     human_bytes,
     metric_cell,
 )
+from ..options import PATH_OR_NAME
 from ..progress import Progress
 from .bars import bars
 
@@ -38,7 +39,7 @@ SHOWN_CLASSES = 12
 
 def results(
     source: Annotated[
-        str | None, typer.Argument(help=SOURCE_ARGUMENT_HELP, show_default=False)
+        str | None, typer.Argument(help=SOURCE_ARGUMENT_HELP, show_default=False), PATH_OR_NAME
     ] = None,
     split: Annotated[str, typer.Option(help="Rows that judge: val or test.")] = "val",
     sort: Annotated[str, typer.Option("--sort", "--metric", help="{metrics}.")] = "accuracy",

@@ -37,6 +37,16 @@ def test_an_exact_name_goes_before_the_beginning_of_another(store: FeatureStore)
         assert found(store, name) == PHOTOS2
 
 
+def test_the_path_of_a_source_is_a_name_of_it(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    for name in (f"/photos/{PHOTOS}", f"/photos/{PHOTOS}/", f"./photos/../photos/{PHOTOS}"):
+        assert found(store, name) == PHOTOS
+    with pytest.raises(FeaturesNotFoundError):
+        store.find(f"/other/{PHOTOS}")
+
+
 @pytest.mark.parametrize("name", ["p", "photo", "tiny", make_spec().fingerprint[:8], "169e"])
 def test_what_several_sources_answer_to_is_refused_with_candidates(
     store: FeatureStore, name: str

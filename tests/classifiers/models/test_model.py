@@ -15,11 +15,31 @@ from featx.classifiers import Model
 OPTIONS = featx.FeatureOptions(backbone="pixels", image_size=16)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photographs, their features and a model."""
+    folder = tmp_path_factory.mktemp("made")
+    colours = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+    rng = np.random.default_rng(0)
+    for name, colour in colours.items():
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = rng.normal(colour, 25, (40, 48, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{i:02d}.png")
+    featx.extract(folder / "photos", OPTIONS, cache=folder / "featx-cache")
+    featx.fit(head="ridge", cache=folder / "featx-cache", out=folder / "model.featx")
+    return folder
+
+
 @pytest.fixture
-def model(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
-    monkeypatch.chdir(tmp_path)
-    featx.extract(photos, OPTIONS)
-    return featx.fit(options=featx.HeadOptions("ridge")).model
+def photos(made: Path) -> Path:
+    return made / "photos"
+
+
+@pytest.fixture
+def model(made: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    monkeypatch.chdir(made)
+    return featx.load_model("model.featx")
 
 
 def test_paths_images_features_and_sets_give_the_same(model: Model, photos: Path) -> None:
@@ -41,10 +61,10 @@ def test_paths_images_features_and_sets_give_the_same(model: Model, photos: Path
     assert (names == [path.parent.name for path in paths]).mean() > 0.9
 
 
-def test_prediction_writes_no_cache(model: Model, photos: Path, tmp_path: Path) -> None:
-    before = sorted(tmp_path.rglob("*"))
-    model.predict([photos / "red" / "00.png"])
-    assert sorted(tmp_path.rglob("*")) == before
+def test_prediction_writes_no_cache(model: Model, made: Path) -> None:
+    before = sorted(made.rglob("*"))
+    model.predict([made / "photos" / "red" / "00.png"])
+    assert sorted(made.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -67,9 +87,10 @@ def test_what_is_neither_images_nor_features_is_named(
 
 
 def test_features_of_another_making_are_refused(model: Model, photos: Path) -> None:
-    featx.extract(photos, featx.FeatureOptions(backbone="pixels", image_size=8))
+    other = featx.FeatureOptions(backbone="pixels", image_size=8)
+    featx.extract(photos, other, cache=photos.parent / "other")
     with pytest.raises(FeatureMismatchError, match="image_size"):
-        model.predict(featx.open_features())
+        model.predict(featx.open_features(cache=photos.parent / "other"))
 
 
 def test_frames_of_set_output_are_features(model: Model) -> None:
