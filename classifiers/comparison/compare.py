@@ -19,7 +19,7 @@ from .source_results import SourceResults
 
 
 @dataclass(frozen=True)
-class Judged:
+class ComparedModel:
     """A model with its predictions on the rows of the comparison.
 
     Attributes
@@ -97,13 +97,13 @@ class Comparison:
     ----------
     metric : Metric
     split : str
-    models : tuple of Judged
+    models : tuple of ComparedModel
     pairs : tuple of Pair
     """
 
     metric: Metric
     split: str
-    models: tuple[Judged, ...]
+    models: tuple[ComparedModel, ...]
     pairs: tuple[Pair, ...]
 
     def disagreements(self) -> list[dict[str, Any]]:
@@ -208,7 +208,7 @@ def _labels(results: Sequence[Result]) -> list[str]:
 
 def _judged(
     source: SourceResults, result: Result, label: str, split: str, metric: Metric
-) -> Judged:
+) -> ComparedModel:
     predictions = source.predictions(result, split)
     if predictions is None:
         kept = ", ".join(result.rows) or "no split"
@@ -220,10 +220,10 @@ def _judged(
         )
     rows = predictions.rows
     measures = measure(rows.y, predictions.probabilities, rows.class_names)
-    return Judged(label, result, predictions, measures.metrics.get(metric.name))
+    return ComparedModel(label, result, predictions, measures.metrics.get(metric.name))
 
 
-def _check_rows(one: Judged, other: Judged, split: str) -> None:
+def _check_rows(one: ComparedModel, other: ComparedModel, split: str) -> None:
     """Refuse models that were measured on other rows.
 
     Raises
@@ -247,14 +247,14 @@ def _check_rows(one: Judged, other: Judged, split: str) -> None:
     )
 
 
-def _draws(metric: Metric, model: Judged) -> NDArray[np.float64]:
+def _draws(metric: Metric, model: ComparedModel) -> NDArray[np.float64]:
     if model.value is None:
         return np.full(1, np.nan)
     y, probabilities = model.predictions.y, model.predictions.probabilities
     return bootstrap_draws([metric], y, probabilities)[metric.name]
 
 
-def _pair(metric: Metric, a: Judged, b: Judged, draws: NDArray[np.float64]) -> Pair:
+def _pair(metric: Metric, a: ComparedModel, b: ComparedModel, draws: NDArray[np.float64]) -> Pair:
     tested = mcnemar(a.is_right, b.is_right)
     areas = _delong(a, b)
     difference = interval = p_value = None
@@ -282,7 +282,7 @@ def _pair(metric: Metric, a: Judged, b: Judged, draws: NDArray[np.float64]) -> P
     )
 
 
-def _delong(a: Judged, b: Judged) -> dict[str, DeLong]:
+def _delong(a: ComparedModel, b: ComparedModel) -> dict[str, DeLong]:
     """Test the area of each class against the rest; of two classes, that of the second."""
     y, names = a.predictions.y, a.predictions.rows.class_names
     labels = range(1, 2) if len(names) == 2 else range(len(names))

@@ -16,7 +16,7 @@ from ..selection.metrics import (
     measure,
     measure_classes,
 )
-from .leaderboard import Entry
+from .leaderboard import RankedResult
 from .source_results import SourceResults, describe_params
 
 
@@ -26,7 +26,7 @@ class Detail:
 
     Attributes
     ----------
-    entry : Entry
+    entry : RankedResult
         With every metric.
     intervals : dict of str to (low, high)
         Of every metric, by bootstrap where there is no closed form.
@@ -37,7 +37,7 @@ class Detail:
         True classes in rows, predicted ones in columns.
     """
 
-    entry: Entry
+    entry: RankedResult
     intervals: dict[str, Interval]
     class_names: tuple[str, ...]
     classes: list[dict[str, Any]]
@@ -72,7 +72,7 @@ def detail(source: SourceResults, result: Result, split: str) -> Detail:
         undefined=measures.undefined,
     )
     return Detail(
-        Entry(result, scores, describe_params(result), source.cost(result)),
+        RankedResult(result, scores, describe_params(result), source.cost(result)),
         {**known, **measures.intervals},
         names,
         measure_classes(y, probabilities, names),

@@ -23,7 +23,7 @@ WORDS = {TEST: "test rows", VALIDATION: "validation rows"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class RankedResult:
     """A line of a leaderboard.
 
     Attributes
@@ -79,13 +79,13 @@ class Board:
     rows : str
         The rows' name; empty where an earlier featx did not keep it.
     n_rows : int
-    entries : tuple of Entry
+    entries : tuple of RankedResult
     """
 
     split: str
     rows: str
     n_rows: int
-    entries: tuple[Entry, ...]
+    entries: tuple[RankedResult, ...]
 
     @property
     def title(self) -> str:
@@ -121,12 +121,12 @@ def leaderboards(
     """
     if split not in WORDS:
         raise ConfigError(f"--split takes val or test, got {split!r}")
-    groups: dict[tuple[str, str, int], list[Entry]] = {}
+    groups: dict[tuple[str, str, int], list[RankedResult]] = {}
     for result in source.results:
         for name, scores in result.scores.items():
             if (name == TEST) == (split == TEST):
                 rows = result.rows.get(name, "")
-                entry = Entry(result, scores, describe_params(result), source.cost(result))
+                entry = RankedResult(result, scores, describe_params(result), source.cost(result))
                 groups.setdefault((name, rows, scores.n_samples), []).append(entry)
     if not groups:
         raise ConfigError(_nothing(source, split))
@@ -153,8 +153,8 @@ def _nothing(source: SourceResults, split: str) -> str:
 
 
 def _completed(
-    source: SourceResults, entries: Sequence[Entry], metric: Metric, observer: Observer
-) -> dict[int, Entry]:
+    source: SourceResults, entries: Sequence[RankedResult], metric: Metric, observer: Observer
+) -> dict[int, RankedResult]:
     """Return the entries by identity, with the metric and its interval as far as they have one."""
     lacking = [e for e in entries if _lacks(e, metric)]
     done = {id(entry): entry for entry in entries}
@@ -166,13 +166,13 @@ def _completed(
     return done
 
 
-def _lacks(entry: Entry, metric: Metric) -> bool:
+def _lacks(entry: RankedResult, metric: Metric) -> bool:
     scores = entry.scores
     is_told = metric.name in scores.undefined or metric.name in scores.intervals
     return scores.split in entry.result.rows and not is_told
 
 
-def _with_interval(source: SourceResults, entry: Entry, metric: Metric) -> Entry:
+def _with_interval(source: SourceResults, entry: RankedResult, metric: Metric) -> RankedResult:
     """Measure a metric and its interval on the predictions that are kept, and keep them."""
     result, scores = entry.result, entry.scores
     try:

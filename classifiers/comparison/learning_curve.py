@@ -15,7 +15,7 @@ from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import HEADS, make_head
 from ..selection.metrics import METRICS, Metric, WeightedRows
 from ..selection.splitting.preparation import prepare
-from .power_law import Forecast, forecast
+from .power_law import Outlook, forecast
 from .source_results import best_on_validation
 from .stratified import stratified_sample
 
@@ -62,7 +62,7 @@ class LearningCurve:
     subject : Subject
     points : tuple of CurvePoint
         By number of images, ascending; the last one is all of them.
-    forecast : Forecast or None
+    forecast : Outlook or None
         None where it cannot be said.
     problem : str
         Why some draws could not be fitted.
@@ -70,7 +70,7 @@ class LearningCurve:
 
     subject: Subject
     points: tuple[CurvePoint, ...]
-    forecast: Forecast | None
+    forecast: Outlook | None
     problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class PowerLaw:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Outlook:
     """What more images would bring.
 
     Attributes
@@ -80,7 +80,7 @@ def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats) -> PowerLaw
 
 def forecast(
     sizes: Sequence[int], draws: Sequence[Sequence[float]], step: float, random_state: int = 0
-) -> Forecast | None:
+) -> Outlook | None:
     """Say what more images would bring.
 
     Parameters
@@ -95,7 +95,7 @@ def forecast(
 
     Returns
     -------
-    Forecast or None
+    Outlook or None
         None for fewer than four sizes: they cannot tell a power law from a line.
     """
     if len(sizes) < LEAST_SIZES:
@@ -115,9 +115,9 @@ def forecast(
     reaching = needed < FARTHEST * n[-1]
     wanted = law.n_images(law.error(n[-1]) - step)
     if reaching.mean() < LEAST_REACHING or not wanted < FARTHEST * n[-1]:
-        return Forecast(law, gain, (float(low), float(high)))
+        return Outlook(law, gain, (float(low), float(high)))
     ends = np.quantile(needed[reaching], [0.025, 0.975])
-    return Forecast(
+    return Outlook(
         law, gain, (float(low), float(high)), round(wanted), (round(ends[0]), round(ends[1]))
     )
 

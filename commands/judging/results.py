@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ...cache import FeatureStore
     from ...classifiers.comparison.detail import Detail
-    from ...classifiers.comparison.leaderboard import Board, Entry
+    from ...classifiers.comparison.leaderboard import Board, RankedResult
     from ...classifiers.selection.metrics import Metric
 
 SOURCE_ARGUMENT_HELP = "A source, or features of it, by any of their names; default: the newest."
@@ -161,7 +161,7 @@ def _draw_board(console: Console, board: Board, metric: Metric, has_backbones: b
     draw_table(console, list(columns), rows, optional=OPTIONAL)
 
 
-def _labels(entries: Sequence[Entry]) -> list[str]:
+def _labels(entries: Sequence[RankedResult]) -> list[str]:
     """Return the backbone of each result, with its layer where that tells two apart."""
     layers: dict[str, set[str]] = {}
     for entry in entries:
