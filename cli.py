@@ -19,7 +19,7 @@ from .commands.judging import compare, curve, project, report, results
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, fit, sweep, threshold
 from .commands.output_encoding import make_safe
-from .commands.use import config, model, score
+from .commands.use import config, model, score, similar
 
 USAGE, INTERRUPTED = 2, 130
 STOPPED = "interrupted. The same command goes on from what is saved."
@@ -151,6 +151,7 @@ app.command(rich_help_panel=MODELS)(threshold.threshold)
 app.command(rich_help_panel=JUDGING)(project.project)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)
+app.command(rich_help_panel=USE)(similar.similar)
 app.command(rich_help_panel=USE, context_settings=config.PASS_ON)(config.config)
 app.add_typer(model.app, name="model", rich_help_panel=USE)
 

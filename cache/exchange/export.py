@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from ..format.hdf5_writer import Hdf5Writer
 from ..manifest import SPLITS
 from ..output_path import output_file
 from ..spec import FeatureSpec
+from .safetensors import read_header, write_safetensors
 
 BLOCK_ROWS = 4096
-SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet")
+SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet", ".arrow", ".feather", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ class ExportedFeatures:
 
 
 def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> ExportedFeatures:
-    """Write ``features`` as plain HDF5, ``.npz`` or Parquet, as the name of ``path`` ends.
+    """Write ``features`` in the format that the name of ``path`` ends in.
 
     HDF5 and ``.npz`` hold ``X (n, d)``, ``y (n,)`` (-1: no label), ``sample_ids``, ``class_names``,
     ``splits`` (train, val, test, or empty), ``groups`` where the source has them, and ``spec``;
-    Parquet has one row a sample with ``sample_id, label, class_name, split, features``.
+    Parquet and Arrow have one row a sample with ``sample_id, label, class_name, split, features``,
+    lists of one size; safetensors has ``X`` and ``y``, and all texts as JSON in its metadata.
 
     Raises
     ------
@@ -66,6 +68,9 @@ def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> Expo
         ".hdf5": _write_hdf5,
         ".npz": _write_npz,
         ".parquet": _write_parquet,
+        ".arrow": _write_arrow,
+        ".feather": _write_arrow,
+        ".safetensors": _write_safetensors,
     }
     writer = writers.get(path.suffix.lower())
     if writer is None:
@@ -79,9 +84,14 @@ def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> Expo
 
 def _is_export(path: Path) -> bool:
     """Return whether ``path`` holds exported features: a feature spec, where each format has it."""
-    reader = {".npz": _read_npz_spec, ".parquet": _read_parquet_spec}.get(
-        path.suffix.lower(), _read_hdf5_spec
-    )
+    readers: dict[str, Callable[[Path], str]] = {
+        ".npz": _read_npz_spec,
+        ".parquet": _read_parquet_spec,
+        ".arrow": _read_arrow_spec,
+        ".feather": _read_arrow_spec,
+        ".safetensors": _read_safetensors_spec,
+    }
+    reader = readers.get(path.suffix.lower(), _read_hdf5_spec)
     try:
         FeatureSpec.from_json(reader(path))
     except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile):
@@ -103,6 +113,17 @@ def _read_parquet_spec(path: Path) -> str:
     import pyarrow.parquet as pq
 
     return str(pq.read_schema(path).metadata[b"spec"], "utf-8")
+
+
+def _read_arrow_spec(path: Path) -> str:
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        return str(pa.ipc.open_file(file).schema.metadata[b"spec"], "utf-8")
+
+
+def _read_safetensors_spec(path: Path) -> str:
+    return read_header(path)[0]["spec"]
 
 
 def split_names(features: FeatureSet) -> list[str]:
@@ -163,33 +184,67 @@ def _write_npz(features: FeatureSet, path: Path) -> None:
 
 
 def _write_parquet(features: FeatureSet, path: Path) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kind = pa.float16() if features.X.dtype == np.float16 else pa.float32()
+    schema = _schema(features)
+    with pq.ParquetWriter(path, schema) as writer:
+        for table in _tables(features, schema):
+            writer.write_table(table)
+
+
+def _write_arrow(features: FeatureSet, path: Path) -> None:
+    import pyarrow as pa
+
+    schema = _schema(features)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for table in _tables(features, schema):
+            writer.write_table(table)
+
+
+def _write_safetensors(features: FeatureSet, path: Path) -> None:
+    texts = {name: json.dumps(list(strings)) for name, strings in _columns(features).items()}
+    metadata = {"spec": features.spec.to_json(), **texts}
+    write_safetensors(path, features.X, features.y, metadata)
+
+
+def _schema(features: FeatureSet) -> Any:
+    """Return the schema of a table with one row a sample; lists of features have one size."""
+    import pyarrow as pa
+
     metadata = {"class_names": json.dumps(features.class_names), "spec": features.spec.to_json()}
     fields = [
         ("sample_id", pa.string()),
         ("label", pa.int64()),
         ("class_name", pa.string()),
         ("split", pa.string()),
-        ("features", pa.list_(kind, features.X.shape[1])),
+        ("features", pa.list_(_kind(features), features.X.shape[1])),
     ]
-    schema = pa.schema(fields, metadata)
+    return pa.schema(fields, metadata)
+
+
+def _kind(features: FeatureSet) -> Any:
+    import pyarrow as pa
+
+    return pa.float16() if features.X.dtype == np.float16 else pa.float32()
+
+
+def _tables(features: FeatureSet, schema: Any) -> Iterator[Any]:
+    """Yield the rows as tables of a block each."""
+    import pyarrow as pa
+
     ids, splits, names = features.sample_ids, split_names(features), (*features.class_names, None)
     start = 0
-    with pq.ParquetWriter(path, schema) as writer:
-        for block in features.X.blocks(BLOCK_ROWS):
-            stop = start + len(block)
-            y = features.y[start:stop]
-            flat = pa.array(np.ascontiguousarray(block).reshape(-1), kind)
-            readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
-            columns = [
-                pa.array(readable, pa.string()),
-                pa.array(y, pa.int64()),
-                pa.array([names[label] for label in y], pa.string()),
-                pa.array([s or None for s in splits[start:stop]], pa.string()),
-                pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-            start = stop
+    for block in features.X.blocks(BLOCK_ROWS):
+        stop = start + len(block)
+        y = features.y[start:stop]
+        flat = pa.array(np.ascontiguousarray(block).reshape(-1), _kind(features))
+        readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
+        columns = [
+            pa.array(readable, pa.string()),
+            pa.array(y, pa.int64()),
+            pa.array([names[label] for label in y], pa.string()),
+            pa.array([s or None for s in splits[start:stop]], pa.string()),
+            pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
+        ]
+        yield pa.Table.from_arrays(columns, schema=schema)
+        start = stop

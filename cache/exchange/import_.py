@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 import zipfile
@@ -23,6 +24,7 @@ from ..records.run_record import RunRecord
 from ..spec import FeatureSpec
 from ..store import FeatureStore
 from .export import BLOCK_ROWS
+from .safetensors import read_tensors
 
 IMPORTED = "imported"
 UNSAFE = r"[^A-Za-z0-9._-]+"
@@ -50,7 +52,7 @@ class ImportReport:
 
 
 def import_features(store: FeatureStore, path: Path, name: str | None = None) -> ImportReport:
-    """Take the features in a plain HDF5 or ``.npz`` file into the cache.
+    """Take the features in a plain file into the cache: what ``export`` writes, or the like.
 
     The file holds ``X (n, d)`` and may hold ``y`` (integers, or the names of the classes),
     ``sample_ids``, ``class_names``, ``splits`` and ``groups``. float16 stays float16; other numbers
@@ -71,7 +73,9 @@ def import_features(store: FeatureStore, path: Path, name: str | None = None) ->
         The name cannot be a file's name.
     """
     if not path.is_file():
-        raise SourceNotFoundError(f"{path} does not exist. Expected an HDF5 or .npz file")
+        raise SourceNotFoundError(
+            f"{path} does not exist. Expected HDF5, .npz, .parquet, .arrow or .safetensors"
+        )
     name = name or re.sub(UNSAFE, "-", path.stem).strip("-.") or IMPORTED
     if re.search(UNSAFE, name) or name.startswith("."):
         raise ConfigError(f"a source's name has letters, digits, dot, - and _ only, got {name!r}")
@@ -87,15 +91,57 @@ def import_features(store: FeatureStore, path: Path, name: str | None = None) ->
 
 
 def _open(path: Path) -> Any:
+    reader = READERS.get(path.suffix.lower())
     try:
+        if reader is not None:
+            return _Arrays(reader(path))
         if zipfile.is_zipfile(path):
             return np.load(path, allow_pickle=False)
         return h5py.File(path, "r", locking=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceFormatError(
-            f"{path} is neither HDF5 nor .npz ({str(error).splitlines()[0]}). Expected a file with "
-            "X, and if known y, sample_ids and class_names, as `featx cache export` writes it"
+            f"{path} is no file of features: neither HDF5 nor .npz, .parquet, .arrow or "
+            f".safetensors ({str(error).splitlines()[0]}). Expected a file with X, and if "
+            "known y, sample_ids and class_names, as `featx cache export` writes it"
         ) from error
+
+
+class _Arrays(dict[str, Any]):
+    """Arrays by name, which need no closing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _read_arrow(path: Path) -> dict[str, Any]:
+    """Return the columns of an Arrow or Parquet file that ``featx cache export`` names so."""
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    is_parquet = path.suffix.lower() == ".parquet"
+    table = (parquet if is_parquet else feather).read_table(path, memory_map=True)
+    if "features" not in table.column_names:
+        raise ValueError(f"it has the columns {', '.join(table.column_names)}, and no `features`")
+    lists = table.column("features").combine_chunks()
+    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    arrays: dict[str, Any] = {"X": values.reshape(len(lists), -1)}
+    metadata = table.schema.metadata or {}
+    if b"class_names" in metadata:
+        arrays["class_names"] = np.array(json.loads(metadata[b"class_names"]), np.str_)
+    for name, column in (("sample_ids", "sample_id"), ("y", "label"), ("splits", "split")):
+        if column in table.column_names:
+            cells = table.column(column).to_pylist()
+            arrays[name] = np.array(["" if cell is None else cell for cell in cells])
+    return arrays
+
+
+READERS = {
+    ".safetensors": read_tensors,
+    ".parquet": _read_arrow,
+    ".arrow": _read_arrow,
+    ".feather": _read_arrow,
+}
 
 
 def _import(store: FeatureStore, path: Path, name: str, opened: Any) -> ImportReport:

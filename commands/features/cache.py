@@ -218,7 +218,9 @@ def compact(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="The new file: .h5, .npz or .parquet.")],
+    out: Annotated[
+        Path, typer.Argument(help="The new file: .h5, .npz, .parquet, .arrow or .safetensors.")
+    ],
     name: NameArgument = None,
     overwrite: OverwriteOption = False,
     cache: CacheOption = DEFAULT_CACHE,
@@ -244,7 +246,10 @@ def export(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="HDF5 or .npz with X, and if known y.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="What `cache export` writes, or HDF5 or .npz with X, and if known y."),
+    ],
     name: Annotated[
         str | None, typer.Option(help="Name of the source.", show_default="the file's")
     ] = None,

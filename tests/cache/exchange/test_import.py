@@ -109,3 +109,25 @@ def test_import_of_no_file_or_another_kind_of_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 2)))
     with pytest.raises(ConfigError, match="letters, digits"):
         import_features(store, tmp_path / "a.npz", "../escape")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "feather", "safetensors", "npz", "h5"])
+@pytest.mark.parametrize("storage", [np.float32, np.float16])
+def test_every_export_comes_back(tmp_path, ending, storage):
+    from featx.cache import FeatureStore
+    from featx.cache.exchange.export import export
+
+    X = np.arange(12, dtype=storage).reshape(4, 3)
+    given = {"X": X, "y": [0, 1, -1, 1], "class_names": ["a", "b"]}
+    given |= {"sample_ids": list("wxyz"), "splits": ["train", "val", "", "test"]}
+    np.savez(tmp_path / "given.npz", **given)
+    first, second = FeatureStore(tmp_path / "one"), FeatureStore(tmp_path / "two")
+    import_features(first, tmp_path / "given.npz")
+    path = tmp_path / f"out.{ending}"
+    export(first.open_features(), path)
+    export(first.open_features(), path)  # an export may replace an export
+    import_features(second, path)
+    came = second.open_features()
+    assert came.X.dtype == storage and np.array_equal(came.X[:], X)
+    assert came.y.tolist() == [0, 1, -1, 1] and came.class_names == ("a", "b")
+    assert list(came.sample_ids) == list("wxyz") and came.splits.tolist() == [0, 1, -1, 2]
