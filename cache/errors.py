@@ -2,6 +2,7 @@
 
 FeatxError
 ├── ConfigError                 (ValueError)         featx.toml or an option cannot be used
+├── MissingLibraryError         (ImportError)        a library that this needs is not installed
 ├── SourceError
 │   ├── SourceNotFoundError     (FileNotFoundError)  nothing at the given place
 │   ├── SourceFormatError       (ValueError)         something is there, but not a source
@@ -38,6 +39,10 @@ class FeatxError(Exception):
 
 class ConfigError(FeatxError, ValueError):
     """A configuration file or an option holds something that cannot be used."""
+
+
+class MissingLibraryError(FeatxError, ImportError):
+    """A library that is needed for this alone is not installed."""
 
 
 class SourceError(FeatxError):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...cache.errors import MissingLibraryError
 from ..hardware import thread_limit
 from .telemetry import switch_off_telemetry
 
@@ -25,7 +26,7 @@ def import_keras() -> Any:
 
     Raises
     ------
-    ImportError
+    MissingLibraryError
         Keras or its backend (``KERAS_BACKEND``) is not installed.
     """
     switch_off_telemetry()
@@ -35,10 +36,16 @@ def import_keras() -> Any:
     if limit := thread_limit():
         for variable in THREADS:
             os.environ.setdefault(variable, str(limit))
-    with silenced():
-        import keras
+    try:
+        with silenced():
+            import keras
 
-        keras.ops.zeros(1)
+            keras.ops.zeros(1)
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(
+            f"this needs {error.name}, which is not installed: pip install {error.name}. With "
+            "KERAS_BACKEND=jax or torch, Keras computes with what is installed of these"
+        ) from error
     return keras
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -100,6 +101,12 @@ def test_dependencies_in_the_pages_are_those_of_the_package() -> None:
     }
     listed = set(re.findall(r"[\w-]+ ≥ [\d.]+", all_pages()))
     assert {d.lower() for d in declared} <= {name.lower() for name in listed}
+
+
+def test_the_slim_list_is_all_but_tensorflow() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    slim = (ROOT / "docs" / "slim.txt").read_text(encoding="utf-8").splitlines()
+    assert slim == [line for line in project["dependencies"] if not line.startswith("tensorflow")]
 
 
 def all_pages() -> str:

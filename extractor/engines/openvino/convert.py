@@ -4,6 +4,7 @@ own."""
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from .from_graph import convert_graph
 from .from_keras import converter_backends, failure_reason, run_converter, save, to_openvino
 
 FAILURE = "failure.json"
+FASTEST = "tensorflow"
+logger = logging.getLogger(__name__)
 
 
 def convert(network: Network, folder: ModelFolder) -> None:
@@ -41,7 +44,7 @@ def convert(network: Network, folder: ModelFolder) -> None:
             # The pickle goes through a pipe to our own process; nothing is read from a file.
             done = run_converter(backend, [__name__, str(partial)], pickle.dumps(network))
             if not done.returncode:
-                return
+                return _warn_of(backend)
             _raise_reported_error(partial)
             reasons.append(failure_reason(done.stderr))
             if not _is_final(reasons[-1], done.returncode):
@@ -51,6 +54,16 @@ def convert(network: Network, folder: ModelFolder) -> None:
         raise error
 
 
+def _warn_of(backend: str) -> None:
+    if backend != FASTEST:
+        logger.warning(
+            "converted without %s: OpenVINO computes such a network several times slower. pip "
+            "install %s, and the next run converts it again",
+            FASTEST,
+            FASTEST,
+        )
+
+
 def _conversion_error(network: Network, reason: str) -> ConversionError:
     return ConversionError(
         f"OpenVINO cannot convert {network.record.name} ({reason}). Use --engine keras"
@@ -58,10 +71,12 @@ def _conversion_error(network: Network, reason: str) -> ConversionError:
 
 
 def _is_final(reason: str, returncode: int) -> bool:
-    """Tell whether another try would fail as well: not after a kill or for lack of memory."""
+    """Tell whether another try would fail as well: not after a kill, for lack of memory,
+    or where a library is missing."""
     text = reason.lower()
     short_of_memory = "memoryerror" in text or any(word in text for word in MEMORY_WORDS)
-    return returncode > 0 and not short_of_memory
+    is_missing = "modulenotfounderror" in text or "is not installed" in text
+    return returncode > 0 and not short_of_memory and not is_missing
 
 
 def _raise_reported_error(partial: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from featx.cache import FeatureStore
-from featx.cache.errors import ConversionError
+from featx.cache.errors import CacheWriteError, ConversionError, MissingLibraryError
 from featx.extractor import FeatureOptions, RunOptions, extract_features
 from featx.extractor.engines.model_folder import model_folder
 from featx.extractor.engines.openvino import convert
@@ -76,6 +77,29 @@ def test_a_conversion_that_was_cut_short_is_tried_again(
     with pytest.raises(ConversionError):
         convert.convert(one, model_folder(one))
     assert not model_folder(one).refusal()
+
+
+def test_a_library_that_is_missing_is_named_and_is_no_fault_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keras.py").write_text("raise ModuleNotFoundError('none', name='keras')")
+    monkeypatch.syspath_prepend(tmp_path)
+    one = network(weights="random:8")
+    with pytest.raises(MissingLibraryError, match=r"needs keras.*pip install keras"):
+        convert.convert(one, model_folder(one))
+    assert not model_folder(one).refusal()
+
+
+def test_a_conversion_without_tensorflow_says_that_it_is_slower(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = network(weights="random:9")
+    done = subprocess.CompletedProcess([], 0, b"", b"")
+    monkeypatch.setattr(convert, "run_converter", lambda *_: done)
+    monkeypatch.setattr(convert, "converter_backends", lambda: ["openvino"])
+    with caplog.at_level("WARNING", logger="featx"), suppress(CacheWriteError, OSError):
+        convert.convert(one, model_folder(one))
+    assert "pip install tensorflow" in caplog.text
 
 
 def _no_process(*_: object, **__: object) -> None:
