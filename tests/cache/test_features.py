@@ -11,7 +11,9 @@ from selection_shared import make_features, three_classes
 
 import featx
 from featx.cache.errors import ConfigError
-from tests_shared import CHEAP, Cli
+from tests_shared import Cli
+
+PIXELS = ("--backbone", "pixels", "--size", "8")
 
 SPLITS = [0, 0, 1, 2, -1, 0]
 
@@ -38,7 +40,7 @@ def test_to_numpy_copies_in_the_format_asked_for(tmp_path: Path) -> None:
 
 
 def test_splits_are_those_that_fit_takes(cli: Cli, photos: Path, tmp_path: Path) -> None:
-    assert cli("extract", photos, *CHEAP).exit_code == 0
+    assert cli("extract", photos, *PIXELS).exit_code == 0
     features = featx.open_features(cache=tmp_path / "featx-cache")
     report = featx.fit(options=featx.HeadOptions("ridge"), cache=tmp_path / "featx-cache")
     for name, rows in {"train": report.split.train, "test": report.split.test}.items():

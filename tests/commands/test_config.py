@@ -12,7 +12,9 @@ import typer.main
 from featx.cli import app
 from featx.commands.config import default_map
 from featx.commands.config_file import read_config
-from tests_shared import CHEAP, Cli
+from tests_shared import Cli
+
+PIXELS = ("--backbone", "pixels", "--size", "8")
 
 
 def test_defaults_come_from_featx_toml(cli: Cli, photos: Path) -> None:
@@ -58,13 +60,13 @@ def test_found_from_subfolders_and_paths_relative_to_the_file(
     Path("featx.toml").write_text('source = "photos"\nworkers = 1\n')
     below = photos / "red"
     monkeypatch.chdir(below)
-    result = cli("extract", *CHEAP)
+    result = cli("extract", *PIXELS)
     assert result.exit_code == 0, result.output
     assert "Defaults from ../../featx.toml." in result.stderr
     assert "No SOURCE given: using ../../photos from ../../featx.toml." in result.stderr
     assert (photos.parent / "featx-cache").is_dir() and not Path("featx-cache").exists()
     monkeypatch.chdir(photos.parent)
-    assert "0 extracted, 24 already cached" in cli("extract", *CHEAP).stdout
+    assert "0 extracted, 24 already cached" in cli("extract", *PIXELS).stdout
     monkeypatch.chdir(below)
     assert cli("fit", "--head", "centroid").exit_code == 0 and Path("model.featx").exists()
     Path("featx.toml").write_text("")

@@ -10,18 +10,21 @@ import pytest
 
 from featx.cache import FeatureStore, manifest
 from featx.commands.features.forecast_text import human_duration
-from featx.extractor import FeatureOptions, extract_several, open_source
+from featx.extractor import FeatureOptions, doctor, extract_several, open_source
 from featx.extractor.api import forecast_extraction
 from featx.extractor.pipeline import forecast
-from tests_shared import CHEAP, Cli
+from tests_shared import Cli
+
+PIXELS = ("--backbone", "pixels", "--size", "8")
 
 OPTIONS = FeatureOptions(backbone="pixels", image_size=8)
 
 
 @pytest.fixture(autouse=True)
 def trust_new_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files that are younger than two seconds count as unchanged."""
+    """Let files that are younger than two seconds count as unchanged; measure for a moment only."""
     monkeypatch.setattr(manifest, "RACY_NS", 0)
+    monkeypatch.setattr(doctor, "INFER_SECONDS", 0.05)
 
 
 def test_a_first_extraction_is_measured_and_nothing_is_written(photos: Path) -> None:
@@ -73,11 +76,11 @@ def test_several_sets_are_told_apart(photos: Path) -> None:
 
 
 def test_the_command(cli: Cli, photos: Path) -> None:
-    result = cli("extract", photos, *CHEAP, "--dry-run")
+    result = cli("extract", photos, *PIXELS, "--dry-run")
     assert result.exit_code == 0, result.output
     assert "24 images: 0 already cached, 24 to read" in result.stdout
     assert "an estimate" in result.stdout and not Path("featx-cache").exists()
-    data = json.loads(cli("extract", photos, *CHEAP, "--dry-run", "--json").stdout)
+    data = json.loads(cli("extract", photos, *PIXELS, "--dry-run", "--json").stdout)
     assert data["n_to_read"] == 24 and len(data["sets"]) == 1
 
 
