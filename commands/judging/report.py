@@ -62,6 +62,10 @@ def report(
             show_default=False,
         ),
     ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", help="Fit the winner on more and more images; takes a while."),
+    ] = False,
     source: ImagesOption = None,
     overwrite: OverwriteOption = False,
     cache: CacheOption = DEFAULT_CACHE,
@@ -82,6 +86,7 @@ def report(
         metric=metric,
         source=source,
         with_tsne=tsne,
+        with_curve=curve,
         overwrite=overwrite,
     )
     with Progress() as progress:

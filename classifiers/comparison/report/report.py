@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ....cache.errors import ConfigError, SourceError
 from ....cache.format.atomic import write_text
 from ....cache.output_path import output_file
 from ....extractor.run_options import LogObserver, Observer
+from ....extractor.sources import SAMPLE, open_sample
 from ....extractor.sources.snapshot_images import open_images
 from ...selection.metrics import DEFAULT_METRIC
 from ..stratified import stratified_sample
@@ -67,6 +69,8 @@ class ReportOptions:
         Where the images are, if no longer where they were extracted from.
     with_tsne : bool or None
         Whether the map has a t-SNE; None makes one of up to 5,000 images where openTSNE is there.
+    with_curve : bool
+        Whether the winner is fitted on more and more images, which may take minutes.
     overwrite : bool
         Replace any file at ``out``.
     """
@@ -76,6 +80,7 @@ class ReportOptions:
     metric: str = DEFAULT_METRIC
     source: str | None = None
     with_tsne: bool | None = None
+    with_curve: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -284,8 +289,9 @@ class _Builder:
 
     def _training(self) -> dict[str, Any] | None:
         charts = [*epoch_charts(self.study)]
-        if (growth := growth_chart(self.study, self.observer)) is not None:
-            charts.append(growth)
+        if self.options.with_curve:
+            growth = growth_chart(self.study, self.observer)
+            charts += [growth] if growth is not None else []
         return {"lead": TRAINING, "charts": charts} if charts else None
 
     def _list_section(self, one: FindingList) -> dict[str, Any]:
@@ -392,9 +398,12 @@ class _Builder:
 
     def _commands(self) -> list[str]:
         spec, manifest = self.features.spec, self.features.manifest
-        size = ",".join(map(str, spec.image_size))
+        height, width = spec.image_size
+        size = str(height) if height == width else f"{height},{width}"
+        is_sample = manifest.location == open_sample().location
+        source = SAMPLE if is_sample else shlex.quote(manifest.location)
         options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
-        lines = [f"featx extract {manifest.location} {options} --size {size}"]
+        lines = [f"featx extract {source} {options} --size {size}"]
         winner = self.study.winner
         if winner is not None:
             params = " ".join(f"--param {part}" for part in winner.entry.params.split())
@@ -414,4 +423,4 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     }
     sections = [("summary", "In short"), *(names[key] for key in names if context[key])]
     sections += [(one["id"], SHORT_TITLES[one["id"]]) for one in context["lists"]]
-    return [*sections, ("map", "Map"), ("made", "Made by")]
+    return [*sections, ("map", "Map"), ("made", "Making")]

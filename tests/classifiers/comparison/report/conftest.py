@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     model = root / "model.featx"
     featx.fit(options=featx.HeadOptions("lda"), cache=cache, out=model)
     page = root / "report.html"
-    options = ReportOptions(with_tsne=False)
+    options = ReportOptions(with_tsne=False, with_curve=True)
     info = write_report(out=page, options=options, cache=cache, command="featx report")
     text = page.read_text(encoding="utf-8")
     return SimpleNamespace(

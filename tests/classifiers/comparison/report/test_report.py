@@ -47,7 +47,7 @@ def test_the_page_holds_every_part(made: SimpleNamespace) -> None:
     assert made.info.n_bytes == made.page.stat().st_size < 3_000_000
     n_results = len(ResultStore(FeatureStore(made.cache).layout).read())
     assert made.info.n_models == n_results > 3
-    assert made.spec.fingerprint in made.text and "featx extract" in made.text
+    assert made.spec.fingerprint in made.text and f"featx extract {made.photos} " in made.text
 
 
 def test_nothing_is_loaded_from_elsewhere(made: SimpleNamespace) -> None:
