@@ -399,11 +399,12 @@ class _Builder:
     def _commands(self) -> list[str]:
         spec, manifest = self.features.spec, self.features.manifest
         height, width = spec.image_size
-        size = str(height) if height == width else f"{height},{width}"
+        # Only networks of the user's own take images that are no squares, and no other size.
+        size = f" --size {height}" if height == width else ""
         is_sample = manifest.location == open_sample().location
         source = SAMPLE if is_sample else shlex.quote(manifest.location)
         options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
-        lines = [f"featx extract {source} {options} --size {size}"]
+        lines = [f"featx extract {source} {options}{size}"]
         winner = self.study.winner
         if winner is not None:
             params = " ".join(f"--param {part}" for part in winner.entry.params.split())
