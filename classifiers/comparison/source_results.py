@@ -99,6 +99,11 @@ class SourceResults:
         if matches:
             ids = ", ".join(r.id for r in matches[:5])
             raise ConfigError(f"{word!r} is ambiguous, type more of one of these: {ids}")
+        if not self.results:
+            raise ConfigError(
+                f"the cache {self.store.root} holds no results to compare: run `featx sweep` or "
+                "`featx fit` first, or name another cache with --cache"
+            )
         names = {r.name for r in self.results} | {r.id for r in self.results}
         raise ConfigError(
             f"no model file, result or head is called {word!r}. {did_you_mean(word, names)} "

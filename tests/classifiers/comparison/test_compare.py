@@ -98,6 +98,11 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         compare(source, ["knn", "svm"], METRICS["accuracy"], "test")
 
 
+def test_an_empty_cache_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no results to compare: run `featx sweep`"):
+        compare(SourceResults(FeatureStore(tmp_path)), ["knn", "svm"], METRICS["accuracy"])
+
+
 def test_chances_are_said_as_people_say_them() -> None:
     assert chance(0.0025) == "a chance of 1 in 400"
     assert chance(0.5) == "a chance of 50 in 100"

@@ -65,3 +65,14 @@ def test_curve(cli: Cli, tmp_path: Path) -> None:
     assert [p["n_images"] for p in data["curves"][0]["points"]][:2] == [10, 20]
     lines = cli("curve", "ridge", "--draws", "2", "--csv").stdout.splitlines()
     assert lines[0] == "head,images,draw,accuracy" and lines[1].startswith("ridge,10,0,")
+
+
+def test_training_curves_are_kept_and_written_for_tensorboard(cli: Cli, photos: Path) -> None:
+    cli("extract", photos, *CHEAP)
+    fitted = cli("fit", "--head", "dense", "--epochs", "2", "--tensorboard", "logs")
+    assert fitted.exit_code == 0 and "tensorboard --logdir logs" in fitted.stderr
+    assert list(Path("logs/dense/train").iterdir())
+    shown = json.loads(cli("results", "--show", "dense", "--json").stdout)
+    assert len(shown["history"]["loss"]) == len(shown["history"]["accuracy"]) == 2
+    none = cli("fit", "--head", "ridge", "--tensorboard", "logs", "--overwrite")
+    assert none.exit_code == 0 and "No training curves" in none.stderr
