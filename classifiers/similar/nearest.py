@@ -109,7 +109,8 @@ def _nearest(
         X = np.asarray(block, np.float32)
         lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
         lengths[lengths == 0] = 1
-        cosines = (X @ unit) / lengths
+        # One vector is bound by memory: a BLAS' threads only wait for each other.
+        cosines = np.einsum("ij,j->i", X, unit) / lengths
         kept = np.flatnonzero(cosines >= best[-1]) if len(best) == top else np.arange(len(X))
         best, rows = np.concatenate([best, cosines[kept]]), np.concatenate([rows, kept + start])
         order = np.argsort(-best, kind="stable")[:top]
