@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -110,12 +111,12 @@ def test_damaged_predictions_are_refused_and_found(store: FeatureStore) -> None:
     flip(path, 2200)
     with pytest.raises(CacheFormatError, match="not as it was written"):
         results.predictions(kept, "val")
-    (json,) = store.root.glob("results/*/logreg-*.json")
-    json.write_text("{}", encoding="utf-8")
+    (record,) = store.root.glob("results/*/logreg-*.json")
+    record.write_text("{}", encoding="utf-8")
     assert results.read() == []
     assert {f.path.name: f.kind for f in verify(store).findings} == {
         path.name: "damaged",
-        json.name: "damaged",
+        record.name: "damaged",
     }
 
 
@@ -169,3 +170,20 @@ def result_of_gone() -> Result:
         params={},
         scores={"val": scores},
     )
+
+
+def test_what_sweeps_of_before_measured_is_listed(store: FeatureStore) -> None:
+    (stored,) = store.list_features()
+    scores = Scores("ridge", "val", {"alpha": 1.0}, 6, {"accuracy": 0.5}).to_dict()
+    path = store.layout.sweeps(stored.name) / "ridge-0123456789abcdef01234567.json"
+    path.parent.mkdir(parents=True)
+    old = {"scores": scores, "model_bytes": 10, "predict_rate": 5.0}
+    path.write_text(json.dumps(old), encoding="utf-8")
+    (read,) = ResultStore(store.layout).read("photos")
+    assert (read.id, read.kind, read.backbone, read.rows) == (path.stem, "sweep", "tiny", {})
+    assert read.scores["val"].metrics == {"accuracy": 0.5}
+    again = Result(
+        **{**vars(result_of(store, name="ridge")), "params": {"alpha": 1.0}, "kind": "sweep"}
+    )
+    ResultStore(store.layout).put(again, {"val": predictions_of(rows_of())})
+    assert [r.id for r in ResultStore(store.layout).read()] == [again.id], "measured again since"

@@ -23,6 +23,16 @@ def measured(cli: Cli, photos: Path) -> Cli:
     return cli
 
 
+def test_a_cached_run_does_not_hide_how_long_extraction_took(measured: Cli, photos: Path) -> None:
+    def seconds() -> float:
+        data = json.loads(measured("results", "--json").stdout)
+        return data["boards"][0]["results"][0]["extract_seconds"]
+
+    first = seconds()
+    assert measured("extract", photos, *CHEAP).exit_code == 0
+    assert seconds() == first > 0
+
+
 def test_results_and_comparison(measured: Cli) -> None:
     board = measured("results", "--split", "test")
     assert board.exit_code == 0, board.output
