@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from docs_shared import PAGES, README, ROOT, blocks, check_options, parse, spans
+from docs_shared import BLOCK, PAGES, README, ROOT, blocks, check_options, parse, spans
 from featx.classifiers.baselines.networks import NETWORKS
 from featx.classifiers.heads.registry import HEADS
 from featx.classifiers.models.export import FORMATS as GRAPH_FORMATS
@@ -70,10 +70,27 @@ def test_commands_that_are_not_run_say_why_and_can_be_parsed(page: Path) -> None
 
 
 @every_page
+def test_no_command_hides_in_an_indented_block(page: Path) -> None:
+    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert not re.findall(r"^ {4}featx .*", prose, re.MULTILINE)
+
+
+@every_page
 def test_commands_in_sentences_and_scripts_exist(page: Path) -> None:
     scripts = [shlex.join(words) for b in blocks(page, "bash") for words in b.commands()]
     for text in (*spans(page), *scripts):
         check_options(text)
+
+
+def test_every_command_is_in_the_pages() -> None:
+    commands = typer.main.get_command(app).commands
+    names = [
+        f"featx {name} {inner}".strip()
+        for name, command in commands.items()
+        for inner in getattr(command, "commands", [""])
+    ]
+    text = all_pages() + README.read_text(encoding="utf-8")
+    assert [name for name in names if name not in text] == []
 
 
 def test_every_page_is_in_the_navigation_and_in_the_map() -> None:
