@@ -33,7 +33,8 @@ class PowerLaw:
         """Return how many training images have this error; infinity where none have."""
         if error <= self.floor or self.scale <= 0 or self.exponent <= 0:
             return float("inf")
-        return float(np.exp((np.log(self.scale) - np.log(error - self.floor)) / self.exponent))
+        with np.errstate(over="ignore"):  # more images than a float can count
+            return float(np.exp((np.log(self.scale) - np.log(error - self.floor)) / self.exponent))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def test_a_flat_curve_does_not_say_when_it_falls() -> None:
     ahead = forecast(SIZES, draws_of(PowerLaw(2.0, 1.0, 0.2), 0.02), 0.01)
     assert ahead.n_images is None and ahead.n_images_interval is None
     assert PowerLaw(1.0, 0.5, 0.2).n_images(0.2) == float("inf")
+    assert PowerLaw(1.0, 1e-4, 0.2).n_images(0.3) == float("inf")
 
 
 def test_three_sizes_say_nothing() -> None:
