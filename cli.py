@@ -15,7 +15,7 @@ from .commands.config import default_map
 from .commands.config_file import read_config
 from .commands.features import cache, doctor, extract, listing, split
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
-from .commands.judging import compare, curve, project, report, results
+from .commands.judging import compare, curve, evaluate, project, report, results
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, fit, sweep, threshold
 from .commands.output_encoding import make_safe
@@ -148,6 +148,7 @@ app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(compare.compare)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(curve.curve)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(report.report)
 app.command(rich_help_panel=MODELS)(threshold.threshold)
+app.command(rich_help_panel=JUDGING)(evaluate.evaluate)
 app.command(rich_help_panel=JUDGING)(project.project)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)

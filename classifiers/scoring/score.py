@@ -12,6 +12,7 @@ import numpy as np
 
 from ...cache.errors import SourceFormatError, TooManyBadImagesError
 from ...cache.format.facts import Shown, shortened
+from ...cache.manifest import DIGEST_BYTES
 from ...extractor.run_options import BadLimit
 from ..models.model import Model
 from ..models.model_file import model_digest
@@ -45,6 +46,11 @@ class ScoreReport(Shown):
     agreement : float or None
         Share of the compared rows whose prediction is the source's own label. It is no accuracy:
         the model may have been trained on these rows.
+    held_out_agreement : float or None
+        The same of the ``n_held_out`` rows that the model was neither trained on nor chosen by;
+        None where there are none, or where the model file does not say which these are.
+    n_trained_on : int
+        Compared rows that the model was trained on.
     n_compared : int
         Rows with a prediction whose label in the source is a class of the model.
     unknown_labels : dict of str to int
@@ -71,6 +77,9 @@ class ScoreReport(Shown):
     seconds: float
     n_earlier: int = 0
     engine_drift: EngineDrift | None = None
+    held_out_agreement: float | None = None
+    n_held_out: int = 0
+    n_trained_on: int = 0
 
     def _title(self) -> str:
         return f"ScoreReport of {self.out}"
@@ -140,7 +149,8 @@ def score(job: ScoreJob) -> ScoreReport:
     start = time.perf_counter()
     source = job.source
     predictor = Predictor(job.model, job.options, source.listing.sample_ids)
-    summary = Summary(source.listing, job.model.class_names)
+    digests = source.marks if source.marks.shape[1:] == (DIGEST_BYTES,) else None
+    summary = Summary(source.listing, job.model.class_names, job.model.rows, digests)
     more = MoreColumns(job.columns, source.listing, job.provenance)
     empty = predictor.empty_table()
     job.earlier.check_columns(columns_of(next(more.add_to([empty])), job.target), job.target)
@@ -195,6 +205,9 @@ def report_of(summary: Summary, target: Target, seconds: float) -> ScoreReport:
         unknown_labels=dict(summary.unknown_labels.most_common()),
         first_errors=summary.first_errors(),
         seconds=seconds,
+        held_out_agreement=summary.held_out_agreement,
+        n_held_out=summary.n_held_out,
+        n_trained_on=summary.n_trained_on,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import Listing
+from ...cache import NO_SPLIT, Listing
+from ..models.split_rows import TEST, TRAIN, SplitRows
 from .outputs.provenance import printable
 from .row_block import bytes_of
 
@@ -27,6 +28,10 @@ class Summary:
         The source's own labels, if it has any.
     class_names : tuple of str
         Of the model.
+    rows : SplitRows or None
+        The images that the model was trained, chosen and tested on.
+    source_digests : ndarray of uint8, shape (n_samples, 32), or None
+        Of the images, where they do not come with the predictions.
     n_samples : int
     by_status, by_class : Counter
     bad : list of (index, reason)
@@ -35,12 +40,17 @@ class Summary:
         Of the images, where they came with the predictions.
     n_compared, n_agreeing : int
         Rows with a prediction and a label that the model knows; of these, where both are equal.
+    n_trained_on, n_held_out, n_held_out_agreeing : int
+        Compared rows that the model was trained on; that it was neither trained on nor chosen by;
+        of these, where both are equal.
     unknown_labels : Counter
         Rows by label, where the model does not know the label.
     """
 
     listing: Listing
     class_names: tuple[str, ...]
+    rows: SplitRows | None = None
+    source_digests: NDArray[np.uint8] | None = None
     n_samples: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     by_class: Counter[str] = field(default_factory=Counter)
@@ -48,6 +58,9 @@ class Summary:
     digests: list[NDArray[np.uint8]] = field(default_factory=list)
     n_compared: int = 0
     n_agreeing: int = 0
+    n_trained_on: int = 0
+    n_held_out: int = 0
+    n_held_out_agreeing: int = 0
     unknown_labels: Counter[str] = field(default_factory=Counter)
 
     def count(self, tables: Iterable[Any]) -> Iterator[Any]:
@@ -58,10 +71,15 @@ class Summary:
             self.by_class.update(_counts(predicted.drop_null()))
             self.by_status.update(_counts(status))
             self._note_errors(table, status)
-            self._compare(predicted)
+            digests = None
+            if "digest" in table.column_names:
+                digests = bytes_of(table.column("digest"))
+                self.digests.append(digests)
+            elif self.source_digests is not None:
+                digests = self.source_digests[self.n_samples : self.n_samples + len(table)]
+            self._compare(predicted, digests)
             self.n_samples += len(table)
             if "digest" in table.column_names:
-                self.digests.append(bytes_of(table.column("digest")))
                 table = table.drop_columns(["digest"])
             yield table
 
@@ -69,6 +87,11 @@ class Summary:
     def agreement(self) -> float | None:
         """Share of the compared rows that agree with their label; None where there are none."""
         return self.n_agreeing / self.n_compared if self.n_compared else None
+
+    @property
+    def held_out_agreement(self) -> float | None:
+        """The same of the rows that are held out."""
+        return self.n_held_out_agreeing / self.n_held_out if self.n_held_out else None
 
     def first_errors(self) -> tuple[tuple[str, str], ...]:
         """Return id and reason of the first few samples without features."""
@@ -83,7 +106,7 @@ class Summary:
         reasons = table.column("reason").filter(is_bad).to_pylist()
         self.bad.extend(zip(rows.tolist(), reasons, strict=True))
 
-    def _compare(self, predicted: Any) -> None:
+    def _compare(self, predicted: Any, digests: NDArray[np.uint8] | None) -> None:
         names = self.listing.class_names
         if not names:
             return
@@ -94,7 +117,14 @@ class Summary:
         answers = predicted.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         is_compared = (expected >= 0) & (answers >= 0)
         self.n_compared += int(is_compared.sum())
-        self.n_agreeing += int((is_compared & (expected == answers)).sum())
+        is_right = is_compared & (expected == answers)
+        self.n_agreeing += int(is_right.sum())
+        if self.rows is not None and digests is not None:
+            roles = self.rows.find(digests)
+            is_held_out = is_compared & ((roles == NO_SPLIT) | (roles == TEST))
+            self.n_trained_on += int((is_compared & (roles == TRAIN)).sum())
+            self.n_held_out += int(is_held_out.sum())
+            self.n_held_out_agreeing += int((is_held_out & is_right).sum())
         counts = np.bincount(labels[expected == -2], minlength=len(names))
         rows = zip(names, counts.tolist(), strict=True)
         self.unknown_labels.update({name: n for name, n in rows if n})

@@ -206,6 +206,20 @@ def _images(n: int) -> str:
     return f"{human_count(n)} image{'' if n == 1 else 's'}"
 
 
+def _what_agreement_means(report: ScoreReport) -> str:
+    """Say that agreement is no accuracy, and how it is on rows that the model did not know."""
+    if report.held_out_agreement is None and not report.n_trained_on:
+        return "  This says nothing of new images: the model may have been trained on these rows"
+    trained = ""
+    if report.n_trained_on:
+        known = human_count(report.n_trained_on)
+        trained = f"This says nothing of new images: the model was trained on {known} of these rows"
+    if report.held_out_agreement is None:
+        return f"  {trained}"
+    n_rows, agreement = human_count(report.n_held_out), report.held_out_agreement
+    return f"  {trained}{'. ' * bool(trained)}On the {n_rows} that it never saw: {agreement:.4f}"
+
+
 def _agreement_lines(report: ScoreReport) -> list[str]:
     """Return how predictions and the labels of the source agree, and which labels are unknown."""
     lines = []
@@ -214,6 +228,7 @@ def _agreement_lines(report: ScoreReport) -> list[str]:
             f"Agreement with the source's own labels: {report.agreement:.4f}, on "
             f"{human_count(report.n_compared)} of {human_count(report.n_samples)} rows"
         )
+        lines.append(_what_agreement_means(report))
     if report.unknown_labels:
         labels = list(report.unknown_labels.items())
         shown = ", ".join(f"{name} ({human_count(n)})" for name, n in labels[:SHOWN_CLASSES])

@@ -1,0 +1,41 @@
+"""The features of a source as a model takes them: cached ones, or computed into the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...cache import FeatureSet, FeatureStore
+from ...cache.records.run_record import SCORE
+from ...cache.run import SCORED
+from ...extractor.backbones import IMAGENET
+from ...extractor.extract import extract
+from ...extractor.plan import plan_for
+from ...extractor.run_options import Observer
+from ...extractor.sources import Source
+from ..models.model import Model
+from ..scoring.api import open_scored
+
+
+def features_of_source(
+    model: Model,
+    source: str | Path | Source | FeatureSet,
+    store: FeatureStore,
+    weights: str = IMAGENET,
+    observer: Observer | None = None,
+) -> FeatureSet:
+    """Return the features of a source, made as those that ``model`` was trained on.
+
+    Raises
+    ------
+    FeatureMismatchError, FeaturesNotFoundError, SourceError, BackboneError
+        The features were made otherwise, or cannot be had.
+    """
+    opened = open_scored(source, store, allow_empty=False)
+    if not isinstance(opened, FeatureSet):
+        plan = plan_for(model.spec, weights)
+        model.check_plan(plan)
+        (report,) = extract(opened, [plan], store, observer=observer, kind=SCORE)
+        source_name, _, fingerprint = report.name.rpartition("@")
+        opened = store.open_features(f"{source_name}{SCORED}@{fingerprint}")
+    model.check_spec(opened.spec)
+    return opened
