@@ -88,7 +88,7 @@ def commands(work: Path, folder: Path, cache: Path) -> dict[str, dict[str, float
         "fit": ("fit", "--head", "centroid", "--out", model, *at_cache),
         "cache ls": ("cache", "ls", *at_cache),
         "cache verify": ("cache", "verify", *at_cache),
-        "score": ("score", model, str(folder), "--out", scores, *at_cache),
+        "score": ("score", model, str(folder), "--weights", "random:0", "--out", scores, *at_cache),
     }
     figures = {}
     for name, words in steps.items():
@@ -109,6 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         work = Path(name)
         few, many = (make_small(work / str(n), n) for n in (options.small, options.images))
+        first_run(work, few, "warm-up")  # converts the network, in a process that counts as well
         small = first_run(work, few, "small")
         large = first_run(work, many, "large")
         rates = large["images_per_second_of_each_part"]
