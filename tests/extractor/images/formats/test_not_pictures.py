@@ -52,7 +52,7 @@ OTHERS = {
     ],
     "office document": [zipped("word/document.xml"), zipped("[Content_Types].xml")],
     "zip": [zipped("photo.txt")],
-    "archive": [gzip.compress(b"x"), b"Rar!\x1a\x07" + bytes(9), b"7z\xbc\xaf\x27\x1c"],
+    "archive": [gzip.compress(b"x", mtime=0), b"Rar!\x1a\x07" + bytes(9), b"7z\xbc\xaf\x27\x1c"],
     "DICOM": [bytes(128) + b"DICM" + bytes(9)],
     "NIfTI": [b"\x5c\1" + bytes(342) + b"n+1\0"],
     "OpenEXR": [b"v/1\1" + bytes(9), b"#?RADIANCE\n"],
