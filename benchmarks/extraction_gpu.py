@@ -88,7 +88,7 @@ def devices() -> dict[str, Any]:
     import keras
 
     from featx.extractor.engines.keras import accelerators
-    from featx.extractor.hardware import this_machine
+    from featx.extractor.machine.hardware import this_machine
 
     found: dict[str, Any] = {
         "backend": keras.backend.backend(),
@@ -179,9 +179,9 @@ def drift_of(plan: Any, batch: int) -> dict[str, Any]:
 
 def decoding(folder: Path, side: int) -> float:
     """Return images/s of reading and decoding alone, on all cores."""
-    from featx.extractor.hardware import n_usable_cores
     from featx.extractor.images.decode import decode
     from featx.extractor.images.geometry import Geometry
+    from featx.extractor.machine.hardware import n_usable_cores
 
     paths, geometry = sorted(folder.rglob("*.jpg")), Geometry(side, side)
     with ThreadPoolExecutor(n_usable_cores()) as executor:

@@ -23,7 +23,7 @@ from featx.cache.errors import FeatxError
 from featx.extractor.backbones import BACKBONES, IMAGENET, find_backbone
 from featx.extractor.backbones.weights import weights_present
 from featx.extractor.engines import run_rows
-from featx.extractor.hardware import this_machine
+from featx.extractor.machine.hardware import this_machine
 from featx.extractor.plan import Plan, make_plan
 from featx.extractor.precision.calibration import calibration_images, calibration_names
 from featx.extractor.precision.drift import CALIBRATION_SHARE, MAX_DRIFT, cosines, measure

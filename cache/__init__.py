@@ -6,14 +6,14 @@ from .format.compression import COMPRESSIONS
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
 from .records.journal import sample_keys
-from .records.judged_rows import JudgedRows
 from .records.quarantine import BadImage
-from .records.result import Result
-from .records.result_store import Predictions, ResultStore
 from .records.run_record import RunRecord
-from .records.scores import Scores
 from .records.stored import StoredFeatures
 from .records.tag import Tag
+from .results.judged_rows import JudgedRows
+from .results.result import Result
+from .results.result_store import Predictions, ResultStore
+from .results.scores import Scores
 from .run import Run
 from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
-from ..cache.records.result import FIT
+from ..cache.results.result import FIT
 from ..extractor.backbones import IMAGENET
 from ..extractor.run_options import LogObserver, Observer
 from .fit_arguments import options_of, with_families, with_split, with_weights

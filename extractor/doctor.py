@@ -19,7 +19,7 @@ from .engines.keras import accelerators, has_bfloat16
 from .engines.keras_import import import_keras
 from .engines.model_folder import model_folder
 from .engines.registry import ENGINES
-from .hardware import Hardware, this_machine
+from .machine.hardware import Hardware, this_machine
 from .pipeline.rates import StageRates
 from .pipeline.sample_images import spread_indices
 from .pipeline.scan import scan_source

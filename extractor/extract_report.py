@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..cache import BadImage, RunRecord
 from ..cache.format.facts import Shown
-from .hardware import n_usable_cores
+from .machine.hardware import n_usable_cores
 from .pipeline.rates import StageRates, StageSeconds
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter

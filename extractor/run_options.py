@@ -9,7 +9,7 @@ from typing import Protocol
 from ..cache.errors import ConfigError, TooManyBadImagesError
 from ..cache.records.tag import NO_TAG, Tag
 from .engines.choose import AUTO, check_engine_name
-from .hardware import n_usable_cores
+from .machine.hardware import n_usable_cores
 from .parts import Part
 from .pipeline.notebook_bar import NotebookBar, notebook_bar
 from .precision.drift import MAX_DRIFT

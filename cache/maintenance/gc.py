@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CacheFormatError
 from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, size_of
-from ..records.result import read_result
+from ..results.result import read_result
 from ..shards.shard import Shard
 from ..store import FeatureStore
 from .reachability import is_old, is_stale, reachability, trim

@@ -22,12 +22,12 @@ from ..layout import (
     size_of,
 )
 from ..records.journal import read_journal
-from ..records.judged_rows import check_predictions
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
-from ..records.result import read_result
 from ..records.run_record import read_run
 from ..records.split_table import read_assignments
+from ..results.judged_rows import check_predictions
+from ..results.result import read_result
 from ..shards.shard import Shard
 from ..store import FeatureStore
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...cache import DEFAULT_ROOT, FeatureStore, Tag
 from ...cache.errors import ImageError, SourceFormatError
-from ...cache.records.result import TRAINED
 from ...cache.records.run_record import BASELINE
+from ...cache.results.result import TRAINED
 from ...extractor.extract import extract
 from ...extractor.images.decode import stored_size
 from ...extractor.pipeline.sample_images import spread_indices

@@ -14,7 +14,7 @@ from ...cache import FeatureSet
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
-from ..selection.class_values import class_weights_by_index
+from ..selection.decisions.class_values import class_weights_by_index
 from ..selection.fit import FitReport, measured
 from ..selection.splitting.preparation import prepare
 from ..selection.splitting.splits import Split

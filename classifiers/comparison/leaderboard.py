@@ -10,12 +10,7 @@ from typing import Any
 from ...cache import FeatureStore, Result, Scores
 from ...cache.errors import CacheFormatError, CacheWriteError, ConfigError
 from ...extractor.run_options import LogObserver, Observer
-from ..selection.metrics import (
-    Metric,
-    bootstrap_draws,
-    bootstrap_interval,
-    measure,
-)
+from ..selection.metrics import Metric, bootstrap_draws, bootstrap_interval, measure
 from .source_results import Cost, SourceResults, describe_params
 
 TEST, VALIDATION = "test", "val"

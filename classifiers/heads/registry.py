@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import ModelFileError, UnknownHeadError
 from ...cache.suggest import did_you_mean
-from ...extractor.compiled import CompiledPart
+from ...extractor.machine.compiled import CompiledPart
 
 if TYPE_CHECKING:
     from .base import Head

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...cache.errors import FeatxError
-from ...extractor.hardware import n_usable_cores
+from ...extractor.machine.hardware import n_usable_cores
 from .checkpoints import Checkpoints
 from .predictions import Predictor
 from .row_block import RowBlock, join_blocks

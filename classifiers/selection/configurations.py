@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...cache import Scores
 from ...cache.errors import FeatxError
 from ..heads.joint_fit import families, fit_many, predict_many
-from .class_values import class_weights_by_index
+from .decisions.class_values import class_weights_by_index
 from .fit import seeded_head
 from .folds import FoldData, FoldReader
 from .grid import params_text

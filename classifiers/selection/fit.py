@@ -20,7 +20,7 @@ from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from ..models.split_rows import SplitRows
-from .class_values import class_weights_by_index
+from .decisions.class_values import class_weights_by_index
 from .memory import training_rows
 from .metrics import measure
 from .splitting.preparation import Prepared, prepare

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
 from ...cache.errors import CacheFormatError, CacheWriteError
-from ...cache.records.result import SWEEP
+from ...cache.results.result import SWEEP
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
 from .fit import FitReport, seeded_head

@@ -42,8 +42,8 @@ from .named_backbones import resolve_backbone
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...extractor.compiled import CompiledPart
     from ...extractor.doctor import Diagnosis
+    from ...extractor.machine.compiled import CompiledPart
 
 SHOWN_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 UNBOUNDED = 1e7
@@ -89,8 +89,8 @@ def doctor(
     from ...cache import FeatureStore
     from ...classifiers.heads.registry import compiled_parts
     from ...extractor import FeatureOptions, open_source
-    from ...extractor.compiled import RESIZE
     from ...extractor.doctor import examine
+    from ...extractor.machine.compiled import RESIZE
     from ...extractor.plan import make_plan
 
     run = run_options(batch_size, workers, None, engine, max_drift)

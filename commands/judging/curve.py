@@ -16,7 +16,7 @@ from .bars import sparkline
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...classifiers.comparison.learning_curve import LearningCurve
+    from ...classifiers.comparison.curves.learning_curve import LearningCurve
     from ...classifiers.selection.metrics import Metric
 
 
@@ -40,7 +40,7 @@ def curve(
     Example: featx curve logreg ridge --features photos
     """
     from ...cache import FeatureStore, ResultStore
-    from ...classifiers.comparison.learning_curve import (
+    from ...classifiers.comparison.curves.learning_curve import (
         CurveOptions,
         choose_subjects,
         learning_curves,

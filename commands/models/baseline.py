@@ -82,7 +82,7 @@ def baseline(
     """
     from ...cache import Tag
     from ...classifiers.baselines.api import BaselineOptions, train_baseline
-    from ...classifiers.selection.class_values import parse_class_weight
+    from ...classifiers.selection.decisions.class_values import parse_class_weight
     from ...extractor import RunOptions, open_source
 
     params = {

@@ -102,7 +102,7 @@ def fit(
     """
     from ...cache import Tag
     from ...classifiers import HeadOptions, fit_model
-    from ...classifiers.selection.class_values import parse_class_weight
+    from ...classifiers.selection.decisions.class_values import parse_class_weight
 
     given = {
         "C": strength,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...classifiers import Model
-    from ...classifiers.selection.thresholds import Thresholds, Wish
+    from ...classifiers.selection.decisions.thresholds import Thresholds, Wish
 
 SHOWN_CLASSES = 20
 
@@ -71,7 +71,7 @@ def threshold(
 
     from ...cache import FeatureStore
     from ...classifiers import load_model, save_model
-    from ...classifiers.selection.thresholds import check_wish, choose_thresholds
+    from ...classifiers.selection.decisions.thresholds import check_wish, choose_thresholds
 
     loaded = load_model(model)
     given = {"--max-false-alarm": max_false_alarm, "--min-recall": min_recall}
@@ -91,13 +91,13 @@ def threshold(
 
 
 def _wish(model: Model, alarm: str | None, recall: str | None, cost: Path | None) -> Wish:
-    from ...classifiers.selection.class_values import (
+    from ...classifiers.selection.decisions.class_values import (
         class_index,
         parse_pairs,
         parse_share,
         read_costs,
     )
-    from ...classifiers.selection.thresholds import Wish
+    from ...classifiers.selection.decisions.thresholds import Wish
 
     names = model.class_names
     if cost is not None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...cache.errors import WeightsMismatchError
 from ..backbones import BackboneRecord, Weights
 from ..backbones.record import KERAS_FORMAT
-from ..hardware import Hardware
+from ..machine.hardware import Hardware
 
 MAX_REASON = 200
 MEMORY_WORDS = ("out of memory", "resource_exhausted", "resource exhausted", "bad_alloc", "oom")

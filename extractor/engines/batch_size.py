@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..hardware import this_machine
+from ..machine.hardware import this_machine
 from ..plan import Plan
 from . import Engine, choose_engine, is_out_of_memory
 from .base import CPU_BATCHES

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from ...cache.errors import ConfigError, ConversionError
 from ...cache.suggest import did_you_mean
 from ..backbones.record import KERAS_FORMAT
-from ..hardware import Hardware, this_machine
+from ..machine.hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
 from .registry import ENGINES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ..backbones.record import KERAS_FORMAT
-from ..hardware import Hardware, this_machine
+from ..machine.hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
 from .choose import AUTO, with_accelerators
 from .model_folder import model_folder

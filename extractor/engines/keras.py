@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...cache import PRECISIONS
 from ...cache.errors import UnknownBackboneError
 from ..backbones import build_backbone, find_layer, find_preprocess
-from ..hardware import Hardware
+from ..machine.hardware import Hardware
 from .base import (
     CPU_BATCHES,
     GPU_BATCHES,

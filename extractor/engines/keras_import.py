@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...cache.errors import MissingLibraryError
-from ..hardware import thread_limit
+from ..machine.hardware import thread_limit
 from .telemetry import switch_off_telemetry
 
 STDERR = 2

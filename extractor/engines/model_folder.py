@@ -23,7 +23,7 @@ from ...cache import FeatureSpec
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
 from ..backbones.weights import file_digest
-from ..home import VARIABLE, featx_home, writable_home
+from ..machine.home import VARIABLE, featx_home, writable_home
 from .base import Network
 
 CONVERSION = 2

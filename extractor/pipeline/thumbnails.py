@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSpec
 from ...cache.errors import ImageError
-from ..hardware import n_usable_cores
 from ..images.decode import decode, strict_images
 from ..images.geometry import Geometry
+from ..machine.hardware import n_usable_cores
 from ..sources.snapshot_images import SnapshotImages
 from .reader import OURS
 

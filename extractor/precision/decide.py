@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..engines import EngineRecord, choose_engine, run_rows
 from ..engines.base import CPU_BATCHES
 from ..engines.choose import with_accelerators
-from ..hardware import this_machine
+from ..machine.hardware import this_machine
 from ..plan import Plan
 from .calibration import calibration_images
 from .drift import CALIBRATION_SHARE, Drift, measure

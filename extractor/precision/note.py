@@ -20,8 +20,8 @@ from typing import Any
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
 from ..engines import EngineRecord, Network
-from ..hardware import Hardware
-from ..home import featx_home, writable_home
+from ..machine.hardware import Hardware
+from ..machine.home import featx_home, writable_home
 from .calibration import calibration_digest
 from .drift import Drift
 

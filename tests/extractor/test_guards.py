@@ -14,13 +14,7 @@ import pytest
 from PIL import Image
 
 from featx.cache.errors import ConfigError, WeightsMismatchError
-from featx.extractor.backbones import (
-    BACKBONES,
-    PREPROCESS,
-    Preprocess,
-    config_check,
-    model_file,
-)
+from featx.extractor.backbones import BACKBONES, PREPROCESS, Preprocess, config_check, model_file
 from featx.extractor.engines import run_rows
 from featx.extractor.images import decode as decoding
 from featx.extractor.images import encoded as encoded_image

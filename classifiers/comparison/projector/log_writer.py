@@ -17,7 +17,7 @@ from ....extractor.pipeline.thumbnails import read_thumbnails, thumbnail_geometr
 from ....extractor.run_options import Observer
 from ....extractor.sources.snapshot_images import open_images
 from ...models.model import Model
-from ..stratified import stratified_sample
+from ..curves.stratified import stratified_sample
 from .config import Embedding
 from .metadata import MAX_COLOURS, PointPredictions, point_columns, write_metadata
 from .tensors import write_tensors

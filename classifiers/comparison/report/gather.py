@@ -10,7 +10,7 @@ import numpy as np
 
 from ....cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
 from ....cache.errors import ConfigError, TrainingDataError
-from ....cache.records.result import FIT
+from ....cache.results.result import FIT
 from ...models.model_file import load_model
 from ...selection.fit import predict_rows
 from ...selection.like import split_like

@@ -8,7 +8,7 @@ from ....cache.errors import FeatxError
 from ....extractor.run_options import Observer
 from ...heads.registry import HEADS
 from ...selection.metrics import find_metric
-from ..learning_curve import CurveOptions, LearningCurve, Subject, learning_curves
+from ..curves.learning_curve import CurveOptions, LearningCurve, Subject, learning_curves
 from .charts.chart import Chart, Series, log_axis, share_axis
 from .study import Study
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureMatrix
-from ....extractor.hardware import n_usable_cores
+from ....extractor.machine.hardware import n_usable_cores
 
 BLOCK_ROWS = 4096
 N_COMPONENTS = 50

@@ -21,7 +21,7 @@ from ....extractor.run_options import LogObserver, Observer
 from ....extractor.sources import SAMPLE, open_sample
 from ....extractor.sources.snapshot_images import open_images
 from ...selection.metrics import DEFAULT_METRIC
-from ..stratified import stratified_sample
+from ..curves.stratified import stratified_sample
 from ..visible import visible
 from .album import Album, make_album
 from .gather import gather

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....extractor.hardware import n_usable_cores
+from ....extractor.machine.hardware import n_usable_cores
 from .batches import Batches
 from .network import Layers, NetworkSpec, glorot_uniform
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....extractor.bfloat16 import to_bfloat16
-from ....extractor.hardware import n_usable_cores
+from ....extractor.machine.hardware import n_usable_cores
 from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
 from ..matmul.threads import run_in_threads

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....extractor.hardware import n_usable_cores
+from ....extractor.machine.hardware import n_usable_cores
 from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import squared_distances, squared_norms
 from ..matmul.threads import Spares, StopFlag, run_in_threads

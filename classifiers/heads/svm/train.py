@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....extractor.hardware import n_usable_cores
+from ....extractor.machine.hardware import n_usable_cores
 from ..matmul.distances import squared_norms
 from ..matmul.threads import StopFlag, run_in_threads
 from ..row_blocks import Ints

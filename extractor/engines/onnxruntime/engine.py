@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache.errors import ConversionError
-from ...hardware import Hardware
+from ...machine.hardware import Hardware
 from ..base import CPU_BATCHES, GPU_BATCHES, BatchSizes, EngineRecord, Network, wrong_size
 from .graph import pixels_to_vectors, session_options
 

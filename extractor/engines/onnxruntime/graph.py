@@ -13,7 +13,7 @@ from ...backbones.graphs.onnx_file import keep_needed, load_onnx, read_onnx
 from ...backbones.graphs.pooling import Part, parts_of
 from ...backbones.preprocessing import find_preprocess
 from ...backbones.record import GraphInput
-from ...hardware import thread_limit
+from ...machine.hardware import thread_limit
 from ..base import Network, wrong_size
 
 IMAGE, GRAPH_IMAGE = "image", "featx_graph_image"

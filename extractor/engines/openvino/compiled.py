@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ....cache.errors import CacheWriteError
 from ....cache.format.atomic import atomic_path
-from ...hardware import this_machine
+from ...machine.hardware import this_machine
 
 COMPILED = "compiled"
 SUM_BYTES = 16

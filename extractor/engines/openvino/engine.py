@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ....cache import PRECISIONS
 from ....cache.errors import ConversionError
 from ...backbones.record import KERAS_FORMAT
-from ...hardware import Hardware, thread_limit
+from ...machine.hardware import Hardware, thread_limit
 from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_batch

@@ -10,7 +10,7 @@ from featx.cache.errors import ConfigError, ConversionError
 from featx.extractor.engines import ENGINE_NAMES, build_engine, choose, choose_engine
 from featx.extractor.engines import keras as keras_engine
 from featx.extractor.engines.registry import ENGINES
-from featx.extractor.hardware import Hardware, this_machine
+from featx.extractor.machine.hardware import Hardware, this_machine
 from tests_engines import SumEngine, network
 
 pytest.importorskip("openvino")

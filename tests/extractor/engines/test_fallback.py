@@ -11,7 +11,7 @@ from featx import FeatureExtractor
 from featx.extractor.engines import fallback
 from featx.extractor.engines.fallback import slow_fallback
 from featx.extractor.engines.model_folder import model_folder
-from featx.extractor.hardware import Hardware
+from featx.extractor.machine.hardware import Hardware
 from tests_engines import SumEngine, network
 from tests_shared import CHEAP, Cli
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from featx.extractor.engines.openvino.engine import OPENVINO
-from featx.extractor.hardware import this_machine
+from featx.extractor.machine.hardware import this_machine
 from featx.extractor.precision.drift import Drift
 from featx.extractor.precision.note import drift_note
 from tests_engines import FeatureOutput, network

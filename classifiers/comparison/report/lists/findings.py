@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....selection.splitting.near_duplicates import NearDuplicates, find_near_duplicates
-from ...stratified import stratified_sample
+from ...curves.stratified import stratified_sample
 from ...visible import visible
 from ..study import Study
 from .label_errors import LabelErrors, find_label_errors

@@ -16,7 +16,7 @@ from featx.cache.errors import ConversionError, UnknownBackboneError, WeightsMis
 from featx.extractor.backbones.efficientnet_lite0 import EFFICIENTNET_LITE0
 from featx.extractor.engines import FeatureOutput, Network
 from featx.extractor.engines.model_folder import ModelFolder, model_folder
-from featx.extractor.hardware import this_machine
+from featx.extractor.machine.hardware import this_machine
 from tests_engines import network, pixels
 
 pytest.importorskip("openvino")

@@ -15,7 +15,7 @@ from featx.extractor.engines.openvino.exact_layers import (
     exact_nodes,
     read_with_exact,
 )
-from featx.extractor.hardware import this_machine
+from featx.extractor.machine.hardware import this_machine
 from tests_engines import network
 
 openvino = pytest.importorskip("openvino")

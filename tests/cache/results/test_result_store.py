@@ -17,7 +17,7 @@ from featx.cache.format.strings import StringColumn
 from featx.cache.maintenance.gc import collect_garbage, find_garbage
 from featx.cache.maintenance.rm import remove
 from featx.cache.maintenance.verify import verify
-from featx.cache.records import judged_rows
+from featx.cache.results import judged_rows
 
 
 @pytest.fixture

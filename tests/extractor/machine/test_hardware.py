@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import featx
-from featx.extractor import hardware
-from featx.extractor.hardware import free_memory_bytes, n_usable_cores, this_machine
+from featx.extractor.machine import hardware
+from featx.extractor.machine.hardware import free_memory_bytes, n_usable_cores, this_machine
 
 MIB = 1 << 20
 MEMINFO = "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n"
@@ -163,7 +163,7 @@ def test_nothing_else_counts_cores_or_memory():
         for path in package.rglob("*.py")
         if "tests" not in path.parts and any(word in path.read_text() for word in words)
     }
-    assert found <= {"extractor/hardware.py", "extractor/cgroups.py"}
+    assert found <= {"extractor/machine/hardware.py", "extractor/machine/cgroups.py"}
 
 
 def test_a_machine_without_control_groups(machine):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featx.classifiers.comparison.stratified import stratified_sample
+from featx.classifiers.comparison.curves.stratified import stratified_sample
 
 
 def test_few_rows_are_all_taken() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.errors import ConfigError
-from ...cache.suggest import did_you_mean
+from ....cache.errors import ConfigError
+from ....cache.suggest import did_you_mean
 
 
 def parse_share(text: str, option: str) -> float:

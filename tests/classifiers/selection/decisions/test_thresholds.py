@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featx.classifiers.models.model import Model
-from featx.classifiers.selection.thresholds import Wish, choose_factors, class_rates
+from featx.classifiers.selection.decisions.thresholds import Wish, choose_factors, class_rates
 
 RNG = np.random.default_rng(0)
 

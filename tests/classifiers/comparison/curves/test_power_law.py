@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featx.classifiers.comparison.power_law import PowerLaw, fit_power_law, forecast
+from featx.classifiers.comparison.curves.power_law import PowerLaw, fit_power_law, forecast
 
 SIZES = [10, 20, 40, 80, 160, 320, 640]
 

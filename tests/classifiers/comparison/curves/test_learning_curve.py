@@ -10,7 +10,7 @@ from selection_shared import make_features, three_classes
 
 from featx.cache import FeatureStore, ResultStore
 from featx.cache.errors import ConfigError, TrainingDataError, UnknownHeadError
-from featx.classifiers.comparison.learning_curve import (
+from featx.classifiers.comparison.curves.learning_curve import (
     CurveOptions,
     Subject,
     choose_subjects,

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureStore
-from ...cache.errors import ConfigError, TrainingDataError
-from ..models.model import Model
-from .fit import predict_rows
-from .like import features_of, split_like
+from ....cache import FeatureStore
+from ....cache.errors import ConfigError, TrainingDataError
+from ...models.model import Model
+from ..fit import predict_rows
+from ..like import features_of, split_like
 
 Factors = NDArray[np.float64]
 ROUNDS = 5

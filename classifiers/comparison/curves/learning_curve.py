@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet, Result
-from ...cache.errors import ConfigError, FeatxError, TrainingDataError
-from ...extractor.run_options import LogObserver, Observer
-from ..heads.registry import HEADS, make_head
-from ..selection.metrics import METRICS, Metric, WeightedRows
-from ..selection.splitting.preparation import prepare
+from ....cache import FeatureSet, Result
+from ....cache.errors import ConfigError, FeatxError, TrainingDataError
+from ....extractor.run_options import LogObserver, Observer
+from ...heads.registry import HEADS, make_head
+from ...selection.metrics import METRICS, Metric, WeightedRows
+from ...selection.splitting.preparation import prepare
+from ..source_results import best_on_validation
 from .power_law import Outlook, forecast
-from .source_results import best_on_validation
 from .stratified import stratified_sample
 
 FEWEST_IMAGES = 10

@@ -1,0 +1,1 @@
+"""Results: what was measured, with the predictions of the rows that judged."""

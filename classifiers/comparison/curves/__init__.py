@@ -1,0 +1,1 @@
+"""Accuracy by number of training images, and what more of them would bring."""

@@ -1,0 +1,1 @@
+"""How classes are weighed, and when one is predicted: weights, costs, thresholds."""

@@ -1,0 +1,1 @@
+"""What this machine is: cores, limits, accelerators, compiled parts, featx' folders."""
