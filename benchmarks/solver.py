@@ -7,9 +7,10 @@ Features are standardised on the training rows; the last 10,000 rows are for tes
 tolerance, or ``--peer-tol``, with as many iterations as they need. ``--points 4`` thins the path
 to every fourth C and ``--largest-c`` ends it, for ours and for the peer. ``--parts`` chooses among
 ``single`` (one logistic regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs),
-``rbf`` (the RBF SVM) and ``sweep`` (the command ``featx sweep`` with its default grid against one
-fit of scikit-learn's at each of ``--sweep-peers``); what is done is written to ``--out`` after each
-part.
+``rbf`` (the RBF SVM), ``panel`` (many kinds of data, peers at their defaults; ``--rows-like 133``
+takes those whose name holds the word) and ``sweep`` (the command ``featx sweep`` with its default
+grid against one fit of scikit-learn's at each of ``--sweep-peers``); what is done is written to
+``--out`` after each part.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from solver_heads import rbf, sweep, timed
+from solver_panel import panel, rows
 
 from featx.classifiers.heads.linear.solver import solve_path
 
@@ -39,7 +41,7 @@ GRID = np.logspace(-5, 0, 12)
 TEST_ROWS = 10_000
 # On few rows LinearSVC takes minutes for a larger C.
 QUICK_C = 0.02
-PARTS = ("single", "path", "svm", "rbf", "sweep")
+PARTS = ("single", "path", "svm", "rbf", "panel", "sweep")
 
 
 def main() -> None:
@@ -53,6 +55,9 @@ def main() -> None:
         "path": lambda: path(train, own, test, "logistic", args),
         "svm": lambda: path(train, own, test, "squared_hinge", args),
         "rbf": lambda: rbf(train, own, test, args.repeats),
+        "panel": lambda: panel(
+            rows(X, y, lambda part: standardise(part, part[:1])[0]), args.rows_like, args.repeats
+        ),
         "sweep": lambda: sweep((X, y), train, args.sweep_peers),
     }
     results: dict[str, Any] = {"rows": len(train), "features": train.shape[1]}
@@ -71,6 +76,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--largest-c", type=float, default=1.0)
     parser.add_argument("--peer-tol", type=float, default=1e-4)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rows-like", nargs="+", default=[])
     parser.add_argument("--sweep-peers", nargs="+", type=float, default=[1e-3, 1e-2, 1.0])
     parser.add_argument(
         "--quick", action="store_true", help="4,000 rows, every fourth C, none large"

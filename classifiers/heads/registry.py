@@ -100,6 +100,7 @@ RECORDS = (
         cost=50,
         grid={"C": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)},
         trains_from_disk=True,
+        revision=2,
     ),
     HeadRecord(
         name="linear-svm",
@@ -109,6 +110,7 @@ RECORDS = (
         cost=60,
         grid={"C": (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
         trains_from_disk=True,
+        revision=2,
     ),
     HeadRecord(
         name="svm",
@@ -122,6 +124,7 @@ RECORDS = (
         graph="..models.export.kernel_graph:kernel_svm",
         cost=80,
         grid={"C": (1.0, 10.0)},
+        revision=2,
     ),
     HeadRecord(
         name="ridge",

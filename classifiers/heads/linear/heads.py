@@ -12,7 +12,7 @@ from ..base import Head
 from ..calibration import fit_temperature
 from ..held_out import calibration_folds
 from ..parameter_checks import CLASS_WEIGHT, FLAG, number, whole
-from ..row_blocks import Floats, Ints, free_bytes, is_lazy, iter_blocks, take_rows
+from ..row_blocks import Floats, Ints, is_lazy, iter_blocks, take_rows
 from ..serialisation import ArrayRule
 from ..training_data import Training
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from .solver.solver_options import LossName
 
 # Tolerance of the folds: they only serve to fit one temperature.
-FOLD_TOL = 1e-4
-# A subproblem's Hessian blocks exist several times over while they are renewed.
-HESSIAN_SHARE = 8
+FOLD_TOL = 5e-4
 
 
 class LinearHead(Head):
@@ -89,10 +87,7 @@ class SolvedHead(LinearHead):
         tol = (float(self.tol), *[max(FOLD_TOL, float(self.tol))] * (n_folds - 1))
         options = SolverOptions(tol=tol, max_iter=int(self.max_iter))
         if is_lazy(data.X):
-            n_subproblems = n_folds * (1 if loss == "logistic" else data.n_classes)
-            share = free_bytes(data.X) // (HESSIAN_SHARE * n_subproblems)
-            share = min(options.max_block_bytes, share)
-            options = replace(options, max_block_bytes=share, max_fast_bytes=0)
+            options = replace(options, max_fast_bytes=0)
         fold_weights = None if weights is None else weights.astype(np.float32)
         targets = Targets(data.y, fold_weights, data.n_classes)
         points = np.asarray(grid, np.float64)
@@ -119,7 +114,10 @@ class LogisticHead(SolvedHead):
     max_iter : int
         Most passes over the features.
     tol : float
-        Relative error of the objective at which the solver stops.
+        Bound on the mean Kullback–Leibler divergence, in nats, of the training samples' predicted
+        probabilities from those of the exact solution, by the solver's estimate. At 5e-5, half the
+        L1 distance of the probabilities is 0.005 or less in the mean, and the log loss on held-out
+        samples is settled within about 5e-3.
     """
 
     _rules: ClassVar = {
@@ -137,7 +135,7 @@ class LogisticHead(SolvedHead):
         standardize: bool = True,
         class_weight: Any = None,
         max_iter: int = 1000,
-        tol: float = 1e-6,
+        tol: float = 5e-5,
     ) -> None:
         self.C = C
         self.standardize = standardize
@@ -172,7 +170,8 @@ class LinearSVMHead(SolvedHead):
     max_iter : int
         Most passes over the features.
     tol : float
-        Relative error of the objective at which the solver stops.
+        Bound on the mean over samples, summed over classes, of the square of what decision values
+        inside the margin are off, by the solver's estimate.
     """
 
     _rules: ClassVar = LogisticHead._rules
@@ -184,7 +183,7 @@ class LinearSVMHead(SolvedHead):
         standardize: bool = True,
         class_weight: Any = None,
         max_iter: int = 1000,
-        tol: float = 1e-6,
+        tol: float = 5e-5,
     ) -> None:
         self.C = C
         self.standardize = standardize

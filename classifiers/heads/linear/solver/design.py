@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +20,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 RowBlock = Callable[[F32, slice], tuple[NDArray[Any], ...]]
 
-# Fixed, so that sums are added in one order whatever number of threads works on them.
+# At most so many ranges of at least so many rows: they depend on X alone, so that sums are added in
+# one order whatever number of threads works on them.
 N_RANGES = 16
+RANGE_ROWS = 256
+# Logits of one block of rows stay in a core's cache.
+BLOCK_LOGITS = 1 << 18
+LEAST_BLOCK_ROWS = 128
+# Parts of a sample that are multiplied side by side.
+SAMPLE_PARTS = 4
 
 
 class Workers:
@@ -116,21 +123,27 @@ class Design:
         gradient = (products - sums[:, None] * self.center) / self.scale
         return np.concatenate([gradient, sums[:, None]], axis=1)
 
-    def sum_blocks(self, work: RowBlock) -> list[NDArray[Any]]:
-        """Sum, in float64, what ``work`` returns for each block of raw rows."""
-        parts = self.workers.map(
-            lambda span: self._sum_range(work, span), spans(self.n_samples, N_RANGES)
-        )
+    def sum_blocks(self, work: RowBlock, n_columns: int) -> list[NDArray[Any]]:
+        """Sum, in float64, what ``work`` returns for each block of raw rows.
+
+        ``n_columns`` is the number of logits that it makes of a row.
+        """
+        n_rows = min(self.block_rows, max(BLOCK_LOGITS // n_columns, LEAST_BLOCK_ROWS))
+        ranges = spans(self.n_samples, min(N_RANGES, -(-self.n_samples // RANGE_ROWS)))
+        parts = self.workers.map(lambda span: self._sum_range(work, span, n_rows), ranges)
         return [np.sum(np.stack(column), axis=0) for column in zip(*parts, strict=True)]
 
-    def for_blocks(self, work: Callable[[F32, slice], None]) -> None:
-        """Call ``work`` on each block of raw rows."""
-        blocks = [b for span in spans(self.n_samples, N_RANGES) for b in self._blocks(span)]
-        self.workers.map(lambda block: work(self.raw(block), block), blocks)
+    def products(self, sample: F32, basis: F32) -> F32:
+        """Return ``sample.T @ (sample @ basis)``."""
+        parts = self.workers.map(
+            lambda span: sample[span].T @ (sample[span] @ basis), spans(len(sample), SAMPLE_PARTS)
+        )
+        return np.asarray(np.sum(parts, axis=0))
 
-    def _sum_range(self, work: RowBlock, span: slice) -> list[NDArray[Any]]:
+    def _sum_range(self, work: RowBlock, span: slice, n_rows: int) -> list[NDArray[Any]]:
         totals: list[NDArray[Any]] = []
-        for block in self._blocks(span):
+        for start in range(span.start, span.stop, n_rows):
+            block = slice(start, min(start + n_rows, span.stop))
             values = work(self.raw(block), block)
             if totals:
                 for total, value in zip(totals, values, strict=True):
@@ -138,10 +151,6 @@ class Design:
             else:
                 totals = [np.array(value, dtype=np.float64) for value in values]
         return totals
-
-    def _blocks(self, span: slice) -> Sequence[slice]:
-        edges = range(span.start, span.stop, self.block_rows)
-        return [slice(a, min(a + self.block_rows, span.stop)) for a in edges]
 
 
 def spans(n: int, parts: int) -> list[slice]:

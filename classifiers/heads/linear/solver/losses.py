@@ -1,8 +1,7 @@
-"""Losses of a batch of subproblems: values and residuals from logits, and curvature for Hessians.
+"""Losses of several folds at once: values, residuals and mean curvature from logits.
 
-A subproblem is one optimisation of the batch: one C, one set of sample weights and, for losses of
-one class against the rest, one class. Logits are float32 ``(n_subproblems, n_columns, n_rows)``:
-rows run along the last axis, so that reductions over classes are vectorised over rows.
+Logits are float32 ``(n_folds, n_columns, n_rows)``: rows run along the last axis, so that
+reductions over classes are vectorised over rows.
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .solver_options import F32, F64, Ints
+
+# Loss, residuals, curvature; see `Loss.evaluate`.
+Evaluation = tuple[F64, F32, F64]
 
 
 @dataclass(frozen=True)
@@ -33,25 +35,34 @@ class Targets:
     weights: F32 | None
     n_classes: int
 
-    def fold_weights(self, folds: NDArray[np.intp], rows: slice) -> F32 | None:
-        """Weights ``(n_subproblems, n_rows)`` of the subproblems' folds, or None."""
-        return None if self.weights is None else self.weights[folds, rows]
+    @property
+    def totals(self) -> F64:
+        """Sum of the weights of each fold, ``(n_folds,)``."""
+        if self.weights is None:
+            return np.array([float(len(self.codes))])
+        return np.asarray(self.weights.sum(axis=1, dtype=np.float64))
 
-    def signs(self, class_index: Ints, rows: slice) -> F32:
-        """Return +1 for rows of the subproblem's class, else -1, ``(n_subproblems, n_rows)``."""
-        is_of_class = self.codes[rows] == class_index[:, None]
-        return np.where(is_of_class, np.float32(1), np.float32(-1))
+    @property
+    def norms(self) -> F64:
+        """Euclidean norm of the weights of each fold, ``(n_folds,)``."""
+        if self.weights is None:
+            return np.sqrt(self.totals)
+        return np.asarray(np.sqrt(np.square(self.weights, dtype=np.float64).sum(axis=1)))
 
+    def weighted(self, values: F32, folds: NDArray[np.intp], rows: slice) -> F32:
+        """Multiply values ``(n_folds, …, n_rows)`` by the weights of these folds and rows."""
+        if self.weights is None:
+            return values
+        weights = self.weights[folds, rows]
+        return values * (weights if values.ndim == 2 else weights[:, None])
 
-@dataclass(frozen=True)
-class SubproblemIndex:
-    """Fold and class of each subproblem of a pass, ``(n_subproblems,)``.
+    def signs(self, n_columns: int, rows: slice) -> F32:
+        """Return +1 for rows of a column's class, else -1, ``(n_columns, n_rows)``.
 
-    The classes matter to losses of one class against the rest only.
-    """
-
-    folds: NDArray[np.intp]
-    class_index: Ints
+        A single column belongs to class 1.
+        """
+        classes = np.arange(n_columns) if n_columns > 1 else np.ones(1, np.int64)
+        return np.where(self.codes[rows] == classes[:, None], np.float32(1), np.float32(-1))
 
 
 class Loss(Protocol):
@@ -60,168 +71,97 @@ class Loss(Protocol):
     Attributes
     ----------
     n_columns : int
-        Outputs of one subproblem.
-    curvature_at_zero : float
-        Second derivative by a logit where all logits are zero.
-    damping : float
-        Factor on the logits at which second derivatives are taken. Logits of a start that is not
-        optimal are often too large. Below 1, the Hessian is rather too steep than too flat, which
-        costs fewer passes.
-    reuse_ratio : float
-        Second derivatives serve grid points up to this multiple of the C they were taken at.
-        A smaller C leaves more samples near the decision border, so they err towards too much
-        curvature. For a smooth loss that costs few passes; too little costs many.
-    hessian_rank, hessian_rows : int
-        Number of leading eigen-directions in which Hessian blocks are dense, and most rows that
-        they are built from, unless the options say otherwise.
+        Outputs of the model.
     rounding : float
         Absolute rounding error of one sample's loss in float32; 0 where it is relative.
     """
 
     n_columns: int
-    curvature_at_zero: float
-    damping: float
-    reuse_ratio: float
-    hessian_rank: int
-    hessian_rows: int
     rounding: float
 
-    def residuals(self, logits: F32, index: SubproblemIndex, rows: slice) -> tuple[F64, F32]:
-        """Sum of weighted losses ``(n_subproblems,)``, and its derivative by each logit.
+    def evaluate(self, logits: F32, folds: NDArray[np.intp], rows: slice) -> Evaluation:
+        """Return sums over the rows of some folds; ``logits`` may be overwritten.
 
-        ``logits`` may be overwritten.
-        """
-        ...
-
-    def curvature(self, logits: F32, index: SubproblemIndex) -> tuple[F64, F32]:
-        """Basis of the columns ``(k, k)`` and second derivatives ``(k, n_samples)``.
-
-        ``logits`` holds all rows of one subproblem, ``(1, k, n_samples)``, and is overwritten.
+        Returns
+        -------
+        loss : float64 (n_folds,)
+            Weighted sums.
+        residuals : float32 (n_folds, n_columns, n_rows)
+            Derivatives of the loss by each logit.
+        curvature : float64 (n_folds, n_columns)
+            Weighted sums of the second derivatives by each logit.
         """
         ...
 
 
 class Softmax:
-    """Multinomial cross-entropy with one column for each class.
+    """Multinomial cross-entropy with one column for each class."""
 
-    The Hessian is ``Σ_i s_i (diag p_i - p_i p_iᵀ) ⊗ x_i x_iᵀ`` (Böhning, *Ann. Inst. Statist.
-    Math.* 44, 1992). Its diagonal blocks approximate it far better in the eigenbasis of
-    ``Σ_i s_i (diag p_i - p_i p_iᵀ)`` than class by class: two classes that are often confused
-    become one steep direction (their difference) and one flat direction (their sum).
-    """
-
-    damping = 0.85
-    reuse_ratio = 30.0
-    hessian_rank = 200
-    hessian_rows = 40_000
     # The loss is the logarithm of a number near 1.
     rounding = float(np.finfo(np.float32).eps) / 2
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
         self.n_columns = targets.n_classes
-        self.curvature_at_zero = 1.0 / targets.n_classes
 
-    def residuals(self, logits: F32, index: SubproblemIndex, rows: slice) -> tuple[F64, F32]:
-        """See `Loss.residuals`."""
+    def evaluate(self, logits: F32, folds: NDArray[np.intp], rows: slice) -> Evaluation:
+        """See `Loss.evaluate`."""
         at_label = (slice(None), self.targets.codes[rows], np.arange(logits.shape[2]))
         logits -= logits.max(axis=1, keepdims=True)
         label_logits = logits[at_label]
         np.exp(logits, out=logits)
         total = logits.sum(axis=1)
-        loss = np.log(total) - label_logits
+        loss = self.targets.weighted(np.log(total) - label_logits, folds, rows)
         logits /= total[:, None]
+        weighted = self.targets.weighted(logits, folds, rows)
+        curvature = weighted.sum(axis=2) - np.einsum("fkr,fkr->fk", weighted, logits)
         logits[at_label] -= np.float32(1)
-        weights = self.targets.fold_weights(index.folds, rows)
-        if weights is not None:
-            loss *= weights
-            logits *= weights[:, None]
-        return loss.sum(axis=1, dtype=np.float64), logits
-
-    def curvature(self, logits: F32, index: SubproblemIndex) -> tuple[F64, F32]:
-        """See `Loss.curvature`; row j of the weights is ``s_i · Var_{p_i}(u_j)``."""
-        probability = logits[0]
-        probability -= probability.max(axis=0)
-        np.exp(probability, out=probability)
-        probability /= probability.sum(axis=0)
-        weights = self.targets.fold_weights(index.folds, slice(None))
-        scaled = probability if weights is None else probability * weights
-        mean = np.diag(scaled.sum(axis=1, dtype=np.float64)) - scaled @ probability.T
-        basis = np.linalg.eigh(mean)[1]
-        u = basis.T.astype(np.float32)
-        second = (u * u) @ probability - (u @ probability) ** 2
-        np.maximum(second, 0, out=second)
-        return basis, second if weights is None else second * weights
+        residuals = self.targets.weighted(logits, folds, rows)
+        return loss.sum(axis=1, dtype=np.float64), residuals, curvature.astype(np.float64)
 
 
 class Sigmoid:
-    """Binary logistic loss: one column, positive for the subproblem's class."""
+    """Binary logistic loss: one column, positive for class 1."""
 
     n_columns = 1
-    curvature_at_zero = 0.25
-    damping = 0.85
-    reuse_ratio = 30.0
-    hessian_rank = 200
-    hessian_rows = 40_000
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
 
-    def residuals(self, logits: F32, index: SubproblemIndex, rows: slice) -> tuple[F64, F32]:
-        """See `Loss.residuals`."""
-        signs = self.targets.signs(index.class_index, rows)
+    def evaluate(self, logits: F32, folds: NDArray[np.intp], rows: slice) -> Evaluation:
+        """See `Loss.evaluate`."""
+        signs = self.targets.signs(1, rows)
         margin = logits[:, 0] * signs
         decay = np.exp(-np.abs(margin))
-        loss = np.log1p(decay) + np.maximum(-margin, 0)
+        loss = self.targets.weighted(np.log1p(decay) + np.maximum(-margin, 0), folds, rows)
         chance = np.where(margin > 0, decay, np.float32(1)) / (1 + decay)
-        slope = -signs * chance
-        weights = self.targets.fold_weights(index.folds, rows)
-        if weights is not None:
-            loss *= weights
-            slope *= weights
-        return loss.sum(axis=1, dtype=np.float64), slope[:, None]
-
-    def curvature(self, logits: F32, index: SubproblemIndex) -> tuple[F64, F32]:
-        """See `Loss.curvature`."""
-        decay = np.exp(-np.abs(logits[0]))
-        second = decay / (1 + decay) ** 2
-        weights = self.targets.fold_weights(index.folds, slice(None))
-        return np.eye(1), second if weights is None else second * weights
+        slope = self.targets.weighted(chance, folds, rows)
+        curvature = slope.sum(axis=1) - np.einsum("fr,fr->f", slope, chance)
+        residuals = (-signs * slope)[:, None]
+        return loss.sum(axis=1, dtype=np.float64), residuals, curvature[:, None].astype(np.float64)
 
 
 class SquaredHinge:
-    """``max(0, 1 - t z)²`` of one class against the rest, as `LinearSVC` uses it.
+    """``max(0, 1 - t z)²`` of each class against the rest, as `LinearSVC` uses it.
 
     Its generalised Hessian is the Gram matrix of the rows inside the margin (Keerthi & DeCoste,
-    *JMLR* 6, 2005). The second derivative steps from 2 to 0 at margin 1; here it falls linearly
-    between margins 0.5 and 1.5, because rows near the margin cross it along a step, and Newton
-    steps of the exact Hessian overshoot.
+    *JMLR* 6, 2005).
     """
 
-    n_columns = 1
-    curvature_at_zero = 2.0
-    damping = 1.0
-    reuse_ratio = 9.0
-    hessian_rank = 400
-    hessian_rows = 20_000
     rounding = 0.0
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
+        self.n_columns = targets.n_classes if targets.n_classes > 2 else 1
 
-    def residuals(self, logits: F32, index: SubproblemIndex, rows: slice) -> tuple[F64, F32]:
-        """See `Loss.residuals`."""
-        signs = self.targets.signs(index.class_index, rows)
-        slack = np.maximum(1 - logits[:, 0] * signs, 0)
-        weights = self.targets.fold_weights(index.folds, rows)
-        weighted = slack if weights is None else slack * weights
-        loss = (weighted * slack).sum(axis=1, dtype=np.float64)
-        return loss, (-2 * signs * weighted)[:, None]
-
-    def curvature(self, logits: F32, index: SubproblemIndex) -> tuple[F64, F32]:
-        """See `Loss.curvature`."""
-        signs = self.targets.signs(index.class_index, slice(None))
-        second = 2 * np.clip(np.float32(1.5) - logits[0] * signs, 0, 1)
-        weights = self.targets.fold_weights(index.folds, slice(None))
-        return np.eye(1), second if weights is None else second * weights
+    def evaluate(self, logits: F32, folds: NDArray[np.intp], rows: slice) -> Evaluation:
+        """See `Loss.evaluate`."""
+        signs = self.targets.signs(self.n_columns, rows)
+        logits *= signs
+        slack = np.maximum(np.float32(1) - logits, 0)
+        inside = self.targets.weighted((slack > 0).astype(np.float32), folds, rows)
+        weighted = self.targets.weighted(slack, folds, rows)
+        loss = np.einsum("fkr,fkr->f", weighted, slack)
+        curvature = 2 * inside.sum(axis=2, dtype=np.float64)
+        return loss.astype(np.float64), np.float32(-2) * signs * weighted, curvature

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...matmul.bf16_matmul import compile_product, multiplies_bfloat16
-from ...row_blocks import row_slices
-from .design import Design
+from .design import Design, spans
 from .solver_options import F32
 
 # Fewer numbers than this are multiplied sooner than a product is compiled.
 MIN_SIZE = 1 << 22
-BLOCK_ROWS = 4096
+# Parts of up to so many rows in sum: each costs some time to compile.
+PARTS = 4
+MAX_ROWS = 1 << 16
 # Each row block is packed twice, once for either product, at two bytes a number.
 BYTES_PER_NUMBER = 4
 
@@ -36,14 +37,16 @@ class PackedRows:
         return _infer(self._backward, residuals)
 
 
-def pack_rows(design: Design, max_bytes: int) -> list[PackedRows]:
-    """Pack X in bfloat16; an empty list where that is impossible or does not pay."""
+def can_pack(design: Design, max_bytes: int) -> bool:
+    """Whether X can be packed in bfloat16 within ``max_bytes``, and products gain by it."""
     size = design.n_samples * design.n_features
-    if size < MIN_SIZE or size * BYTES_PER_NUMBER > max_bytes or not multiplies_bfloat16():
-        return []
-    return design.workers.map(
-        lambda rows: _pack(design, rows), row_slices(design.n_samples, BLOCK_ROWS)
-    )
+    return MIN_SIZE <= size <= max_bytes // BYTES_PER_NUMBER and multiplies_bfloat16()
+
+
+def pack_rows(design: Design) -> list[PackedRows]:
+    """Pack X in bfloat16."""
+    n = design.n_samples
+    return design.workers.map(lambda rows: _pack(design, rows), spans(n, PARTS * -(-n // MAX_ROWS)))
 
 
 def _pack(design: Design, rows: slice) -> PackedRows:

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...matmul.bf16_matmul import Bf16Product
 from ...row_blocks import check_finite
+from .curvature_pairs import CurvaturePairs
 from .design import Design, Workers
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
-from .packed_rows import pack_rows
-from .preconditioner import GramSpectrum
-from .problem import Problem, similar_folds
-from .schedule import FIRST_STRENGTH, Chain, Schedule, extended_grid
+from .preconditioner import MAX_RANK, LeadingSpectrum
+from .problem import Problem
+from .row_space import FEATURES_PER_ROW, RowSpace
 from .solver_options import (
-    F32,
     F64,
     LossName,
     PathResult,
@@ -30,9 +28,15 @@ from .solver_options import (
     check_vector,
     check_weights,
 )
-from .subproblem import SubproblemSolution
+from .subproblem import Subproblem
 
-GRAM_ROWS_PER_FEATURE = 24
+MAX_PAIR_BYTES = 1 << 28
+LEAST_PAIRS = 8
+# Largest ratio of neighbours in the grid; helper points, roughly solved, fill wider gaps.
+MAX_RATIO = 30.0
+HELPER_TOL = 1.5e-2
+# Strength of the data term at the first grid point, which is solved from zero.
+FIRST_STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,35 +48,6 @@ class Scaling:
 
     center: ArrayLike | None = None
     scale: ArrayLike | None = None
-
-
-@dataclass(frozen=True)
-class RowSpace:
-    """Rows ``Z = X B`` in an orthonormal basis ``B (d, r)`` of the row space of X.
-
-    It replaces X where there are fewer rows than features. The optimum has no component outside the
-    row space (the representer theorem, Kimeldorf & Wahba 1971), and ``‖B v‖ = ‖v‖``, so both
-    problems have the same optimum.
-    """
-
-    rows: F32
-    basis: F64
-
-    @classmethod
-    def of(cls, design: Design) -> RowSpace:
-        """Factor ``X Xᵀ`` in float64, which takes ``8 n (n + 2 d)`` bytes."""
-        x = design.rows(slice(None)).astype(np.float64)
-        values, vectors = np.linalg.eigh(x @ x.T)
-        keep = values > max(values[-1], 0) * len(x) * np.finfo(np.float64).eps
-        if not keep.any():
-            return cls(np.zeros((len(x), 1), np.float32), np.zeros((x.shape[1], 1)))
-        roots = np.sqrt(values[keep])
-        rows = (vectors[:, keep] * roots).astype(np.float32)
-        return cls(rows, x.T @ (vectors[:, keep] / roots))
-
-    def expand(self, coef: NDArray[Any]) -> F64:
-        """Take coefficients ``(..., r)`` back to features ``(..., d)``."""
-        return np.asarray(coef @ self.basis.T)
 
 
 def solve_path(
@@ -90,9 +65,9 @@ def solve_path(
     Parameters
     ----------
     X : float16, float32 or float64 (n_samples, n_features)
-        May be a memory map: it is read in blocks. It is copied whole where there are fewer samples
-        than features (see `RowSpace`), and in bfloat16 within ``options.max_fast_bytes``. Beside
-        that, memory is mostly ``options.max_block_bytes`` for each grid point in work.
+        May be a memory map: it is read in blocks. It is copied whole where there are at least
+        twice as many features as samples (see `RowSpace`), and in bfloat16 within
+        ``options.max_fast_bytes``.
     y : (n_samples,)
         Labels of at least two classes.
     C : float or list of float, > 0
@@ -119,9 +94,11 @@ def solve_path(
 
     Notes
     -----
-    Grid points join the batch in ascending order as soon as the one before is roughly solved,
-    starting from an extrapolation of the path. Each iterates L-BFGS, preconditioned for small C by
-    the Gram matrix, and for larger C by blocks of its own Hessian on importance-sampled rows.
+    Grid points are solved one after the other in ascending order, all folds in each pass over X.
+    L-BFGS goes on from the last solution, and its curvature pairs are turned into those of the new
+    C. It starts from the features' leading eigenvectors, scaled for each output by its mean
+    curvature at the present point. Wide gaps of the grid hold helper points, roughly solved. Where
+    processors have it, passes turn to bfloat16 once enough work was done to repay packing X.
     """
     features = check_features(X)
     classes, codes = check_labels(y, len(features))
@@ -167,12 +144,12 @@ def _scaled_design(
 def _solve(
     design: Design, targets: Targets, grid: F64, loss: LossName, options: SolverOptions
 ) -> PathResult:
-    if design.n_samples >= design.n_features:
+    if design.n_samples * FEATURES_PER_ROW > design.n_features:
         return _solve_design(design, targets, grid, loss, options)
     space = RowSpace.of(design)
     r = space.rows.shape[1]
     zero, one = np.zeros(r, np.float32), np.ones(r, np.float32)
-    small = replace(design, X=space.rows, center=zero, scale=one)
+    small = replace(design, X=space.rows.astype(np.float32), center=zero, scale=one)
     result = _solve_design(small, targets, grid, loss, options)
     return replace(result, coef=space.expand(result.coef))
 
@@ -180,73 +157,101 @@ def _solve(
 def _solve_design(
     design: Design, targets: Targets, grid: F64, loss: LossName, options: SolverOptions
 ) -> PathResult:
-    rows = GRAM_ROWS_PER_FEATURE * design.n_features + 1000
-    spectrum = GramSpectrum.of(design, rows)
-    weights = targets.weights
-    if weights is None:
-        totals = np.array([float(design.n_samples)])
-        norms, similar = np.sqrt(totals), np.zeros(1, np.int64)
-    else:
-        totals = weights.sum(axis=1, dtype=np.float64)
-        norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=1))
-        similar = similar_folds(weights)
-    kernel, class_indices = _kernel(loss, targets)
-    packed = pack_rows(design, options.max_fast_bytes)
-    if packed:
-        vectors = np.ascontiguousarray(spectrum.vectors.T)
-        spectrum = replace(spectrum, product=Bf16Product(vectors, is_split=False))
-    problem = Problem(design, kernel, totals, norms, similar, spectrum, options, packed)
-    schedule = Schedule(problem, _chains(problem, class_indices, grid))
-    schedule.run()
-    return _collect(schedule, class_indices, grid)
+    problem = Problem(design, _loss(loss, targets), options.max_fast_bytes)
+    subproblems = _subproblems(problem, targets, options)
+    tolerances = options.tolerances(len(subproblems))
+    wanted, solutions = set(grid.tolist()), {}
+    spread = subproblems[0].spectrum.spread
+    for C in extended_grid(grid, FIRST_STRENGTH / (float(targets.totals[0]) * spread)):
+        for sub, tol in zip(subproblems, tolerances, strict=True):
+            sub.begin(C, tol if C in wanted else max(tol, HELPER_TOL))
+        while active := [
+            sub for sub in subproblems if not sub.finished and sub.n_passes < options.max_iter
+        ]:
+            problem.evaluate(active)
+        if C in wanted:
+            solutions[C] = [Solution.of(sub) for sub in subproblems]
+            for sub in subproblems:
+                sub.n_passes = 0
+    return _collect([solutions[C] for C in grid.tolist()], grid, problem.n_passes)
 
 
-def _kernel(loss: LossName, targets: Targets) -> tuple[Loss, list[int]]:
-    """Return the loss and the class of each of its one-vs-rest chains."""
-    if loss == "logistic" and targets.n_classes > 2:
-        return Softmax(targets), [0]
-    class_indices = [1] if targets.n_classes == 2 else list(range(targets.n_classes))
-    return (Sigmoid if loss == "logistic" else SquaredHinge)(targets), class_indices
+def _loss(loss: LossName, targets: Targets) -> Loss:
+    if loss == "squared_hinge":
+        return SquaredHinge(targets)
+    return Softmax(targets) if targets.n_classes > 2 else Sigmoid(targets)
 
 
-def _chains(problem: Problem, class_indices: list[int], grid: F64) -> list[Chain]:
-    points = [(float(C), index) for index, C in enumerate(grid)]
-    spread = max(float(problem.spectrum.values.mean()), 1e-12)
-    chains = []
-    for fold in range(len(problem.fold_totals)):
-        first = FIRST_STRENGTH / (problem.strength(1.0, fold) * max(spread, 1e-3))
-        c_grid = extended_grid(points, first)
-        chains += [Chain(fold, class_index, list(c_grid)) for class_index in class_indices]
-    return chains
-
-
-def _collect(schedule: Schedule, class_indices: list[int], grid: F64) -> PathResult:
-    """Lay the finished subproblems out as ``(n_folds, n_C, n_outputs, …)``."""
-    n_folds = len(schedule.problem.fold_totals)
-    solutions = [
-        [[schedule.finished[f, p, i] for p in class_indices] for i in range(len(grid))]
-        for f in range(n_folds)
+def _subproblems(problem: Problem, targets: Targets, options: SolverOptions) -> list[Subproblem]:
+    design, k = problem.design, problem.loss.n_columns
+    shape = (k, design.n_features + 1)
+    rank = min(MAX_RANK, int(np.sqrt(design.n_samples * k)))
+    spectrum = LeadingSpectrum.of(design, rank, options.random_state)
+    room = MAX_PAIR_BYTES // (8 * k * (design.n_features + 1) * len(targets.totals))
+    capacity = max(1, min(options.memory_pairs, max(room, LEAST_PAIRS)))
+    return [
+        Subproblem(
+            fold=fold,
+            total=float(total),
+            rounding=float(norm) * problem.loss.rounding,
+            spectrum=spectrum,
+            pairs=CurvaturePairs(capacity, shape),
+            trial=np.zeros(shape),
+        )
+        for fold, (total, norm) in enumerate(zip(targets.totals, targets.norms, strict=True))
     ]
 
-    def per_point(value: Any) -> NDArray[Any]:
-        return np.array([[value(group) for group in fold] for fold in solutions])
 
-    theta = per_point(lambda group: np.concatenate([one.theta for one in group]))
+def extended_grid(grid: F64, first: float) -> list[float]:
+    """Sort the grid without repeats, and fill its gaps with helper points from ``first`` on."""
+    points: list[float] = []
+    last = first
+    for C in np.unique(grid).tolist():
+        if last < C:
+            n_helpers = int(np.ceil(np.log(C / last) / np.log(MAX_RATIO) - 1e-9))
+            helpers = np.geomspace(last, C, n_helpers + 1)[:-1].tolist()
+            points += helpers[1:] if points else helpers
+        points.append(C)
+        last = max(C, last)
+    return points
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What one fold came to at one C."""
+
+    theta: F64
+    objective: float
+    gradient_norm: float
+    n_passes: int
+    converged: bool
+
+    @classmethod
+    def of(cls, sub: Subproblem) -> Solution:
+        """Take the present point of a subproblem."""
+        point = sub.current
+        norm = float(np.linalg.norm(point.objective_gradient(sub.C)))
+        return cls(point.theta, point.objective(sub.C), norm, sub.n_passes, sub.converged)
+
+
+def _collect(solutions: Sequence[Sequence[Solution]], grid: F64, n_passes: int) -> PathResult:
+    """Lay solutions ``[C][fold]`` out as ``(n_folds, n_C, …)``."""
+
+    def array(name: str) -> NDArray[Any]:
+        return np.array([[getattr(one, name) for one in row] for row in solutions]).swapaxes(0, 1)
+
+    theta = array("theta")
     return PathResult(
         C=grid,
         classes=np.empty(0),
         coef=theta[..., :-1],
         intercept=theta[..., -1],
-        n_iter=per_point(lambda group: max(one.n_passes for one in group)),
-        objective=per_point(lambda group: sum(one.objective for one in group)),
-        gradient_norm=per_point(_gradient_norm),
-        converged=per_point(lambda group: all(one.converged for one in group)),
-        n_passes=schedule.n_passes,
+        n_iter=array("n_passes"),
+        objective=array("objective"),
+        gradient_norm=array("gradient_norm"),
+        converged=array("converged"),
+        n_passes=n_passes,
     )
-
-
-def _gradient_norm(group: list[SubproblemSolution]) -> float:
-    return float(np.sqrt(sum(np.vdot(one.gradient, one.gradient) for one in group)))
 
 
 def _first_fold(result: PathResult) -> PathResult:

@@ -1,4 +1,4 @@
-"""One optimisation of the batch: L-BFGS that proposes a point and is then told its value."""
+"""One fold's optimisation along the path: L-BFGS that proposes a point and is told its value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .curvature_pairs import CurvaturePairs
-from .preconditioner import Preconditioner
+from .preconditioner import LeadingSpectrum
 from .solver_options import F32, F64
 
 ARMIJO = 1e-4
@@ -16,204 +16,218 @@ NOISE = 2e-7
 MAX_BACKTRACKS = 15
 # After so many steps in a row that gain less than the noise, float32 resolves no further decrease.
 MAX_IDLE = 6
-# A subproblem without further decrease has converged if the predicted decrease and the rounding
-# error are at most this share of its objective.
+# A point without further decrease has converged if at most this much is left to gain for each unit
+# of sample weight, and if the rounding error is at most this share of the objective.
 RESOLVED = 1e-5
 # Products in bfloat16 have an error of about 4e-3 of the distance from the expansion point. A new
-# point is due once the predicted decrease is below this share of the decrease since the last one.
-EXPANSION_SHARE = 5e-3
+# one is due once the gap is below this share of the decrease since the last.
+EXPANSION_SHARE = 1e-2
+# L-BFGS' estimate of the gap was up to so many times too small where it was measured.
+GAP_FACTOR = 5.0
+# Least mean curvature by a logit that steps are scaled by, relative to that of equal chances.
+LEAST_CURVATURE = 1e-3
 
 
 @dataclass(frozen=True)
-class ExpansionPoint:
-    """A point where the data term was computed in float32; near it, only changes are computed.
+class Point:
+    """Coefficients, and the data term there without its factor C.
 
     Attributes
     ----------
     theta : float64 (k, d + 1)
-    logits, residuals : float32 (k, n_samples)
     value : float
-        The data term without C.
     gradient : float64 (k, d + 1)
-        Its gradient.
+    curvature : float64 (k,)
+        Sums of second derivatives by each logit.
     """
 
     theta: F64
-    logits: F32
-    residuals: F32
     value: float
     gradient: F64
+    curvature: F64
 
     def objective(self, C: float) -> float:
         """The objective at this point for any C."""
         return C * self.value + 0.5 * float(np.vdot(self.theta[:, :-1], self.theta[:, :-1]))
 
+    def objective_gradient(self, C: float) -> F64:
+        """The objective's gradient at this point for any C."""
+        gradient = C * self.gradient
+        gradient[:, :-1] += self.theta[:, :-1]
+        return gradient
+
 
 @dataclass(frozen=True)
-class SubproblemSolution:
-    """The result of a subproblem that has left the batch, without the solver's state.
+class Expansion:
+    """A point computed in float32, with its samples; near it, only changes are computed.
 
     Attributes
     ----------
-    theta, gradient : float64 (k, d + 1)
-    objective : float
-    n_passes : int
-    converged : bool
+    point : Point
+    logits, residuals : float32 (k, n_samples)
     """
 
-    theta: F64
-    gradient: F64
-    objective: float
-    n_passes: int
-    converged: bool
+    point: Point
+    logits: F32
+    residuals: F32
 
 
 @dataclass(eq=False)
 class Subproblem:
-    """L-BFGS on ``theta (k, d + 1)``, with a preconditioner in place of the scaled identity.
+    """L-BFGS on ``theta (k, d + 1)`` of one fold, for one C after the other in ascending order.
 
-    Each pass over X evaluates every subproblem of the batch at its own ``trial``, be it a full step
-    or a shortened one. ``rounding`` is the absolute rounding error of the objective.
+    A new C starts from the last solution: value and gradient there are known, and the pairs are
+    rescaled, so that the first step leads along the path.
+
+    Attributes
+    ----------
+    fold : int
+    total : float
+        Sum of the sample weights.
+    rounding : float
+        Absolute rounding error of the data term.
+    spectrum : LeadingSpectrum
+    pairs : CurvaturePairs
+    trial : float64 (k, d + 1)
+        Where the next value is wanted.
+    n_passes : int
+        Since its owner last set it to 0.
+    gap : float
+        Cautious estimate of how far the objective is above its minimum: `GAP_FACTOR` times half the
+        squared Newton decrement (Boyd & Vandenberghe, *Convex Optimization*, 9.5.1) under the
+        inverse Hessian of the pairs.
     """
 
-    C: float
     fold: int
-    class_index: int
+    total: float
+    rounding: float
+    spectrum: LeadingSpectrum
+    pairs: CurvaturePairs
     trial: F64
-    precondition: Preconditioner
-    memory_pairs: int
-    rounding: float = 0.0
-    expansion: ExpansionPoint | None = None
-    theta: F64 = field(init=False)
-    objective: float = field(init=False, default=np.inf)
-    gradient: F64 = field(init=False)
-    decrement: float = field(init=False, default=np.inf)
+    C: float = 0.0
+    tol: float = 0.0
+    point: Point | None = None
+    expansion: Expansion | None = None
+    gap: float = field(init=False, default=np.inf)
     n_passes: int = field(init=False, default=0)
-    since_built: int = field(init=False, default=0)
-    stalled: bool = field(init=False, default=False)
     finished: bool = field(init=False, default=False)
-    stuck: bool = field(init=False, default=False)
     converged: bool = field(init=False, default=False)
-    wants_exact: bool = field(init=False, default=False)
-    is_exact: bool = field(init=False, default=True)
-    _confirming: bool = field(init=False, default=False)
+    wants_exact: bool = field(init=False, default=True)
+    _is_exact: bool = field(init=False, default=True)
+    _stalled: bool = field(init=False, default=False)
     _direction: F64 = field(init=False)
     _slope: float = field(init=False, default=0.0)
     _step: float = field(init=False, default=1.0)
     _backtracks: int = field(init=False, default=0)
     _idle: int = field(init=False, default=0)
-    _pairs: CurvaturePairs = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Start without any curvature pairs."""
-        self._pairs = CurvaturePairs(self.memory_pairs)
-
-    @property
-    def started(self) -> bool:
-        """Whether a first point has been evaluated."""
-        return bool(np.isfinite(self.objective))
-
-    @property
-    def needs_exact_pass(self) -> bool:
-        """Whether the trial must be evaluated in float32."""
-        return self.wants_exact or self.expansion is None
-
-    @property
-    def solution(self) -> SubproblemSolution:
-        """The current point, as a result."""
-        return SubproblemSolution(
-            self.theta, self.gradient, self.objective, self.n_passes, self.converged
-        )
-
-    def receive(self, objective: float, gradient: F64, exact: bool = True) -> None:
-        """Take the value and gradient at ``trial`` and choose the next trial."""
-        self.n_passes += 1
-        self.since_built += 1
-        self.is_exact, self.wants_exact = exact, False
-        if self._confirming:
-            self._confirming = False
-            self.objective, self.gradient = objective, gradient
-            self.aim()
-        elif not self.started or self._decreases(objective):
-            self._accept(objective, gradient)
-        else:
-            self._shorten(objective)
-
-    def confirm(self) -> None:
-        """Ask for the value at the current point in float32 before it counts as converged."""
-        self.converged = self.finished = self.stalled = self.stuck = False
-        self.wants_exact = self._confirming = True
+    def begin(self, C: float, tol: float) -> None:
+        """Go on to another C, from the present point."""
+        if self.point is not None:
+            self.pairs.rescale(C / self.C)
+        self.C, self.tol = C, tol
         self._idle = 0
-        self.trial = self.theta
-
-    def check_expansion(self) -> None:
-        """Ask for a new expansion point where the present one is too far away."""
-        if self.expansion is None or not self.started or self.is_exact:
-            return
-        gained = self.expansion.objective(self.C) / abs(self.objective) - 1
-        coarse = self.decrement < EXPANSION_SHARE * gained or bool(self._backtracks)
-        if (coarse and self.expansion.theta is not self.theta) or self.finished:
-            self.confirm()
-
-    def rebuild(self, precondition: Preconditioner) -> None:
-        """Go on from the same point with another preconditioner."""
-        self.precondition = precondition
-        self.since_built = self._idle = 0
-        self.stalled = self.finished = self.stuck = False
-        self._pairs.clear()
+        self.finished = self.converged = self._stalled = False
         self._step = 1.0
-        self.aim()
+        if self.point is not None:
+            self._aim()
 
-    def settle(self, tol: float, least: float) -> None:
-        """Note whether the subproblem is finished, and whether it has converged or is stuck.
+    def receive(self, point: Point, is_exact: bool) -> None:
+        """Take the data term at ``trial`` and choose the next trial."""
+        self.n_passes += 1
+        self._is_exact, self.wants_exact = is_exact, False
+        if self.point is None or point.theta is self.point.theta:
+            self.point = point
+            self._aim()
+        elif self._decreases(point):
+            self._accept(point)
+        elif is_exact or self._is_expanded_here:
+            self._shorten(point)
+        else:
+            self._confirm()
+        self._settle()
 
-        Parameters
-        ----------
-        tol : float
-            Largest predicted decrease, relative to the objective.
-        least : float
-            Replaces a smaller objective in that ratio.
-        """
-        size = max(abs(self.objective), least)
-        decrease = self.decrement * abs(self.objective)
-        self.finished = self.started and (self.stalled or decrease <= tol * size)
-        bound = max(tol, RESOLVED) * size
-        self.stuck = self.finished and decrease > bound
-        self.converged = self.finished and max(decrease, self.rounding) <= bound
+    def _settle(self) -> None:
+        """Note whether the point is a solution; one from bfloat16 products is confirmed first."""
+        goal = self.tol * self.C * self.total
+        self.finished = self._stalled or self.gap <= goal
+        if not self._is_expanded_here and not self._is_exact and (self.finished or self._is_far()):
+            self._confirm()
+        bound = max(self.tol, GAP_FACTOR * RESOLVED) * self.C * self.total
+        resolves = self.C * self.rounding <= RESOLVED * self._objective
+        self.converged = self.finished and self.gap <= bound and resolves
 
-    def aim(self) -> None:
-        """Set the direction and the full-step trial from the current point."""
-        self._direction = -self._pairs.apply(self.gradient, self.precondition)
-        self._slope = float(np.vdot(self.gradient, self._direction))
-        if self._slope >= 0 and self._pairs:
-            self._pairs.clear()
-            return self.aim()
-        self.decrement = -0.5 * self._slope / max(abs(self.objective), 1e-300)
+    @property
+    def _is_expanded_here(self) -> bool:
+        return self.expansion is not None and self.expansion.point is self.point
+
+    def _is_far(self) -> bool:
+        """Whether the expansion point is too far away for what is left to gain."""
+        if self.expansion is None:
+            return False
+        gained = self.expansion.point.objective(self.C) - self._objective
+        return self.gap < EXPANSION_SHARE * gained
+
+    def _confirm(self) -> None:
+        """Ask for the value at the present point in float32."""
+        self.finished = self._stalled = False
+        self._idle = 0
+        self.wants_exact = True
+        self.trial = self.current.theta
+
+    @property
+    def current(self) -> Point:
+        """The present point."""
+        if self.point is None:
+            raise RuntimeError("no point has been evaluated yet")
+        return self.point
+
+    @property
+    def _objective(self) -> float:
+        return self.current.objective(self.C)
+
+    def _aim(self) -> None:
+        """Set the direction and the full-step trial from the present point."""
+        gradient = self.current.objective_gradient(self.C)
+        self._direction = -self.pairs.apply(gradient, self._precondition)
+        self._slope = float(np.vdot(gradient, self._direction))
+        if self._slope >= 0 and self.pairs:
+            self.pairs.clear()
+            return self._aim()
+        self.gap = -0.5 * GAP_FACTOR * self._slope
         self._step, self._backtracks = min(1.0, 2 * self._step), 0
-        self.trial = self.theta + self._step * self._direction
+        self.trial = self.current.theta + self._step * self._direction
+        return None
 
-    def _decreases(self, objective: float) -> bool:
-        allowed = ARMIJO * self._step * self._slope + NOISE * abs(self.objective)
-        return bool(objective <= self.objective + allowed)
+    def _precondition(self, gradient: F64) -> F64:
+        curvature = self.current.curvature
+        least = LEAST_CURVATURE * self.total / len(curvature)
+        return self.spectrum.solve(gradient, self.C * np.maximum(curvature, least))
 
-    def _accept(self, objective: float, gradient: F64) -> None:
-        if self.started:
-            self._pairs.add(self.trial - self.theta, gradient - self.gradient)
-            gains = self.objective - objective > NOISE * abs(objective)
-            self._idle = 0 if gains else self._idle + 1
-            self.stalled = self._idle >= MAX_IDLE
-        self.theta, self.objective, self.gradient = self.trial, objective, gradient
-        self.aim()
+    def _decreases(self, point: Point) -> bool:
+        objective = self._objective
+        allowed = ARMIJO * self._step * self._slope + NOISE * abs(objective)
+        return bool(point.objective(self.C) <= objective + allowed)
 
-    def _shorten(self, objective: float) -> None:
+    def _accept(self, point: Point) -> None:
+        last, C = self.current, self.C
+        change = point.objective_gradient(C) - last.objective_gradient(C)
+        self.pairs.add(point.theta - last.theta, change)
+        gains = last.objective(C) - point.objective(C) > NOISE * abs(point.objective(C))
+        self._idle = 0 if gains else self._idle + 1
+        self._stalled = self._idle >= MAX_IDLE
+        self.point = point
+        self._aim()
+
+    def _shorten(self, point: Point) -> None:
         self._backtracks += 1
         if self._backtracks > MAX_BACKTRACKS:
-            self.stalled = not self._pairs
-            self._pairs.clear()
-            return self.aim()
+            self._stalled = not self.pairs
+            self.pairs.clear()
+            return self._aim()
         # The minimum of the parabola through both values with the slope at the start.
-        excess = objective - self.objective - self._step * self._slope
+        excess = point.objective(self.C) - self._objective - self._step * self._slope
         minimum = -self._slope * self._step**2 / (2 * excess) if np.isfinite(excess) else 0.0
         self._step = float(np.clip(minimum, 0.1 * self._step, 0.5 * self._step))
-        self.trial = self.theta + self._step * self._direction
+        self.trial = self.current.theta + self._step * self._direction
         return None

@@ -15,7 +15,9 @@ def two_loops(pairs, gradient, precondition):
     for move, change in reversed(pairs):
         alphas.append(np.vdot(move, q) / np.vdot(move, change))
         q -= alphas[-1] * change
-    q = precondition(q)
+    move, change = pairs[-1] if pairs else (None, None)
+    scale = np.vdot(move, change) / np.vdot(change, precondition(change)) if pairs else 1.0
+    q = scale * precondition(q)
     for (move, change), alpha in zip(pairs, reversed(alphas), strict=True):
         q += (alpha - np.vdot(change, q) / np.vdot(move, change)) * move
     return q
@@ -37,27 +39,29 @@ def made():
 @pytest.mark.parametrize("n_added", [0, 1, 5, 8, 9, 12, 13, 30])
 def test_matrices_do_what_two_loops_do(made, n_added):
     known, precondition = made
-    pairs = CurvaturePairs(capacity=12)
+    pairs = CurvaturePairs(12, SHAPE)
     for move, change in known[:n_added]:
         pairs.add(move, change)
     assert len(pairs) == min(n_added, 12)
     gradient = np.random.default_rng(1).normal(size=SHAPE)
     expected = two_loops(known[max(0, n_added - 12) : n_added], gradient, precondition)
-    np.testing.assert_allclose(pairs.apply(gradient, precondition), expected, rtol=1e-9)
+    np.testing.assert_allclose(pairs.apply(gradient, precondition), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_newest_change_maps_to_its_move(made):
     known, precondition = made
-    pairs = CurvaturePairs(capacity=5)
+    pairs = CurvaturePairs(5, SHAPE)
     for move, change in known:
         pairs.add(move, change)
-    np.testing.assert_allclose(pairs.apply(known[-1][1], precondition), known[-1][0], rtol=1e-9)
+    np.testing.assert_allclose(
+        pairs.apply(known[-1][1], precondition), known[-1][0], rtol=1e-3, atol=1e-4
+    )
 
 
 def test_pairs_without_curvature_are_left_out_and_cleared_ones_forgotten(made):
     known, precondition = made
     move, change = known[0]
-    pairs = CurvaturePairs(capacity=5)
+    pairs = CurvaturePairs(5, SHAPE)
     pairs.add(move, -change)
     pairs.add(move, np.zeros_like(change))
     assert len(pairs) == 0
@@ -65,3 +69,19 @@ def test_pairs_without_curvature_are_left_out_and_cleared_ones_forgotten(made):
     pairs.clear()
     assert len(pairs) == 0
     np.testing.assert_array_equal(pairs.apply(change, precondition), precondition(change))
+
+
+def test_pairs_of_one_C_become_those_of_another(made):
+    pairs, precondition = made
+    carried, fresh = CurvaturePairs(8, SHAPE), CurvaturePairs(8, SHAPE)
+    for step, data_change in pairs[:8]:
+        penalty = step.copy()
+        penalty[:, -1] = 0
+        carried.add(step, data_change + penalty)
+        fresh.add(step, 10 * data_change + penalty)
+    carried.rescale(10.0)
+    gradient = np.random.default_rng(1).normal(size=SHAPE)
+    expected = fresh.apply(gradient, precondition)
+    np.testing.assert_allclose(
+        carried.apply(gradient, precondition), expected, rtol=1e-3, atol=1e-4
+    )
