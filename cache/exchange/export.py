@@ -190,6 +190,7 @@ def _write_parquet(features: FeatureSet, path: Path) -> None:
     with pq.ParquetWriter(path, schema) as writer:
         for table in _tables(features, schema):
             writer.write_table(table)
+            del table  # before the next block is read
 
 
 def _write_arrow(features: FeatureSet, path: Path) -> None:
@@ -199,6 +200,7 @@ def _write_arrow(features: FeatureSet, path: Path) -> None:
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for table in _tables(features, schema):
             writer.write_table(table)
+            del table  # before the next block is read
 
 
 def _write_safetensors(features: FeatureSet, path: Path) -> None:
@@ -229,22 +231,33 @@ def _kind(features: FeatureSet) -> Any:
 
 
 def _tables(features: FeatureSet, schema: Any) -> Iterator[Any]:
-    """Yield the rows as tables of a block each."""
-    import pyarrow as pa
-
-    ids, splits, names = features.sample_ids, split_names(features), (*features.class_names, None)
+    """Yield the rows as tables of a block each; none is held while the next is made."""
+    texts = (features.sample_ids, split_names(features))
     start = 0
     for block in features.X.blocks(BLOCK_ROWS):
-        stop = start + len(block)
-        y = features.y[start:stop]
-        flat = pa.array(np.ascontiguousarray(block).reshape(-1), _kind(features))
-        readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
-        columns = [
-            pa.array(readable, pa.string()),
-            pa.array(y, pa.int64()),
-            pa.array([names[label] for label in y], pa.string()),
-            pa.array([s or None for s in splits[start:stop]], pa.string()),
-            pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
-        ]
-        yield pa.Table.from_arrays(columns, schema=schema)
-        start = stop
+        yield _table(features, schema, (start, block), texts)
+        start += len(block)
+
+
+def _table(
+    features: FeatureSet,
+    schema: Any,
+    rows: tuple[int, NDArray[Any]],
+    texts: tuple[Sequence[str], Sequence[str]],
+) -> Any:
+    """Return a block of rows, which begins at a row's index, as a table."""
+    import pyarrow as pa
+
+    (start, block), (ids, splits) = rows, texts
+    stop, names = start + len(block), (*features.class_names, None)
+    y = features.y[start:stop]
+    flat = pa.array(np.ascontiguousarray(block).reshape(-1), _kind(features))
+    readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
+    columns = [
+        pa.array(readable, pa.string()),
+        pa.array(y, pa.int64()),
+        pa.array([names[label] for label in y], pa.string()),
+        pa.array([s or None for s in splits[start:stop]], pa.string()),
+        pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

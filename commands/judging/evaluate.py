@@ -19,7 +19,7 @@ from ..common import (
     answer,
     draw_table,
 )
-from ..options import SOURCE_HELP, WeightsOption
+from ..options import PATH_OR_NAME, SOURCE_HELP, WeightsOption
 from ..progress import Progress
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ HEADINGS = {"val": "validation", "train": "training", "held out": "held-out"}
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[
-        str, typer.Argument(help=f"{SOURCE_HELP} Or features:NAME for cached features.")
+        str,
+        typer.Argument(help=f"{SOURCE_HELP} Or features:NAME for cached features."),
+        PATH_OR_NAME,
     ],
     split: Annotated[
         str | None,

@@ -114,7 +114,7 @@ def test_options_of_heads_reach_the_head(cli: Cli, photos: Path) -> None:
 
 def test_sweep_says_that_it_keeps_no_results(cli: Cli, photos: Path) -> None:
     extracted(cli, photos)
-    Path("featx-cache/sweeps").write_text("a file where the folder of results would be")
+    Path("featx-cache/results").write_text("a file where the folder of results would be")
     result = cli("sweep", "--heads", "centroid")
     assert result.exit_code == 0, result.output
     assert result.output.count("A repeated sweep will measure anew") == 1

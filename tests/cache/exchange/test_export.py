@@ -94,6 +94,10 @@ def anonymous():
     text = Path("/proc/self/status").read_text()
     return int(re.search(r"RssAnon:\\s+(\\d+)", text)[1]) / 1000
 import pyarrow.parquet
+try:
+    import pandas  # pyarrow loads it where it is installed
+except ImportError:
+    pass
 before = anonymous()
 for ending in ("h5", "npz", "parquet"):
     export(store.open_features(), root / f"out.{ending}")

@@ -26,7 +26,7 @@ def test_report_says_what_it_found_and_where_it_is(cli: Cli, photos: Path) -> No
 def test_wrong_words_are_explained(cli: Cli, photos: Path) -> None:
     assert "featx extract" in cli("report").stderr
     extract_pixels(Path("featx-cache"), photos)
-    assert "no model file, result or head" in cli("report", "ridge").stderr
+    assert "holds no results to compare" in cli("report", "ridge").stderr
     Path("page.html").write_text("mine")
     assert "--overwrite" in cli("report", "--out", "page.html").stderr
     assert Path("page.html").read_text() == "mine" and not Path("report.html").exists()
