@@ -91,10 +91,7 @@ def fit_model(
     store = FeatureStore(cache)
     options, chosen = options_of(options, head), find_metric(metric or DEFAULT_METRIC)
     old = load_model(like) if isinstance(like, str | Path) else like
-    if old:
-        opened = features_of(old, store)
-    else:
-        opened = features if isinstance(features, FeatureSet) else store.open_features(features)
+    opened = features_of(old, store) if old else _opened(features, store)
     opened = opened if split is None else with_split(opened, split)
     opened = opened if sample_weight is None else with_weights(opened, sample_weight)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
@@ -105,9 +102,7 @@ def fit_model(
     engine = str(old.origin.get("engine", "")) if old else None
     report = keep_fit(store, opened, report, FIT, observer)
     model = _completed(report.model, store, tag, engine)
-    note = save_and_compare(model, Path(out), store, overwrite=overwrite)
-    if note:
-        (observer or LogObserver()).say(note)
+    note = save_and_compare(model, Path(out), store, observer, overwrite=overwrite)
     prepared = report.prepared.with_note(note)
     report = replace(report, model=model, prepared=prepared, metric=chosen.name)
     if note := report.model.head.trust_note():
@@ -162,11 +157,13 @@ def sweep_model(
     options = with_families(options or SweepOptions(), heads)
     report = sweep(opened, options, store, observer, command)
     winner = _completed(report.winner, store, tag)
-    note = save_and_compare(winner, Path(out), store, overwrite=overwrite)
-    if note:
-        (observer or LogObserver()).say(note)
+    note = save_and_compare(winner, Path(out), store, observer, overwrite=overwrite)
     notes = tuple(filter(None, (*report.notes, note)))
     return replace(report, winner=winner, notes=notes)
+
+
+def _opened(features: str | FeatureSet | None, store: FeatureStore) -> FeatureSet:
+    return features if isinstance(features, FeatureSet) else store.open_features(features)
 
 
 def _completed(

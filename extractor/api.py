@@ -15,7 +15,7 @@ from .run_options import Observer, RunOptions
 from .sources import Source, open_source
 
 if TYPE_CHECKING:
-    from .pipeline.forecast import Forecast
+    from .forecast import Forecast
 
 
 def extract_features(
@@ -94,7 +94,7 @@ def forecast_extraction(
     FeatxError
         See ``forecast``, ``make_plan`` and ``open_source``.
     """
-    from .pipeline.forecast import forecast
+    from .forecast import forecast
 
     plans = [make_plan(options) for options in features]
     return forecast(open_source(source), plans, FeatureStore(cache), run, observer)

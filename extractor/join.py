@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,36 +13,13 @@ from ..cache.errors import IncompleteError
 from ..cache.layout import REMARKS
 from .extract import earlier_failures, extract, prepare
 from .extract_report import ExtractReport
-from .parts import Part
+from .parts import Part, incomplete
 from .pipeline.pending import PendingRows
 from .pipeline.scan import Scan
 from .plan import Plan
 from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source
 from .sources.source import digest_of
-
-SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What keeps parts from making up a source.
-
-    Attributes
-    ----------
-    n_samples : int
-        Of the source.
-    missing : tuple of str
-        Ids of the images without features, in order.
-    unfinished : tuple of str
-        Parts that did not finish, as ``3/16``.
-    finished : tuple of str
-    """
-
-    n_samples: int
-    missing: tuple[str, ...]
-    unfinished: tuple[str, ...]
-    finished: tuple[str, ...]
 
 
 def join_parts(
@@ -128,23 +104,15 @@ def _incomplete(
     scan: Scan, missing: NDArray[np.int64], finished: Sequence[Part], specs: Sequence[FeatureSpec]
 ) -> IncompleteError:
     """Name the parts and images that are missing."""
-    counts = {part.count for part in finished}
-    expected = {Part(number, count) for count in counts for number in range(1, count + 1)}
-    unfinished = sorted(expected - set(finished))
     ids = [scan.listing.sample_ids[row] for row in missing.tolist()]
-    others = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    parts = f"parts that did not finish: {', '.join(map(str, unfinished))}. " if unfinished else ""
-    if not finished:
-        form = ", ".join(f"{spec.backbone} in {spec.precision}" for spec in specs)
-        parts = f"no part has finished as {form}: run each with --shard 1/N to N/N. "
-    error = IncompleteError(
-        f"{len(ids)} of {scan.n_samples} images of {scan.source.location} have no features yet, so "
-        f"nothing was joined; {parts}Missing: {', '.join(ids[:SHOWN])}{others}"
+    form = ", ".join(f"{spec.backbone} in {spec.precision}" for spec in specs)
+    return incomplete(
+        f"of {scan.source.location} have no features yet",
+        ids,
+        scan.n_samples,
+        finished,
+        if_none=f"no part has finished as {form}: run each with --shard 1/N to N/N. ",
     )
-    error.report = Missing(
-        scan.n_samples, tuple(ids), tuple(map(str, unfinished)), tuple(map(str, finished))
-    )
-    return error
 
 
 def _forget(store: FeatureStore, part: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.errors import ConfigError
+from ..cache.errors import ConfigError, IncompleteError
 from .sources import Source
 from .sources.subset import Subset
 
 # So many neighbouring images are of one part: a tar is read in stretches, and parts are even.
 BLOCK_IMAGES = 32
+SHOWN = 5
 NAME = re.compile(r"\.part-(\d+)-of-(\d+)$")
 
 
@@ -71,3 +73,59 @@ class Part:
         name = f"{source.name}.part-{self.number}-of-{self.count}"
         location = f"{source.location} (part {self})"
         return Subset(source, self.rows(len(source.listing())), name, location)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What keeps parts from making up a source.
+
+    Attributes
+    ----------
+    n_samples : int
+        Of the source.
+    missing : tuple of str
+        Ids of the images without features, in order.
+    unfinished : tuple of str
+        Parts that did not finish, as ``3/16``.
+    finished : tuple of str
+    """
+
+    n_samples: int
+    missing: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    finished: tuple[str, ...]
+
+
+def incomplete(
+    lack: str,
+    missing: Sequence[str],
+    n_samples: int,
+    finished: Iterable[Part],
+    if_none: str = "",
+) -> IncompleteError:
+    """Return the error that names what keeps parts from being joined; its report is a ``Missing``.
+
+    Parameters
+    ----------
+    lack : str
+        What the images lack, as in "have no features yet".
+    missing : sequence of str
+        Ids of the images.
+    n_samples : int
+        Of the source.
+    finished : iterable of Part
+    if_none : str
+        What to say where no part has finished.
+    """
+    done = set(finished)
+    expected = {Part(n, part.count) for part in done for n in range(1, part.count + 1)}
+    unfinished = tuple(map(str, sorted(expected - done)))
+    parts = f"parts that did not finish: {', '.join(unfinished)}. " if unfinished else ""
+    parts = parts if done else if_none
+    others = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    error = IncompleteError(
+        f"{len(missing)} of {n_samples} images {lack}, so nothing was joined; {parts}Missing: "
+        f"{', '.join(missing[:SHOWN])}{others}"
+    )
+    error.report = Missing(n_samples, tuple(missing), unfinished, tuple(map(str, sorted(done))))
+    return error

@@ -15,7 +15,7 @@ from ...extractor.extract import extract
 from ...extractor.images.decode import stored_size
 from ...extractor.pipeline.sample_images import spread_indices
 from ...extractor.plan import FeatureOptions, make_plan
-from ...extractor.run_options import LogObserver, Observer, RunOptions
+from ...extractor.run_options import Observer, RunOptions
 from ...extractor.sources import Source, open_source
 from ..models.model_file import model_output
 from ..selection.fit import FitReport
@@ -121,9 +121,7 @@ def train_baseline(
     origin = {**named, **report.model.origin, "engine": extracted.record.engine}
     report = replace(report, model=replace(report.model, origin=origin))
     report = keep_fit(store, features, report, TRAINED, observer)
-    note = save_and_compare(report.model, path, store, overwrite=overwrite)
-    if note:
-        (observer or LogObserver()).say(note)
+    note = save_and_compare(report.model, path, store, observer, overwrite=overwrite)
     report = replace(report, prepared=report.prepared.with_note(note))
     checkpoint.unlink(missing_ok=True)
     return report

@@ -34,7 +34,7 @@ class WorstImage:
 
 
 @dataclass(frozen=True)
-class Part:
+class RoleRows:
     """The rows of one role.
 
     Attributes
@@ -62,7 +62,7 @@ class Evaluation:
     n_rows, n_labelled, n_known, n_judged : int
         Rows; with a label; whose class the model knows; and that the measures are of.
     unknown_classes : mapping of str to int
-    parts : tuple of Part
+    parts : tuple of RoleRows
         All rows of known classes, by role. Empty where the model file does not say.
     measures : Measures
         With 95 % intervals: in closed form, or of a bootstrap.
@@ -83,7 +83,7 @@ class Evaluation:
     n_known: int
     n_judged: int
     unknown_classes: Mapping[str, int]
-    parts: tuple[Part, ...]
+    parts: tuple[RoleRows, ...]
     measures: Measures
     classes: Sequence[Mapping[str, Any]]
     confusion: Sequence[Sequence[int]]
@@ -127,7 +127,7 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
     decided = model.decisive(P)
     is_right = decided.argmax(axis=1) == y
     parts = tuple(
-        Part(ROLES[role], int((roles == role).sum()), float(is_right[roles == role].mean()))
+        RoleRows(ROLES[role], int((roles == role).sum()), float(is_right[roles == role].mean()))
         for role in (TRAIN, VAL, SPLITS.index("test"), NO_SPLIT)
         if (roles == role).any() and model.rows is not None
     )

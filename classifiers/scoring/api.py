@@ -21,7 +21,7 @@ from ...extractor.sources.source import source_name
 from ...extractor.sources.subset import EmptySource, Subset
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
-from .engine_drift import measure_engine_drift
+from .engine_drift import EngineDrift, measure_engine_drift
 from .outputs.earlier_rows import EarlierRows
 from .outputs.provenance import Provenance, check_columns
 from .outputs.target import DEFAULT, Target
@@ -130,10 +130,7 @@ def score_images(
         earlier = EarlierRows.read(target)
         opened = _without(opened, earlier)
     rows = _rows_to_score(loaded, opened, store, options, observer)
-    drift = None
-    if isinstance(rows, ImageRows) and len(rows.listing):
-        trained_on = str(loaded.origin.get("engine", ""))
-        drift = measure_engine_drift(rows.plan, rows.scan, trained_on, options.run.engine)
+    drift = _engine_drift(loaded, rows, options.run.engine)
     if drift:
         observer.say(drift.describe())
     job = ScoreJob(
@@ -148,6 +145,14 @@ def score_images(
         is_part=options.run.part is not None,
     )
     return replace(score(job), engine_drift=drift)
+
+
+def _engine_drift(model: Model, rows: RowsToScore, engine: str) -> EngineDrift | None:
+    """Measure how far this machine's features are off, where images are to be scored."""
+    if not isinstance(rows, ImageRows) or not len(rows.listing):
+        return None
+    trained_on = str(model.origin.get("engine", ""))
+    return measure_engine_drift(rows.plan, rows.scan, trained_on, engine)
 
 
 def open_to_score(

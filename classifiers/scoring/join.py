@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import numpy as np
 
 from ...cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Listing
 from ...cache.errors import ConfigError, IncompleteError, ModelError
-from ...extractor.join import Missing
-from ...extractor.parts import Part
+from ...extractor.parts import Part, incomplete
 from ..models.model import Model
 from ..models.model_file import load_model
 from .api import Scored, ScoreOptions, open_scored
@@ -24,7 +22,7 @@ from .outputs.write import write_tables
 from .score import ScoreReport, report_of
 from .summary import Summary
 
-SHOWN, BLOCK_ROWS = 5, 1 << 17
+BLOCK_ROWS = 1 << 17
 
 
 def join_predictions(
@@ -97,24 +95,10 @@ def _in_order(table: Any, listing: Listing, target: Target) -> Any:
     wanted = [rows.get(printable(name), -1) for name in listing.sample_ids]
     missing = [listing.sample_ids[i] for i, row in enumerate(wanted) if row < 0]
     if missing:
-        raise _incomplete(list(map(printable, missing)), len(wanted), target)
+        finished = map(_part_of, target.shard_files)
+        lack = f"have no prediction in {target.path}"
+        raise incomplete(lack, list(map(printable, missing)), len(wanted), finished)
     return table.take(np.array(wanted, np.int64))
-
-
-def _incomplete(missing: Sequence[str], n_samples: int, target: Target) -> IncompleteError:
-    """Name the parts and rows that are missing."""
-    finished = {_part_of(path) for path in target.shard_files}
-    expected = {Part(n, part.count) for part in finished for n in range(1, part.count + 1)}
-    unfinished = tuple(map(str, sorted(expected - finished)))
-    parts = f"parts that did not finish: {', '.join(unfinished)}. " if unfinished else ""
-    others = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    error = IncompleteError(
-        f"{len(missing)} of {n_samples} images have no prediction in {target.path}, so nothing was "
-        f"joined; {parts}Missing: {', '.join(missing[:SHOWN])}{others}"
-    )
-    finished_names = tuple(map(str, sorted(finished)))
-    error.report = Missing(n_samples, tuple(missing), unfinished, finished_names)
-    return error
 
 
 def _part_of(path: Path) -> Part:

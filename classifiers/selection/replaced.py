@@ -7,16 +7,23 @@ from pathlib import Path
 from ...cache import FeatureStore
 from ...cache.errors import CacheError, CacheWriteError, ModelFileError
 from ...cache.records.label_snapshot import keep_labels
+from ...extractor.run_options import LogObserver, Observer
 from ..models.model import Model
 from ..models.model_file import load_model, save_model
 
 
 def save_and_compare(
-    model: Model, path: Path, store: FeatureStore, *, overwrite: bool = False
+    model: Model,
+    path: Path,
+    store: FeatureStore,
+    observer: Observer | None = None,
+    *,
+    overwrite: bool = False,
 ) -> str:
     """Save ``model``, and say where the model that it replaces was made with another split.
 
-    The labels that it was made with are kept in the cache, for ``fit_like``.
+    The labels that it was made with are kept in the cache, for ``fit_like``. What is said is
+    returned, too; it is empty where there is nothing to say.
 
     Raises
     ------
@@ -30,7 +37,9 @@ def save_and_compare(
         if manifest is not None and manifest.data_digest == model.data_digest:
             keep_labels(store.layout, manifest)
     except CacheWriteError as error:
-        return f"{note} The labels cannot be kept for `featx fit --like`: {error}".strip()
+        note = f"{note} The labels cannot be kept for `featx fit --like`: {error}".strip()
+    if note:
+        (observer or LogObserver()).say(note)
     return note
 
 

@@ -9,7 +9,7 @@ from ..common import human_bytes, human_count
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...extractor.pipeline.forecast import Forecast
+    from ...extractor.forecast import Forecast
 
 MINUTE, HOUR = 60, 3600
 

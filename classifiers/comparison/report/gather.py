@@ -17,17 +17,17 @@ from ...selection.like import split_like
 from ...selection.metrics import find_metric
 from ...selection.splitting.splits import Split, split_features
 from ..source_results import describe_params
-from .study import Answers, Entry, Study
+from .study import Answers, Study, StudyModel
 
 MAX_DRAWN = 6
 """Models in a chart, where none are named."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class GatheredModel:
     """An entry with its predictions by split; of results they are read when they are drawn."""
 
-    entry: Entry
+    entry: StudyModel
     manifest: str
     predictions: Mapping[str, Predictions]
     result: Result | None = None
@@ -82,9 +82,9 @@ def gather(
     return Study(opened, split_of_rows, entries, answers, judged_on, ranked_on, metric, everywhere)
 
 
-def _of_result(result: Result) -> Measured:
+def _of_result(result: Result) -> GatheredModel:
     seconds = next((s.fit_seconds for s in result.scores.values()), 0.0)
-    entry = Entry(
+    entry = StudyModel(
         id=result.id,
         head=result.name,
         params=describe_params(result),
@@ -98,10 +98,10 @@ def _of_result(result: Result) -> Measured:
         history=result.history,
         all_params=result.params,
     )
-    return Measured(entry, result.features.rpartition("@")[0], {}, result)
+    return GatheredModel(entry, result.features.rpartition("@")[0], {}, result)
 
 
-def _of_model_file(path: Path, store: FeatureStore, kept: Sequence[Result]) -> Measured:
+def _of_model_file(path: Path, store: FeatureStore, kept: Sequence[Result]) -> GatheredModel:
     """Return the kept result of a model file, under the file's name; without one, let it predict.
 
     It predicts the validation and test rows of the features that it was trained on.
@@ -139,7 +139,7 @@ def _of_model_file(path: Path, store: FeatureStore, kept: Sequence[Result]) -> M
     return replace(_of_result(result), predictions=predictions, result=None)
 
 
-def _ranking_split(measured: Sequence[Measured]) -> str:
+def _ranking_split(measured: Sequence[GatheredModel]) -> str:
     """Return the split on which most entries were measured; validation goes before test."""
     counts: dict[str, int] = {}
     for one in measured:
@@ -148,21 +148,21 @@ def _ranking_split(measured: Sequence[Measured]) -> str:
     return max(counts, key=lambda s: (counts[s], s == "val", s != "test"), default="val")
 
 
-def _ranked(measured: Sequence[Measured], metric: str, split: str) -> list[Measured]:
+def _ranked(measured: Sequence[GatheredModel], metric: str, split: str) -> list[GatheredModel]:
     record = find_metric(metric)
     return sorted(measured, key=lambda m: record.rank(m.entry.value(metric, split)))
 
 
-def _best_of_each(ranked: Sequence[Measured]) -> list[Measured]:
+def _best_of_each(ranked: Sequence[GatheredModel]) -> list[GatheredModel]:
     """Return the best entry of each head and backbone, the best first."""
-    first: dict[tuple[str, str], Measured] = {}
+    first: dict[tuple[str, str], GatheredModel] = {}
     for one in ranked:
         first.setdefault((one.entry.head, one.entry.features), one)
     return list(first.values())
 
 
 def _answers(
-    drawn: Sequence[Measured], results: ResultStore, store: FeatureStore, asked: str | None
+    drawn: Sequence[GatheredModel], results: ResultStore, store: FeatureStore, asked: str | None
 ) -> tuple[tuple[Answers, ...], str]:
     """Return the predictions of as many models as judged the same rows, and which split that is.
 
@@ -173,7 +173,7 @@ def _answers(
     ConfigError
         The winner has no predictions of the split that was asked for.
     """
-    best: tuple[list[tuple[Measured, Predictions]], str] = ([], "val")
+    best: tuple[list[tuple[GatheredModel, Predictions]], str] = ([], "val")
     splits = [asked] if asked else ["test", "val", *_fold_splits(drawn)]
     for split in splits:
         pairs = [(m, p) for m in drawn if (p := _predictions(m, results, split)) is not None]
@@ -194,7 +194,7 @@ def _answers(
 
 
 def _everywhere(
-    drawn: Sequence[Measured],
+    drawn: Sequence[GatheredModel],
     answers: Sequence[Answers],
     results: ResultStore,
     store: FeatureStore,
@@ -216,17 +216,19 @@ def _everywhere(
     )
 
 
-def _fold_splits(drawn: Sequence[Measured]) -> list[str]:
+def _fold_splits(drawn: Sequence[GatheredModel]) -> list[str]:
     return sorted({s for m in drawn for s in m.entry.scores if s not in ("val", "test")})
 
 
-def _predictions(one: Measured, results: ResultStore, split: str) -> Predictions | None:
+def _predictions(one: GatheredModel, results: ResultStore, split: str) -> Predictions | None:
     if one.result is None:
         return one.predictions.get(split)
     return results.predictions(one.result, split)
 
 
-def _answer(entry: Entry, predictions: Predictions, store: FeatureStore, several: bool) -> Answers:
+def _answer(
+    entry: StudyModel, predictions: Predictions, store: FeatureStore, several: bool
+) -> Answers:
     manifest = store.open_features(entry.features).manifest
     numbers = {sample_id: number for number, sample_id in enumerate(manifest.sample_ids)}
     samples = np.array([numbers.get(i, -1) for i in predictions.rows.sample_ids], np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..visible import visible
 from .album import Album
 from .lists.findings import FindingList
-from .map_plot import OUTCOMES, PALETTE
+from .map.plot import OUTCOMES, PALETTE
 from .study import Answers, Study
 
 SIGNATURE = "<!doctype html>\n<!-- featx report -->"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from ....cache.errors import ConfigError, SourceError
 from ....cache.format.atomic import write_text
 from ....cache.output_path import output_file
 from ....extractor.run_options import LogObserver, Observer
-from ....extractor.sources import SAMPLE, open_sample
 from ....extractor.sources.snapshot_images import open_images
 from ...selection.metrics import DEFAULT_METRIC
 from ..curves.stratified import stratified_sample
@@ -26,10 +23,11 @@ from ..visible import visible
 from .album import Album, make_album
 from .gather import gather
 from .growth import growth_chart
-from .lists.findings import WORDS, Finder, FindingList, split_words
-from .map_plot import make_plot
+from .lists.findings import Finder, FindingList
+from .made import made_section
+from .map.projection import MAX_TSNE, has_tsne, principal_components, tsne
+from .map.section import map_section
 from .page import SIGNATURE, map_data, page_data, render
-from .projection import MAX_TSNE, has_tsne, principal_components, tsne
 from .sections import (
     board_csv,
     board_section,
@@ -204,8 +202,8 @@ class _Builder:
             "calibration": calibration_section(study),
             "training": self._training(),
             "lists": [self._list_section(one) for one in self.lists],
-            "map": self._map_section(points, layouts, titles),
-            "made": self._made(),
+            "map": map_section(study, points, layouts, titles),
+            "made": made_section(study, self.store, self.command),
             "sheets": self.album.sheets,
             "data": page_data(study, self.album, self.lists, board_csv(study), matrices, plotted),
         }
@@ -316,102 +314,6 @@ class _Builder:
 
     def _label(self, sample: int) -> str:
         return visible(self.features.manifest.sample_ids[sample])
-
-    def _map_section(
-        self,
-        points: NDArray[np.int64],
-        layouts: Sequence[NDArray[np.float32]],
-        titles: Sequence[str],
-    ) -> dict[str, Any]:
-        plot = make_plot()
-        shown = f"{len(points):,} images"
-        if len(points) < len(self.features):
-            shown = f"A stratified sample of {len(points):,} of {len(self.features):,} images"
-        colours = [("label", "class"), ("predicted", "prediction"), ("error", "right or wrong")]
-        if self.study.winner is None:
-            colours = colours[:1]
-        judged = ""
-        everywhere = self.study.winner_everywhere
-        if everywhere is not None:
-            splits = split_words(everywhere.splits)
-            judged = f" Predictions are those of the winner for {splits} images."
-        return {
-            "lead": f"{shown}; near ones look alike to the network.{judged} Move the pointer over "
-            "a point, or tap it, to see its image; drag to move, and zoom with the buttons or the "
-            "wheel tool.",
-            "label": f"Scatter of {len(points):,} images by their features; the table below has "
-            "the middle of each class.",
-            "layouts": titles,
-            "colours": colours,
-            "table": self._map_table(points, layouts[0]),
-            "library": plot.library,
-            "div": plot.div,
-            "script": plot.script,
-        }
-
-    def _map_table(
-        self, points: NDArray[np.int64], layout: NDArray[np.float32]
-    ) -> list[dict[str, str]]:
-        y, winner = self.features.y[points], self.study.winner_everywhere
-        rows = []
-        for label, name in enumerate(self.features.class_names):
-            at = y == label
-            judged = winner.y == label if winner is not None else np.zeros(0, np.bool_)
-            right = (winner.predicted == winner.y)[judged] if winner is not None else judged
-            middle = layout[at].mean(axis=0) if at.any() else (0.0, 0.0)
-            rows.append(
-                {
-                    "name": visible(name),
-                    "n": f"{at.sum():,}",
-                    "judged": f"{judged.sum():,}",
-                    "right": f"{right.mean():.1%}" if judged.any() else "–",
-                    "middle": f"{middle[0]:.2f}, {middle[1]:.2f}",
-                }
-            )
-        return rows
-
-    def _made(self) -> dict[str, Any]:
-        spec, manifest = self.features.spec, self.features.manifest
-        names = ("backbone", "layer", "pool", "image_size", "resize", "preprocess", "precision")
-        tag = self.store.find(self.features.name).record.tag
-        facts = [*tag.to_dict().items()]
-        facts += [(name.replace("_", " "), str(getattr(spec, name))) for name in names]
-        facts += [("fingerprint", spec.fingerprint), ("weights", spec.weights_digest)]
-        data = [("source", manifest.location), ("data digest", manifest.data_digest)]
-        split = self.study.split
-        if split is not None:
-            counts = split.to_dict()
-            data += [(f"{WORDS[s]} images", f"{counts[s]:,}") for s in ("train", "val", "test")]
-            data.append(("split digest", str(counts["digest"])))
-        libraries = ("featx", "numpy", "scikit-learn", "bokeh", "jinja2")
-        versions = [(name, version(name)) for name in libraries]
-        groups = [("Features", facts), ("Data", data), ("Versions", versions)]
-        return {
-            "version": version("featx"),
-            "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            "groups": [
-                {"title": title, "facts": [(t, visible(v)) for t, v in part]}
-                for title, part in groups
-            ],
-            "commands": [visible(line) for line in self._commands()],
-        }
-
-    def _commands(self) -> list[str]:
-        spec, manifest = self.features.spec, self.features.manifest
-        height, width = spec.image_size
-        # Only networks of the user's own take images that are no squares, and no other size.
-        size = f" --size {height}" if height == width else ""
-        is_sample = manifest.location == open_sample().location
-        source = SAMPLE if is_sample else shlex.quote(manifest.location)
-        options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
-        lines = [f"featx extract {source} {options}{size}"]
-        winner = self.study.winner
-        if winner is not None:
-            params = " ".join(f"--param {part}" for part in winner.entry.params.split())
-            lines.append(
-                f"featx fit {self.features.name} --head {winner.entry.head} {params}".strip()
-            )
-        return [*lines, self.command] if self.command else lines
 
 
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:

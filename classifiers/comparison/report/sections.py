@@ -18,7 +18,7 @@ from .charts.performance import (
     coverage_table,
 )
 from .lists.findings import WORDS
-from .study import Answers, Entry, Study
+from .study import Answers, Study, StudyModel
 
 MAX_MATRIX = 30
 """Classes that a confusion matrix shows; of more, those with most confusions."""
@@ -72,7 +72,7 @@ def _column(title: str, numeric: bool = False) -> dict[str, Any]:
 
 
 def _board_cells(
-    entry: Entry,
+    entry: StudyModel,
     metric: Metric,
     splits: Sequence[str],
     shown: Sequence[Metric],

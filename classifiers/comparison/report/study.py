@@ -15,7 +15,7 @@ from .charts.performance import Judged
 
 
 @dataclass(frozen=True)
-class Entry:
+class StudyModel:
     """One line of the leaderboard.
 
     Attributes
@@ -64,7 +64,7 @@ class Answers:
 
     Attributes
     ----------
-    entry : Entry
+    entry : StudyModel
     title : str
         As the legends call it.
     samples : ndarray of int64, shape (n,)
@@ -75,7 +75,7 @@ class Answers:
         That the rows are of.
     """
 
-    entry: Entry
+    entry: StudyModel
     title: str
     samples: NDArray[np.int64]
     y: NDArray[np.int64]
@@ -109,7 +109,7 @@ class Study:
         Of the winner, or the newest where nothing was measured.
     split : Split or None
         The rows of the features; None where there are no labels.
-    entries : tuple of Entry
+    entries : tuple of StudyModel
         Best first.
     answers : tuple of Answers
         Of the models that are drawn, the winner first, all on the same rows.
@@ -125,7 +125,7 @@ class Study:
 
     features: FeatureSet
     split: Split | None
-    entries: tuple[Entry, ...]
+    entries: tuple[StudyModel, ...]
     answers: tuple[Answers, ...]
     judged_on: str
     ranked_on: str

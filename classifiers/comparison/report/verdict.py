@@ -10,7 +10,7 @@ import numpy as np
 from ...selection.metrics import Metric, find_metric
 from ..visible import visible
 from .lists.findings import WORDS, FindingList
-from .study import Entry, Study
+from .study import Study, StudyModel
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 FEW_IMAGES = 200
@@ -50,7 +50,7 @@ def _data(study: Study) -> Card:
     return Card("Data", f"{len(features):,} images", visible(text))
 
 
-def _best(study: Study) -> Entry:
+def _best(study: Study) -> StudyModel:
     return study.answers[0].entry if study.answers else study.entries[0]
 
 

@@ -59,9 +59,7 @@ class EarlierRows:
                     f"{target.path} holds parts as {form.name}. Add --format {form.name}, so that "
                     "all parts can be read together"
                 )
-            table = form.read(path, ("id", "status"))
-            rows = zip(*(table.column(name).to_pylist() for name in ("id", "status")), strict=True)
-            for name, status in rows:
+            for name, status in _ids_and_statuses(form.read(path, ("id", "status"))):
                 (failed if status == ERROR else predicted).add(name)
         names = target.format.column_names(target.part_files[-1]) if target.part_files else []
         return cls(frozenset(predicted), frozenset(failed - predicted), tuple(names))
@@ -87,6 +85,11 @@ class EarlierRows:
     def without_old_errors(self, tables: Iterable[Any]) -> Iterator[Any]:
         """Pass on tables without the rows that failed again."""
         for table in tables:
-            rows = zip(*(table.column(name).to_pylist() for name in ("id", "status")), strict=True)
+            rows = _ids_and_statuses(table)
             keep = [not (status == ERROR and name in self.failed) for name, status in rows]
             yield table if all(keep) else table.filter(keep)
+
+
+def _ids_and_statuses(table: Any) -> Iterator[tuple[str, str]]:
+    ids, statuses = (table.column(name).to_pylist() for name in ("id", "status"))
+    return zip(ids, statuses, strict=True)

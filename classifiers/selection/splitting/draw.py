@@ -22,7 +22,7 @@ TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitShare:
     """A part of the units that is set apart.
 
     Attributes
@@ -45,13 +45,13 @@ class Part:
         return max(1, math.ceil(low)), max(1, math.floor(high))
 
 
-TEST = Part(0.0, 0.2, least=3)
-VAL = Part(0.2, 0.16, least=2)
-VAL_OF_REST = Part(0.2, 0.2, least=2)
+TEST = SplitShare(0.0, 0.2, least=3)
+VAL = SplitShare(0.2, 0.16, least=2)
+VAL_OF_REST = SplitShare(0.2, 0.2, least=2)
 
 
 def draw_part(
-    part: Part,
+    part: SplitShare,
     hashes: NDArray[np.uint64],
     classes: NDArray[np.int64],
     is_inside: NDArray[np.bool_],
@@ -61,7 +61,7 @@ def draw_part(
 
     Parameters
     ----------
-    part : Part
+    part : SplitShare
     hashes : ndarray of uint64, shape (n_units,)
     classes : ndarray of int64, shape (n_units,)
     is_inside : ndarray of bool, shape (n_units,)

@@ -13,7 +13,7 @@ TOKENS, MAP = 3, 4
 
 
 @dataclass(frozen=True)
-class Part:
+class OutputPart:
     """A part of an output, reduced. An output's vector is its flat parts, one after the other.
 
     Attributes
@@ -32,7 +32,7 @@ class Part:
 
 def parts_of(
     record: BackboneRecord, layer: str, pool: str, shape: Sequence[int], size: tuple[int, int]
-) -> list[Part]:
+) -> list[OutputPart]:
     """Return the parts of a layer's output that make its vector.
 
     ``cls`` is the first token. ``mean`` leaves the class token and the registers out, ``avg`` and
@@ -53,7 +53,7 @@ def parts_of(
         The output cannot be pooled so.
     """
     if pool == "flatten" or len(shape) == 2:
-        return [Part()]
+        return [OutputPart()]
     if len(shape) == TOKENS:
         return [_of_tokens(record, layer, pool, shape[1], size)]
     if len(shape) == MAP:
@@ -80,17 +80,17 @@ def n_prefix_tokens(n_tokens: int, patch: tuple[int, int] | None, size: tuple[in
 
 def _of_tokens(
     record: BackboneRecord, layer: str, pool: str, n_tokens: int, size: tuple[int, int]
-) -> Part:
+) -> OutputPart:
     patch = record.graph.patch if record.graph else None
     n_prefix = n_prefix_tokens(n_tokens, patch, size)
     if pool == "none":
-        return Part()
+        return OutputPart()
     if pool in ("avg", "max"):
-        return Part(reduction="mean" if pool == "avg" else pool, axes=(1,))
+        return OutputPart(reduction="mean" if pool == "avg" else pool, axes=(1,))
     if pool == "cls" and n_prefix:
-        return Part(slices=((1, 0, 1),))
+        return OutputPart(slices=((1, 0, 1),))
     if pool == "mean" and n_prefix >= 0:
-        return Part(((1, n_prefix, n_tokens),), "mean", (1,))
+        return OutputPart(((1, n_prefix, n_tokens),), "mean", (1,))
     if pool == "cls":
         reason = "all of them of patches: there is no class token. Pool them with mean or max"
     elif pool == "mean":
@@ -102,19 +102,23 @@ def _of_tokens(
     raise UnknownBackboneError(f"layer {layer!r} gives {n_tokens} tokens, {reason}")
 
 
-def _of_map(record: BackboneRecord, layer: str, pool: str, shape: Sequence[int]) -> list[Part]:
+def _of_map(
+    record: BackboneRecord, layer: str, pool: str, shape: Sequence[int]
+) -> list[OutputPart]:
     is_last = bool(record.graph and record.graph.is_channels_last)
     axes = (1, 2) if is_last else (2, 3)
     if pool in ("avg", "mean", "max"):
-        return [Part(reduction="max" if pool == "max" else "mean", axes=axes)]
+        return [OutputPart(reduction="max" if pool == "max" else "mean", axes=axes)]
     if pool == "grid:2":
         halves = [
             [(axis, 0, -(-shape[axis] // 2)), (axis, shape[axis] // 2, shape[axis])]
             for axis in axes
         ]
-        return [Part((rows, columns), "mean", axes) for rows in halves[0] for columns in halves[1]]
+        return [
+            OutputPart((rows, columns), "mean", axes) for rows in halves[0] for columns in halves[1]
+        ]
     if all(shape[axis] == 1 for axis in axes):
-        return [Part()]
+        return [OutputPart()]
     advice = "has no class token: " if pool == "cls" else ""
     raise UnknownBackboneError(
         f"layer {layer!r} gives maps of shape {tuple(shape[1:])}, not vectors: {advice}pool them "

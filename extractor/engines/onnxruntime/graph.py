@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ....cache.errors import ConversionError, WeightsMismatchError
 from ...backbones.graphs.onnx_file import keep_needed, load_onnx, read_onnx
-from ...backbones.graphs.pooling import Part, parts_of
+from ...backbones.graphs.pooling import OutputPart, parts_of
 from ...backbones.preprocessing import find_preprocess
 from ...backbones.record import GraphInput
 from ...machine.hardware import thread_limit
@@ -228,7 +228,7 @@ def _pooled(builder: OnnxBuilder, network: Network, index: int, shape: Sequence[
     return builder.add("Cast", value, to=onnx.TensorProto.FLOAT)
 
 
-def _part(builder: OnnxBuilder, value: str, part: Part) -> str:
+def _part(builder: OnnxBuilder, value: str, part: OutputPart) -> str:
     for axis, start, stop in part.slices:
         ends = (builder.constant([n]) for n in (start, stop, axis))
         value = builder.add("Slice", value, *ends)

@@ -10,7 +10,7 @@ import numpy as np
 from ....cache.errors import ConversionError
 from ...backbones.graphs.fold import resized_constants
 from ...backbones.graphs.openvino_file import load_openvino
-from ...backbones.graphs.pooling import Part, parts_of
+from ...backbones.graphs.pooling import OutputPart, parts_of
 from ...backbones.preprocessing import find_preprocess
 from ..base import Network, wrong_size
 from .openvino_import import import_openvino
@@ -161,7 +161,7 @@ def _pooled(network: Network, value: Any, index: int) -> Any:
     return opset13.result(vector, name=f"features_{index}")
 
 
-def _part(source: Any, part: Part) -> Any:
+def _part(source: Any, part: OutputPart) -> Any:
     from openvino import opset13
 
     value = source

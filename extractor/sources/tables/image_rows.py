@@ -52,7 +52,7 @@ class _ImageFile:
     read: Callable[[int, list[str]], Any]
 
 
-class ImageRows(ListedSource):
+class PictureTable(ListedSource):
     """Pictures in the rows of tables, in the order of the files' names and of their rows.
 
     A group of rows is read at once, and the last few are kept: memory does not grow with the file.
@@ -117,7 +117,7 @@ def holds_images(files: Files, name: str) -> bool:
         return False
 
 
-def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) -> ImageRows:
+def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) -> PictureTable:
     """Open the pictures in tables.
 
     Raises
@@ -136,7 +136,7 @@ def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) 
     if roles.split is None:
         listing = replace(listing, splits=_splits(tables))
     origin = f"the column {image} of {plural(len(names), 'file')}"
-    return ImageRows(files, tables, image, Contents(listing, origin, tuple(notes)), where)
+    return PictureTable(files, tables, image, Contents(listing, origin, tuple(notes)), where)
 
 
 def _open(files: Files, name: str) -> _ImageFile:

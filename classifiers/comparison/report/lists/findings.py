@@ -23,7 +23,7 @@ MAX_PRODUCTS = 2_500_000_000_000
 
 
 @dataclass(frozen=True)
-class Finding:
+class ListEntry:
     """One entry of a list: one image or a pair, and what is said of them.
 
     Attributes
@@ -45,7 +45,7 @@ class FindingList:
     Attributes
     ----------
     id, title, lead : str
-    findings : tuple of Finding
+    findings : tuple of ListEntry
         The first ones, which the page shows.
     header : tuple of str
     rows : list of tuple
@@ -54,7 +54,7 @@ class FindingList:
     id: str
     title: str
     lead: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ListEntry, ...] = ()
     header: tuple[str, ...] = ()
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class Finder:
         wrong = wrong[np.argsort(-winner.confidence[wrong], kind="stable")]
         manifest = self.features.manifest
         rows: list[tuple[Any, ...]] = []
-        findings: list[Finding] = []
+        findings: list[ListEntry] = []
         for i in wrong:
             sample = int(winner.samples[i])
             truth, said = self.names[winner.y[i]], self.names[winner.predicted[i]]
@@ -125,7 +125,7 @@ class Finder:
                     ("labelled", truth, ""),
                     ("", rows[-1][0], "id"),
                 )
-                findings.append(Finding((sample,), lines))
+                findings.append(ListEntry((sample,), lines))
         lead = (
             f"{len(wrong):,} of {len(winner.y):,} {split_words(winner.splits)} images are wrong. "
             "The surest come first: some of them are label errors."
@@ -154,7 +154,7 @@ class Finder:
                 (f"{p_suggested:.1%} sure:", new, ""),
                 ("", rows[-1][0], "id"),
             )
-            findings.append(Finding((self.sample_of(row),), lines))
+            findings.append(ListEntry((self.sample_of(row),), lines))
         return FindingList(
             name,
             title,
@@ -189,7 +189,7 @@ class Finder:
             entries.append((key, pair, other, differs))
         entries.sort(key=lambda entry: entry[0])
         rows: list[tuple[Any, ...]] = []
-        findings: list[Finding] = []
+        findings: list[ListEntry] = []
         for _, pair, other, differs in entries:
             labels = self.label_of(pair.row), self.label_of(other)
             rows.append(
@@ -209,7 +209,7 @@ class Finder:
                 )
                 ids = tuple(("", visible(text), "id") for text in (pair.sample, pair.other_sample))
                 lines = (said, (f"in {where}, cosine {pair.cosine:.3f}", "", ""), *ids)
-                findings.append(Finding((self.sample_of(pair.row), self.sample_of(other)), lines))
+                findings.append(ListEntry((self.sample_of(pair.row), self.sample_of(other)), lines))
         return FindingList(
             name,
             title,
@@ -235,7 +235,7 @@ class Finder:
                 ("labelled", self.label_of(row), ""),
                 ("", rows[-1][0], "id"),
             )
-            findings.append(Finding((self.sample_of(row),), lines))
+            findings.append(ListEntry((self.sample_of(row),), lines))
         of = "" if len(reference) == len(self.features) else f" of a sample of {len(reference):,}"
         number = (
             "No image stands"

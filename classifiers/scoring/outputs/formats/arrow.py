@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .record import TOP_K, OutputFormat, WriteTable, decoded
+from .record import TOP_K, OutputFormat, WriteTable, decoded, writer_for_first
 
 
 @contextmanager
@@ -15,16 +15,8 @@ def open_writer(file: BinaryIO) -> Iterator[WriteTable]:
     """Open an Arrow file; its schema is that of the first table."""
     import pyarrow as pa
 
-    writers: list[Any] = []
-
-    def write(table: Any) -> None:
-        if not writers:
-            writers.append(pa.ipc.new_file(file, table.schema))
-        writers[0].write_table(table)
-
-    yield write
-    for writer in writers:
-        writer.close()
+    with writer_for_first(lambda schema: pa.ipc.new_file(file, schema)) as writer_of:
+        yield lambda table: writer_of(table).write_table(table)
 
 
 def is_own(path: Path) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .record import TOP_K, OutputFormat, WriteTable, decoded
+from .record import TOP_K, OutputFormat, WriteTable, decoded, writer_for_first
 
 
 @contextmanager
@@ -15,16 +15,8 @@ def open_writer(file: BinaryIO) -> Iterator[WriteTable]:
     """Open a Parquet file; its schema is that of the first table."""
     import pyarrow.parquet as pq
 
-    writers: list[Any] = []
-
-    def write(table: Any) -> None:
-        if not writers:
-            writers.append(pq.ParquetWriter(file, table.schema, compression="zstd"))
-        writers[0].write_table(table, row_group_size=len(table) or None)
-
-    yield write
-    for writer in writers:
-        writer.close()
+    with writer_for_first(lambda s: pq.ParquetWriter(file, s, compression="zstd")) as writer_of:
+        yield lambda table: writer_of(table).write_table(table, row_group_size=len(table) or None)
 
 
 def is_own(path: Path) -> bool:

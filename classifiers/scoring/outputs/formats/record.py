@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,6 +52,27 @@ class OutputFormat:
     column_names: Callable[[Path], list[str]]
     read_metadata: Callable[[Path], dict[str, str]]
     holds_metadata: bool
+
+
+@contextmanager
+def writer_for_first(new_writer: Callable[[Any], Any]) -> Iterator[Callable[[Any], Any]]:
+    """Yield a function that returns the writer of a table, made with the first table's schema.
+
+    Parameters
+    ----------
+    new_writer : callable
+        Takes an Arrow schema; returns a writer with ``write_table`` and ``close``.
+    """
+    writers: list[Any] = []
+
+    def writer_of(table: Any) -> Any:
+        if not writers:
+            writers.append(new_writer(table.schema))
+        return writers[0]
+
+    yield writer_of
+    for writer in writers:
+        writer.close()
 
 
 def first_line(path: Path) -> bytes:

@@ -14,18 +14,18 @@ from featx.classifiers.comparison.report.sections import (
     confusion_section,
     epoch_charts,
 )
-from featx.classifiers.comparison.report.study import Answers, Entry, Study
+from featx.classifiers.comparison.report.study import Answers, Study, StudyModel
 from featx.classifiers.comparison.report.verdict import cards
 
 
-def entry(name: str, accuracy: float, **fields: object) -> Entry:
+def entry(name: str, accuracy: float, **fields: object) -> StudyModel:
     metrics = {"accuracy": accuracy, "f1": accuracy}
     interval = {"accuracy": (accuracy - 0.05, accuracy + 0.05)}
     scores = {"val": Scores(name, "val", {}, 60, metrics, interval)}
-    return Entry(name, name, "", "m@1", "b", scores, **fields)  # type: ignore[arg-type]
+    return StudyModel(name, name, "", "m@1", "b", scores, **fields)  # type: ignore[arg-type]
 
 
-def study(root: Path, n_classes: int, *entries: Entry) -> Study:
+def study(root: Path, n_classes: int, *entries: StudyModel) -> Study:
     features = make_features(root, np.arange(60) % 8)
     rng = np.random.default_rng(0)
     y = np.arange(300) % n_classes
@@ -54,7 +54,7 @@ def test_a_matrix_of_many_classes_keeps_every_count(tmp_path: Path) -> None:
 
 
 def test_the_board_has_a_place_for_what_was_not_measured(tmp_path: Path) -> None:
-    odd = Entry("x", "x", "", "m@1", "b", {"cv5": Scores("x", "cv5", {}, 60, {})})
+    odd = StudyModel("x", "x", "", "m@1", "b", {"cv5": Scores("x", "cv5", {}, 60, {})})
     board = board_section(study(tmp_path, 8, entry("a", 0.5), odd))
     assert board is not None
     values = [cell["text"] for cell in board["rows"][1]["cells"]]

@@ -10,9 +10,8 @@ import pytest
 
 from featx.cache import FeatureStore, manifest
 from featx.commands.features.forecast_text import human_duration
-from featx.extractor import FeatureOptions, doctor, extract_several, open_source
+from featx.extractor import FeatureOptions, doctor, extract_several, forecast, open_source
 from featx.extractor.api import forecast_extraction
-from featx.extractor.pipeline import forecast
 from tests_shared import Cli
 
 PIXELS = ("--backbone", "pixels", "--size", "8")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache import FeatureMatrix
-from ....extractor.machine.hardware import n_usable_cores
+from .....cache import FeatureMatrix
+from .....extractor.machine.hardware import n_usable_cores
 
 BLOCK_ROWS = 4096
 N_COMPONENTS = 50

@@ -10,7 +10,7 @@ import pytest
 from selection_shared import three_classes
 from sklearn.decomposition import PCA
 
-from featx.classifiers.comparison.report.projection import has_tsne, principal_components, tsne
+from featx.classifiers.comparison.report.map.projection import has_tsne, principal_components, tsne
 
 
 def test_components_are_those_of_scikit_learn(tmp_path: Path) -> None:

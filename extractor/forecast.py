@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...cache import FeatureSpec, FeatureStore
-from ...cache.records.stored import StoredFeatures
-from ..doctor import examine
-from ..extract import earlier_failures, prepare
-from ..plan import Plan, merge_plans
-from ..run_options import LogObserver, Observer, RunOptions
-from ..sources import Source
-from .pending import PendingRows
-from .scan import Scan
+from ..cache import FeatureSpec, FeatureStore
+from ..cache.records.stored import StoredFeatures
+from .doctor import examine
+from .extract import earlier_failures, prepare
+from .pipeline.pending import PendingRows
+from .pipeline.scan import Scan
+from .plan import Plan, merge_plans
+from .run_options import LogObserver, Observer, RunOptions
+from .sources import Source
 
 TELLING_ROWS = 100
 """Rows that a run must have extracted, so that its start-up does not decide its rate."""

@@ -1,0 +1,57 @@
+"""How a report was made, and the commands that make it again."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from importlib.metadata import version
+from typing import Any
+
+from ....cache import FeatureStore
+from ....extractor.sources import SAMPLE, open_sample
+from ..visible import visible
+from .lists.findings import WORDS
+from .study import Study
+
+
+def made_section(study: Study, store: FeatureStore, command: str) -> dict[str, Any]:
+    """Return how the report was made: spec, data, versions, and the commands that make it again."""
+    spec, manifest = study.features.spec, study.features.manifest
+    names = ("backbone", "layer", "pool", "image_size", "resize", "preprocess", "precision")
+    tag = store.find(study.features.name).record.tag
+    facts = [*tag.to_dict().items()]
+    facts += [(name.replace("_", " "), str(getattr(spec, name))) for name in names]
+    facts += [("fingerprint", spec.fingerprint), ("weights", spec.weights_digest)]
+    data = [("source", manifest.location), ("data digest", manifest.data_digest)]
+    split = study.split
+    if split is not None:
+        counts = split.to_dict()
+        data += [(f"{WORDS[s]} images", f"{counts[s]:,}") for s in ("train", "val", "test")]
+        data.append(("split digest", str(counts["digest"])))
+    libraries = ("featx", "numpy", "scikit-learn", "bokeh", "jinja2")
+    versions = [(name, version(name)) for name in libraries]
+    groups = [("Features", facts), ("Data", data), ("Versions", versions)]
+    return {
+        "version": version("featx"),
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "groups": [
+            {"title": title, "facts": [(t, visible(v)) for t, v in part]} for title, part in groups
+        ],
+        "commands": [visible(line) for line in _commands(study, command)],
+    }
+
+
+def _commands(study: Study, command: str) -> list[str]:
+    spec, manifest = study.features.spec, study.features.manifest
+    height, width = spec.image_size
+    # Only networks of the user's own take images that are no squares, and no other size.
+    size = f" --size {height}" if height == width else ""
+    is_sample = manifest.location == open_sample().location
+    source = SAMPLE if is_sample else shlex.quote(manifest.location)
+    options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
+    lines = [f"featx extract {source} {options}{size}"]
+    winner = study.winner
+    if winner is not None:
+        params = " ".join(f"--param {part}" for part in winner.entry.params.split())
+        lines.append(f"featx fit {study.features.name} --head {winner.entry.head} {params}".strip())
+    return [*lines, command] if command else lines

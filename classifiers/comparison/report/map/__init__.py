@@ -1,0 +1,1 @@
+"""The map of the features: its coordinates, its plot, and its section of the page."""
