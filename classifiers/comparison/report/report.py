@@ -96,7 +96,7 @@ class ReportInfo:
     n_bytes, n_models, n_images, n_thumbnails : int
         Models in the leaderboard, images of the source, and those that the page carries.
     lists : dict of str to int
-        Entries of each list.
+        Entries of each list that was made; ``notes`` say why another was not.
     notes : tuple of str
     seconds : float
     """
@@ -150,8 +150,11 @@ def write_report(
         n_models=len(study.entries),
         n_images=len(study.features),
         n_thumbnails=len(builder.album.cells),
-        lists={one.id: len(one.rows) for one in builder.lists},
-        notes=tuple(builder.notes),
+        lists={one.id: len(one.rows) for one in builder.lists if one.was_looked_for},
+        notes=(
+            *builder.notes,
+            *(f"{one.title}: {one.lead}" for one in builder.lists if not one.was_looked_for),
+        ),
         seconds=time.perf_counter() - start,
     )
 

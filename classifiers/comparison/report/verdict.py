@@ -138,19 +138,20 @@ def _next_step(study: Study, lists: dict[str, FindingList]) -> Card:
             "featx sweep on both."
         )
     else:
-        return _more_images(study)
+        return _more_images(study, lists)
     return Card("What next", title, text)
 
 
-def _more_images(study: Study) -> Card:
+def _more_images(study: Study, lists: dict[str, FindingList]) -> Card:
     y = study.features.y
     counts = np.bincount(y[y >= 0], minlength=len(study.features.class_names))
     median = int(np.median(counts))
     if median < FEW_IMAGES:
         text = f"The median class has {median:,} images. featx curve says how much more would help."
         return Card("What next", "More images", text)
-    text = (
-        "Mistakes, labels and duplicates show nothing large. featx curve says whether more images "
-        "would help."
-    )
+    words = {"mistakes": "mistakes", "label-errors": "labels", "near-duplicates": "duplicates"}
+    seen = [word for name, word in words.items() if name in lists and lists[name].was_looked_for]
+    shown = " and ".join(filter(None, (", ".join(seen[:-1]), *seen[-1:]))).capitalize()
+    found = f"{shown} show nothing large. " if seen else ""
+    text = f"{found}featx curve says whether more images would help."
     return Card("What next", "Nothing pressing", text)

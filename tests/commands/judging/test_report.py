@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from comparison_shared import extract_pixels
 
+from featx.classifiers.comparison.report.lists import label_errors
 from tests_shared import Cli
 
 
@@ -21,6 +23,19 @@ def test_report_says_what_it_found_and_where_it_is(cli: Cli, photos: Path) -> No
     assert again.exit_code == 0, again.output
     data = json.loads(again.stdout)
     assert data["n_models"] == 1 and data["out"] == "report.html"
+
+
+def test_what_was_not_looked_for_is_no_zero(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_pixels(Path("featx-cache"), photos)
+    monkeypatch.setattr(label_errors, "find_spec", lambda _: None)
+    data = json.loads(cli("report", "--no-tsne", "--json").stdout)
+    assert "label-errors" not in data["lists"] and "outliers" in data["lists"]
+    assert any("pip install 'featx[report]'" in note for note in data["notes"])
+    page = cli("report", "--no-tsne")
+    assert "probable label errors" not in page.stdout.splitlines()[0]
+    assert "Probable label errors: Not looked for: cleanlab is not installed" in page.stdout
 
 
 def test_wrong_words_are_explained(cli: Cli, photos: Path) -> None:

@@ -48,6 +48,7 @@ class FindingList:
     findings : tuple of ListEntry
         The first ones, which the page shows.
     header : tuple of str
+        Empty where nothing was looked for; then the lead says why.
     rows : list of tuple
     """
 
@@ -57,6 +58,11 @@ class FindingList:
     findings: tuple[ListEntry, ...] = ()
     header: tuple[str, ...] = ()
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def was_looked_for(self) -> bool:
+        """Whether the list is what was found, and not only why nothing was looked for."""
+        return bool(self.header)
 
     @property
     def samples(self) -> list[int]:
@@ -137,7 +143,7 @@ class Finder:
         """Return the images whose label is probably wrong."""
         title, name = "Probable label errors", "label-errors"
         if self.study.split is None:
-            return FindingList(name, title, "There are no labels.")
+            return FindingList(name, title, "Not looked for: there are no labels.")
         found = find_label_errors(self.features, self.study.split)
         if found.skipped:
             return FindingList(name, title, f"Not looked for: {found.skipped}.")
