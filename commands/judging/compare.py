@@ -25,6 +25,7 @@ def compare(
         typer.Argument(
             help="Model files, or ids or names that `featx results` lists; two or more."
         ),
+        PATH_OR_NAME,
     ],
     metric: Annotated[str, typer.Option(help="{metrics}.")] = "accuracy",
     split: Annotated[

@@ -18,6 +18,7 @@ from ..common import (
     human_bytes,
     typed_command,
 )
+from ..options import PATH_OR_NAME
 from ..progress import Progress
 from .project import ImagesOption
 
@@ -42,6 +43,7 @@ def report(
             help="Results, as `featx results` names them, or model files; default: the best ones.",
             show_default=False,
         ),
+        PATH_OR_NAME,
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path(
         "report.html"

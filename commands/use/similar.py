@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..common import DEFAULT_CACHE, FEATURES_HELP, CacheOption, JsonOption, answer, draw_table
-from ..options import WeightsOption
+from ..options import PATH_OR_NAME, WeightsOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def similar(
-    image: Annotated[str, typer.Argument(help="An image file, or an id of the features.")],
+    image: Annotated[
+        str, typer.Argument(help="An image file, or an id of the features."), PATH_OR_NAME
+    ],
     features: Annotated[
         str | None, typer.Argument(help=FEATURES_HELP, show_default="the newest")
     ] = None,

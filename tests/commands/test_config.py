@@ -124,6 +124,20 @@ def test_names_are_no_paths(cli: Cli, monkeypatch: pytest.MonkeyPatch, photos: P
     assert "mobilenet" in cli("cache", "ls").stdout
 
 
+def test_models_and_images_of_a_table_are_relative_to_the_file(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = ("compare", "report")
+    text = "".join(f'[{name}]\nmodels = ["m/a.featx", "ridge-1"]\n' for name in tables)
+    Path("featx.toml").write_text(text + '[similar]\nimage = "p/1.png"\n')
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    defaults = default_map(typer.main.get_command(app), read_config())
+    for name in tables:
+        assert defaults[name]["models"] == ["../m/a.featx", "ridge-1"]
+    assert defaults["similar"]["image"] == "../p/1.png"
+
+
 def test_every_source_of_every_command_is_relative_to_the_file(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
