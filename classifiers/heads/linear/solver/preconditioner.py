@@ -52,7 +52,7 @@ class LeadingSpectrum:
             basis = np.linalg.qr(design.products(sample, basis))[0]
         lead = sample @ basis
         values, rotation = np.linalg.eigh((lead.T @ lead).astype(np.float64) / len(rows))
-        total = float(np.square(sample, dtype=np.float64).sum()) / len(rows)
+        total = float(np.einsum("ij,ij->", sample, sample, dtype=np.float64)) / len(rows)
         rest = max(total - float(values.sum()), 0.0) / max(d - len(values), 1)
         vectors = basis @ rotation[:, ::-1].astype(np.float32)
         return cls(np.ascontiguousarray(vectors), np.maximum(values[::-1], 0), rest, mean)
