@@ -46,6 +46,9 @@ class BaselineOptions:
         ``squash``, ``crop`` or ``pad``.
     memory : int or None
         Bytes that the pixels may take; what is larger is read from the cache batch by batch.
+    keep_state : bool
+        Leave the state of training beside the model, as ``<out>.epochs``, so that a call with the
+        same ``out`` and more epochs goes on from it.
     run : RunOptions
         How pixels are extracted.
     """
@@ -54,6 +57,7 @@ class BaselineOptions:
     size: int | None = None
     resize: str = "squash"
     memory: int | None = None
+    keep_state: bool = False
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -123,7 +127,8 @@ def train_baseline(
     report = keep_fit(store, features, report, TRAINED, observer)
     note = save_and_compare(report.model, path, store, observer, overwrite=overwrite)
     report = replace(report, prepared=report.prepared.with_note(note))
-    checkpoint.unlink(missing_ok=True)
+    if not options.keep_state:
+        checkpoint.unlink(missing_ok=True)
     return report
 
 

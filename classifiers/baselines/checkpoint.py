@@ -23,17 +23,32 @@ class Checkpoint:
 
     Attributes
     ----------
-    n_epochs : int
-        Epochs that are finished.
+    n_plain, n_augmented : int
+        Epochs that are finished, by phase.
+    seconds : float
+        That they took, over all processes that trained.
     history : dict of str to list of float
         One value an epoch.
     arrays : dict of str to ndarray
         Weights of the network, and variables of the optimiser.
     """
 
-    n_epochs: int
+    n_plain: int
+    n_augmented: int
+    seconds: float
     history: dict[str, list[float]]
     arrays: dict[str, NDArray[Any]]
+
+    @property
+    def n_epochs(self) -> int:
+        """Finished epochs of both phases."""
+        return self.n_plain + self.n_augmented
+
+    def leads_to(self, n_plain: int, n_augmented: int) -> bool:
+        """Tell whether training to so many epochs of each phase passes through this state."""
+        if self.n_augmented:
+            return self.n_plain == n_plain and self.n_augmented <= n_augmented
+        return self.n_plain <= n_plain
 
 
 def write_checkpoint(path: Path, job: Mapping[str, Any], state: Checkpoint) -> None:
@@ -43,7 +58,8 @@ def write_checkpoint(path: Path, job: Mapping[str, Any], state: Checkpoint) -> N
     ----------
     path : Path
     job : mapping
-        JSON types: all that decides the training; a run with another job starts anew.
+        JSON types: all that decides the training but the number of epochs; a run with another job
+        starts anew.
     state : Checkpoint
 
     Raises
@@ -51,7 +67,12 @@ def write_checkpoint(path: Path, job: Mapping[str, Any], state: Checkpoint) -> N
     CacheWriteError
         The file system refused; the earlier checkpoint is still there.
     """
-    about = {"n_epochs": state.n_epochs, "history": state.history, "job": dict(job)}
+    about = {
+        "epochs": [state.n_plain, state.n_augmented],
+        "seconds": state.seconds,
+        "history": state.history,
+        "job": dict(job),
+    }
     with atomic_path(path) as partial, partial.open("wb") as file:
         stored = {SIGNATURE: np.array(json.dumps(about, sort_keys=True)), **state.arrays}
         np.savez(file, allow_pickle=False, **stored)
@@ -64,6 +85,8 @@ def read_checkpoint(path: Path, job: Mapping[str, Any]) -> Checkpoint | None:
             about = json.loads(str(stored[SIGNATURE]))
             arrays = {name: stored[name] for name in stored.files if name != SIGNATURE}
         same = json.dumps(about["job"], sort_keys=True) == json.dumps(dict(job), sort_keys=True)
-        return Checkpoint(about["n_epochs"], about["history"], arrays) if same else None
+        n_plain, n_augmented = about["epochs"]
+        state = Checkpoint(n_plain, n_augmented, about["seconds"], about["history"], arrays)
+        return state if same else None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

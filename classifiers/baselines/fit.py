@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from .head import BaselineHead
 from .training import Labelled, train_network
 
 HEAD = "baseline"
+EPOCHS = ("epochs", "augment_epochs")
 
 
 def fit_baseline(
@@ -46,8 +46,8 @@ def fit_baseline(
     head : BaselineHead
         Not fitted; its curves are kept in the model's origin.
     checkpoint : Path
-        Where an interrupted run is kept; the same call goes on after its last finished epoch. It
-        is there for the caller to remove once the model is saved.
+        Where the state after each epoch is kept; the same call, or one of more epochs, goes on from
+        it. It is there for the caller to remove once the model is saved.
     memory : int, optional
         Bytes that the pixels may take; what is larger is read from the cache batch by batch.
     observer : Observer, optional
@@ -66,7 +66,6 @@ def fit_baseline(
     for note in prepared.notes:
         observer.say(note)
     split = prepared.split
-    start = time.perf_counter()
     X = _pixels(features, split.train, memory)
     y = features.y[split.train]
     check_classes(y, features.class_names)
@@ -75,7 +74,7 @@ def fit_baseline(
     val = _watched(features, split, head, memory)
     train_network(trainer, val, checkpoint, _job(features, split, head), observer)
     head.take(trainer)
-    report = measured(features, prepared, HEAD, head, time.perf_counter() - start, command)
+    report = measured(features, prepared, HEAD, head, trainer.seconds, command)
     origin = {**report.model.origin, "history": head.history_}
     return replace(report, model=replace(report.model, origin=origin))
 
@@ -107,5 +106,5 @@ def _job(features: FeatureSet, split: Split, head: BaselineHead) -> dict[str, An
         "features": features.spec.fingerprint,
         "data": features.manifest.data_digest,
         "split": split.to_dict()["digest"],
-        "params": head.get_json_params(),
+        "params": {k: v for k, v in head.get_json_params().items() if k not in EPOCHS},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,8 @@ class Trainer:
         From pixels to logits.
     n_done : int
         Finished epochs.
+    seconds : float
+        That training took so far, in earlier processes as well.
     history : dict of str to list of float
         ``loss``, ``accuracy`` and, where validation images are given, ``val_loss`` and
         ``val_accuracy`` of each epoch.
@@ -103,6 +106,7 @@ class Trainer:
         self._augments = False
         self.history: dict[str, list[float]] = {}
         self.n_done = 0
+        self.seconds = 0.0
 
     def run_epoch(self, observer: Observer | None = None) -> dict[str, float]:
         """Learn from every image once; return the epoch's mean loss and accuracy."""
@@ -143,7 +147,14 @@ class Trainer:
         arrays: dict[str, NDArray[Any]] = {
             f"{OPTIMISER}{i}": np.array(variable.numpy()) for i, variable in enumerate(variables)
         }
-        return Checkpoint(self.n_done, self.history, {**get_weights(self.model), **arrays})
+        n_plain = min(self.n_done, self.options.epochs)
+        return Checkpoint(
+            n_plain,
+            self.n_done - n_plain,
+            self.seconds,
+            self.history,
+            {**get_weights(self.model), **arrays},
+        )
 
     def restore(self, state: Checkpoint) -> None:
         """Go on from where ``state`` was taken."""
@@ -151,6 +162,7 @@ class Trainer:
         for i, variable in enumerate(self._optimiser.variables):
             variable.assign(state.arrays[f"{OPTIMISER}{i}"])
         self.history, self.n_done = state.history, state.n_epochs
+        self.seconds = state.seconds
 
     def _compiled(self, model: Any) -> Any:
         losses = self._keras.losses
@@ -218,6 +230,8 @@ def train_network(
 ) -> None:
     """Train to the last epoch; a run that was killed goes on after its last finished epoch.
 
+    So does one that is to have more epochs than the finished one that left its checkpoint.
+
     Parameters
     ----------
     trainer : Trainer
@@ -226,7 +240,7 @@ def train_network(
     checkpoint : Path
         Written after each epoch.
     job : mapping
-        JSON types: all that decides the training.
+        JSON types: all that decides the training but the number of epochs.
     observer : Observer, optional
 
     Raises
@@ -237,15 +251,17 @@ def train_network(
     observer = observer or LogObserver()
     options = trainer.options
     earlier = read_checkpoint(checkpoint, job)
-    if earlier is not None:
+    if earlier is not None and earlier.leads_to(options.epochs, options.augment_epochs):
         trainer.restore(earlier)
         observer.say(f"going on after epoch {earlier.n_epochs} of {options.n_epochs}")
     n_left = options.n_epochs - trainer.n_done
     observer.begin(n_left * len(trainer.train.y), f"{trainer.model.name}: training")
     while trainer.n_done < options.n_epochs:
+        start = time.perf_counter()
         values = trainer.run_epoch(observer)
         if val is not None and len(val.y):
             values |= trainer.evaluate(val)
+        trainer.seconds += time.perf_counter() - start
         observer.say(describe_epoch(trainer.n_done, options, values))
         write_checkpoint(checkpoint, job, trainer.state())
 

@@ -62,6 +62,13 @@ def baseline(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the network.")] = 0,
+    keep_state: Annotated[
+        bool,
+        typer.Option(
+            "--keep-state",
+            help="Leave OUT.epochs: the same command with more epochs goes on from there.",
+        ),
+    ] = False,
     memory: MemoryOption = None,
     workers: WorkersOption = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(
@@ -98,6 +105,7 @@ def baseline(
         size=size,
         resize=resize,
         memory=parsed_memory(memory),
+        keep_state=keep_state,
         run=RunOptions(workers=workers),
     )
     opened = open_source(choose_source(context, source))
@@ -115,7 +123,7 @@ def baseline(
             command=typed_command(),
             tag=Tag(name, note),
         )
-    write_curves(tensorboard, {name: report.model.origin["history"]})
+    write_curves(tensorboard, {name or network: report.model.origin["history"]})
     answer(
         as_json,
         {**fit_data(report, out), "history": report.model.origin["history"]},

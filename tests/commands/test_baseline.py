@@ -42,6 +42,19 @@ def test_baseline_is_a_model_like_any_other(
     assert not Path("baseline.featx.epochs").exists()
 
 
+def test_kept_state_saves_the_first_phase_of_a_longer_run_with_curves(
+    cli: Cli, photos: Path
+) -> None:
+    words = ("baseline", "fc", str(photos), "--epochs", "2", "--size", "8", "--overwrite")
+    assert cli(*words, "--keep-state").exit_code == 0
+    assert Path("baseline.featx.epochs").exists()
+    longer = cli(*words, "--augment", "--augment-epochs", "1", "--tensorboard", "logs")
+    assert longer.exit_code == 0 and "going on after epoch 2 of 3" in longer.output
+    assert not Path("baseline.featx.epochs").exists()
+    events = [path for path in Path("logs").rglob("*tfevents*") if path.is_file()]
+    assert events and all(path.relative_to("logs").parts[0] == "fc" for path in events)
+
+
 def test_pixels_do_not_become_the_newest_features(
     cli: Cli, photos: Path, trained: dict[str, object]
 ) -> None:
@@ -95,5 +108,5 @@ def test_killed_training_goes_on_after_its_last_epoch(cli: Cli, photos: Path) ->
     done = json.loads(str(checkpoint.np.load("baseline.featx.epochs")[checkpoint.SIGNATURE]))
     result = cli(*words)
     assert result.exit_code == 0
-    assert f"going on after epoch {done['n_epochs']} of 150" in result.output
+    assert f"going on after epoch {sum(done['epochs'])} of 150" in result.output
     assert len(load_model("baseline.featx").origin["history"]["loss"]) == 150

@@ -69,6 +69,25 @@ def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     assert resumed.history == whole.history
 
 
+def test_more_epochs_go_on_from_the_state_that_a_finished_run_left(tmp_path: Path) -> None:
+    def trained(options: TrainingOptions, checkpoint: str) -> tuple[Trainer, list[str]]:
+        heard = Interrupting()
+        learner = Trainer(find_network("cnn1"), options, labelled(60, 3, 0), 3)
+        train_network(learner, None, tmp_path / checkpoint, {"job": 1}, heard)
+        return learner, heard.lines
+
+    plain = TrainingOptions(epochs=2, batch_size=16)
+    short, _ = trained(plain, "kept.npz")
+    longer, lines = trained(OPTIONS, "kept.npz")
+    assert lines[0] == "going on after epoch 2 of 4" and longer.seconds > short.seconds > 0
+    whole, _ = trained(OPTIONS, "whole.npz")
+    expected, found = get_weights(whole.model), get_weights(longer.model)
+    assert all((expected[name] == found[name]).all() for name in expected)
+    # The augmented phase has begun: a run with another first phase does not pass through it.
+    _, lines = trained(TrainingOptions(epochs=3, augment_epochs=2, batch_size=16), "kept.npz")
+    assert lines[0].startswith("epoch 1/5")
+
+
 def test_curves_are_those_of_keras_and_the_network_learns() -> None:
     learner, val = trainer(3), labelled(50, 3, 2)
     for _ in range(2):
@@ -110,12 +129,13 @@ def test_colour_becomes_luma_where_the_network_knows_grey_alone() -> None:
 
 def test_checkpoint_is_read_for_its_own_job_only(tmp_path: Path) -> None:
     path = tmp_path / "c.npz"
-    state = Checkpoint(3, {"loss": [1.0, 0.5, 0.25]}, {"w": np.arange(4.0)})
+    state = Checkpoint(2, 1, 7.5, {"loss": [1.0, 0.5, 0.25]}, {"w": np.arange(4.0)})
     assert read_checkpoint(path, {"a": 1}) is None
     write_checkpoint(path, {"a": 1}, state)
     assert read_checkpoint(path, {"a": 2}) is None
     found = read_checkpoint(path, {"a": 1})
     assert found is not None and found.n_epochs == 3 and found.history == state.history
+    assert (found.n_plain, found.n_augmented, found.seconds) == (2, 1, 7.5)
     assert (found.arrays["w"] == state.arrays["w"]).all()
     path.write_bytes(path.read_bytes()[:-100])
     assert read_checkpoint(path, {"a": 1}) is None
