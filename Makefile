@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit browser test-long test-backends cross format docs dist package clean
+.PHONY: help demo test check lint types unit browser test-long test-backends cross fashion-mnist format docs dist package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,13 @@ test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone
 
 test-backends: $(VENV)/.backends package  ## TensorFlow, JAX and PyTorch give the same features
 	$(BIN)/pytest -m backends --timeout 1200 tests/backends
+
+FASHION_MNIST ?= .fashion-mnist
+
+fashion-mnist: $(VENV)/.package  ## the table of networks trained from scratch; hours on 2 cores
+	@test -e /usr/share/datasets/fashion-mnist || { apt-get -q update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y dataset-fashion-mnist; }
+	$(BIN)/python benchmarks/fashion_mnist.py --work $(FASHION_MNIST)
 
 # Debian's packages: gcc and gcc-aarch64-linux-gnu.
 COMPILERS ?= gcc aarch64-linux-gnu-gcc
