@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...cache import FeatureStore, Result, Scores
-from ...cache.errors import CacheFormatError, CacheWriteError, ConfigError
+from ...cache.errors import (
+    CacheFormatError,
+    CacheWriteError,
+    ConfigError,
+    FeaturesNotFoundError,
+)
+from ...cache.records.run_record import BASELINE
 from ...extractor.run_options import LogObserver, Observer
 from ..selection.metrics import Metric, bootstrap_draws, bootstrap_interval, measure
 from .source_results import Cost, SourceResults, describe_params
@@ -199,9 +205,18 @@ def _with_interval(source: SourceResults, entry: RankedResult, metric: Metric) -
 def results_of(store: FeatureStore, name: str | None = None) -> SourceResults:
     """Return the results on all features of the source that ``name`` names, by default the newest.
 
+    Where nothing was extracted but the pixels of baselines, these are the newest.
+
     Raises
     ------
     FeaturesNotFoundError
         Nothing answers to the name.
     """
-    return SourceResults(store, store.find(name).record.manifest)
+    try:
+        stored = store.find(name)
+    except FeaturesNotFoundError:
+        baselines = [s for s in store.list_features() if s.record.kind == BASELINE]
+        if name is not None or not baselines:
+            raise
+        stored = baselines[0]
+    return SourceResults(store, stored.record.manifest)

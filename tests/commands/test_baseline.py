@@ -60,6 +60,8 @@ def test_pixels_do_not_become_the_newest_features(
 ) -> None:
     refused = cli("fit")
     assert refused.exit_code == 1 and "featx extract" in refused.output
+    ranked = cli("results")
+    assert ranked.exit_code == 0 and "cnn1" in ranked.output
     by_name = cli("fit", trained["features"], "--head", "centroid")
     assert by_name.exit_code == 0, by_name.output
 
