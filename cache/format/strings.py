@@ -76,6 +76,16 @@ class StringColumn(Sequence[str]):
         positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return StringColumn(self.data[positions], offsets)
 
+    def find(self, text: str) -> int:
+        """Return the index of the first string that is ``text``, or -1."""
+        wanted = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+        starts, lengths = self.offsets[:-1], np.diff(self.offsets)
+        candidates = np.flatnonzero(lengths == len(wanted))
+        # Names of one source mostly begin alike, so that their ends tell more of them apart.
+        for offset in reversed(range(len(wanted))):
+            candidates = candidates[self.data[starts[candidates] + offset] == wanted[offset]]
+        return int(candidates[0]) if len(candidates) else -1
+
     @property
     def shape(self) -> tuple[int]:
         """``(n,)``."""

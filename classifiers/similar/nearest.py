@@ -28,11 +28,14 @@ class Neighbour:
         The cosine of the angle between the features: 1 for equal directions.
     label : str
         Empty where it has none.
+    row : int
+        Its row in the features.
     """
 
     sample_id: str
     similarity: float
     label: str
+    row: int
 
 
 def find_similar(
@@ -62,25 +65,33 @@ def find_similar(
     """
     if top < 1:
         raise ConfigError(f"--top counts from 1, got {top}")
-    row = -1
-    if not Path(image).is_file():
-        row = _row_of(features, image)
+    row = query_row(features, image)
     is_known = row >= 0
     query = features.X[row] if is_known else _features_of(features, image, weights)
     similarities, rows = _nearest(features, query.astype(np.float32), top + is_known)
     pairs = zip(similarities.tolist(), rows.tolist(), strict=True)
-    found = [_neighbour(features, r, similarity) for similarity, r in pairs if r != row]
-    return found[:top]
+    others = [(r, similarity) for similarity, r in pairs if r != row][:top]
+    ids = features.sample_ids
+    return [Neighbour(ids[r], similarity, label_of(features, r), r) for r, similarity in others]
 
 
-def _row_of(features: FeatureSet, image: str) -> int:
-    for row, sample_id in enumerate(features.sample_ids):
-        if sample_id == image:
-            return row
-    raise SourceNotFoundError(
-        f"{image} is neither an image file nor an id of {features.manifest.name}. Its ids are such "
-        f"as {features.sample_ids[0]}"
-    )
+def query_row(features: FeatureSet, image: str) -> int:
+    """Return the row of an id; -1 for an image file, which goes first where both are there.
+
+    Raises
+    ------
+    SourceNotFoundError
+        There is neither such a file nor such an id.
+    """
+    if Path(image).is_file():
+        return -1
+    row = features.sample_ids.find(image)
+    if row < 0:
+        raise SourceNotFoundError(
+            f"{image} is neither an image file nor an id of {features.manifest.name}. Its ids are "
+            f"such as {features.sample_ids[0]}"
+        )
+    return row
 
 
 def _features_of(features: FeatureSet, image: str, weights: str) -> NDArray[np.float32]:
@@ -119,7 +130,7 @@ def _nearest(
     return best, rows
 
 
-def _neighbour(features: FeatureSet, row: int, similarity: float) -> Neighbour:
+def label_of(features: FeatureSet, row: int) -> str:
+    """Return a row's label; empty where it has none."""
     code = int(features.y[row])
-    label = "" if code == NO_LABEL else features.class_names[code]
-    return Neighbour(features.sample_ids[row], similarity, label)
+    return "" if code == NO_LABEL else features.class_names[code]

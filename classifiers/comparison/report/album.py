@@ -70,7 +70,7 @@ def make_album(
     observer : Observer
         Hears how many thumbnails are made.
     """
-    album = Album(_side(images, samples))
+    album = Album(thumbnail_side(images, samples, LARGEST))
     geometry = thumbnail_geometry(spec, album.side)
     observer.begin(len(samples), "thumbnails")
     for start in range(0, len(samples), SHEET_IMAGES):
@@ -90,11 +90,11 @@ def make_album(
     return album
 
 
-def _side(images: SnapshotImages, samples: Sequence[int]) -> int:
-    """Return the side of thumbnails: that of the images, if they are small."""
+def thumbnail_side(images: SnapshotImages, samples: Sequence[int], largest: int) -> int:
+    """Return the side of thumbnails: that of the images, if they are small, else ``largest``."""
     sides = []
     with strict_images():
         for sample in samples[:: max(1, len(samples) // N_MEASURED)]:
             with suppress(OSError, ImageError):
                 sides.append(max(stored_size(images.read(sample))))
-    return int(np.clip(np.median(sides), SMALLEST, LARGEST)) if sides else LARGEST
+    return int(np.clip(np.median(sides), SMALLEST, largest)) if sides else largest

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -16,36 +14,15 @@ from .album import Album
 from .lists.findings import FindingList
 from .map.plot import OUTCOMES, PALETTE
 from .study import Answers, Study
+from .template import fill, read
 
 SIGNATURE = "<!doctype html>\n<!-- featx report -->"
-TEMPLATES = "templates"
 
 
 def render(context: dict[str, Any]) -> str:
     """Return the page as text."""
-    return str(_template().render(**context, css=_text("page.css"), js=_scripts()))
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_text),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
-
-
-def _text(name: str) -> str:
-    return files(__package__).joinpath(TEMPLATES, name).read_text(encoding="utf-8")
-
-
-def _scripts() -> str:
-    return _text("page.js") + _text("map.js")
+    scripts = read("page.js") + read("map.js")
+    return fill(__package__, "page.html.j2", {**context, "js": scripts})
 
 
 def page_data(

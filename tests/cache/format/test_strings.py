@@ -32,6 +32,13 @@ def test_it_becomes_an_array_and_compares_as_one() -> None:
     assert np.isin(column, ["a"]).sum() == 2
 
 
+def test_it_finds_a_string() -> None:
+    column = StringColumn.from_strings(NAMES)
+    assert [column.find(name) for name in NAMES] == [0, 1, 2, 3, 0]
+    assert column.find("é/ü.jpg") == column.find("aa") == -1
+    assert StringColumn.from_strings([]).find("a") == StringColumn.from_strings([]).find("") == -1
+
+
 def test_it_shows_its_first_strings() -> None:
     assert repr(StringColumn.from_strings(["x"])) == "StringColumn(['x'], n=1)"
     assert repr(StringColumn.from_strings(NAMES)).endswith("'é/ü.png', …], n=5)")
