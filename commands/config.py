@@ -7,18 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from .config_file import BACKBONES_TABLE, ConfigFile
-from .options import PATH_OR_NAME
+from .config_file import BACKBONES_TABLE, SOURCE_TABLE, ConfigFile
+from .options import OF_SOURCE, PATH_OR_NAME
 
 CACHE, DEFAULT_CACHE = "cache", "featx-cache"
+SOURCE, SOURCE_PATH = "source", "path"
 
 
 def default_map(group: Any, config: ConfigFile | None) -> dict[str, Any]:
     """Return the defaults that ``config`` sets, in the form of click's ``default_map``.
 
     A key at the top is the default of every command that has such an option or argument; a table
-    named after a command holds for that command alone. Keys are the options' long names, with
-    dashes or underscores.
+    named after a command holds for that command alone. The table ``[source]`` says where the images
+    lie (``path``) and how they are read, for every command that reads them. Keys are the options'
+    long names, with dashes or underscores.
 
     Raises
     ------
@@ -29,13 +31,48 @@ def default_map(group: Any, config: ConfigFile | None) -> dict[str, Any]:
         return {}
     common, tables = _divided(config.settings)
     tables.pop(BACKBONES_TABLE, None)  # names of backbones, no options
+    source = _source_table(tables.pop(SOURCE_TABLE, {}), group, config)
     _check(tables, group.commands, f"{config.path}: no command")
     names = {key for command in group.commands.values() for key in _keys(command)}
     _check(map(_underscored, common), names, f"{config.path}: no option")
     return {
-        name: _for_command(name, command, common, tables.get(name, {}), config)
+        name: _for_command(
+            name, command, {**common, **_of_source(command, source)}, tables.get(name, {}), config
+        )
         for name, command in group.commands.items()
     }
+
+
+def _source_table(table: dict[str, Any], group: Any, config: ConfigFile) -> dict[str, Any]:
+    """Return the values of ``[source]``, lists of columns as options take them."""
+    names = {name for command in group.commands.values() for name in _source_options(command)}
+    values = {_underscored(key): value for key, value in table.items()}
+    _check(values, {SOURCE_PATH, *names}, f"{config.path} [{SOURCE_TABLE}]: no key")
+    return {
+        key: ",".join(map(str, value)) if isinstance(value, list) and key in names else value
+        for key, value in values.items()
+    }
+
+
+def _of_source(command: Any, table: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``[source]`` sets of a command; the path where SOURCE may be left out."""
+    names = _source_options(command)
+    values = {key: value for key, value in table.items() if key in names}
+    takes_path = any(
+        p.name == SOURCE and p.param_type_name == "argument" and not p.required
+        for p in getattr(command, "params", ())
+    )
+    if takes_path and SOURCE_PATH in table:
+        values[SOURCE] = table[SOURCE_PATH]
+    return values
+
+
+def _source_options(command: Any) -> set[str]:
+    """Return the options of a command that say how a source is read."""
+    if hasattr(command, "commands"):
+        return set()
+    hints = get_type_hints(command.callback, include_extras=True)
+    return {name for name, hint in hints.items() if OF_SOURCE in _leaves(hint)}
 
 
 def _divided(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,6 +13,8 @@ from typing import Any
 CONFIG = "featx.toml"
 BACKBONES_TABLE = "backbones"
 """The table of backbones in files, by the names that a project gives them."""
+SOURCE_TABLE = "source"
+"""The table of a project's images: where they lie, and how they are read."""
 
 
 @dataclass(frozen=True)

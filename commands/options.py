@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..extractor import RunOptions, SourceOptions
+    from ..extractor import RunOptions
     from ..extractor.parts import Part
 
 AUTO = "auto"
 PATH_OR_NAME = "path or name"
 """Stands in the annotation of a text that may be a path: featx.toml's are relative to that file."""
+OF_SOURCE = "of a source"
+"""Stands in the annotation of an option that says how a source is read: featx.toml's [source]."""
 
 WeightsOption = Annotated[
     str,
@@ -76,6 +78,7 @@ SOURCE_HELP = (
 PathColumnOption = Annotated[
     str | None,
     typer.Option("--path-column", help="A table's column of image files.", show_default=False),
+    OF_SOURCE,
 ]
 LabelColumnOption = Annotated[
     str | None,
@@ -84,18 +87,21 @@ LabelColumnOption = Annotated[
         help="A table's column of classes; A,B,C for one-hot columns; none for no labels.",
         show_default=False,
     ),
+    OF_SOURCE,
 ]
 SplitColumnOption = Annotated[
     str | None,
     typer.Option(
         "--split-column", help="A table's column of train, val and test.", show_default=False
     ),
+    OF_SOURCE,
 ]
 GroupColumnOption = Annotated[
     str | None,
     typer.Option(
         "--group-column", help="A table's column of groups to keep together.", show_default=False
     ),
+    OF_SOURCE,
 ]
 ShardOption = Annotated[
     str | None,
@@ -113,6 +119,17 @@ WeightColumnOption = Annotated[
         help="A table's column of how much an image counts in training.",
         show_default=False,
     ),
+    OF_SOURCE,
+]
+CropColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--crop-columns",
+        metavar="X,Y,W,H",
+        help="A table's columns of a box: each row is a crop of its image; none: whole images.",
+        show_default=False,
+    ),
+    OF_SOURCE,
 ]
 SeparatorOption = Annotated[
     str | None,
@@ -121,28 +138,8 @@ SeparatorOption = Annotated[
         help="Between a table's columns: a character, or tab; default: found out.",
         show_default=False,
     ),
+    OF_SOURCE,
 ]
-
-
-def source_options(
-    path_column: str | None,
-    label_column: str | None,
-    split_column: str | None,
-    group_column: str | None,
-    separator: str | None,
-    weight_column: str | None = None,
-) -> SourceOptions:
-    """Return how tables are read; raises ConfigError for an option that cannot be used."""
-    from ..extractor import SourceOptions
-
-    return SourceOptions(
-        path_column=path_column,
-        label_column=label_column,
-        split_column=split_column,
-        group_column=group_column,
-        separator=separator,
-        weight_column=weight_column,
-    )
 
 
 def part_of(shard: str | None, join: bool) -> Part | None:

@@ -22,6 +22,7 @@ from ..options import (
     PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
+    CropColumnsOption,
     DriftOption,
     EngineOption,
     GroupColumnOption,
@@ -34,7 +35,6 @@ from ..options import (
     WeightsOption,
     WorkersOption,
     run_options,
-    source_options,
 )
 from .extract import choose_source
 from .named_backbones import resolve_backbone
@@ -76,6 +76,7 @@ def doctor(
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
+    crop_columns: CropColumnsOption = None,
     separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
@@ -88,13 +89,20 @@ def doctor(
     """
     from ...cache import FeatureStore
     from ...classifiers.heads.registry import compiled_parts
-    from ...extractor import FeatureOptions, open_source
+    from ...extractor import FeatureOptions, SourceOptions, open_source
     from ...extractor.doctor import examine
     from ...extractor.machine.compiled import RESIZE
     from ...extractor.plan import make_plan
 
     run = run_options(batch_size, workers, None, engine, max_drift)
-    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    reading = SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        crop_columns=crop_columns,
+        separator=separator,
+    )
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
     path, own_preprocess = resolve_backbone(backbone, preprocess)

@@ -20,9 +20,11 @@ from ..common import (
 )
 from ..config_file import find_config
 from ..options import (
+    OF_SOURCE,
     PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
+    CropColumnsOption,
     DriftOption,
     EngineOption,
     GroupColumnOption,
@@ -40,7 +42,6 @@ from ..options import (
     WorkersOption,
     part_of,
     run_options,
-    source_options,
 )
 from ..progress import Progress
 from .forecast_text import draw_forecast
@@ -111,6 +112,7 @@ def extract(
             help="Values that are black and white in images of more than 8 bits; auto looks at the "
             "files and at a sample.",
         ),
+        OF_SOURCE,
     ] = "auto",
     preprocess: PreprocessOption = None,
     precision: PrecisionOption = "auto",
@@ -138,6 +140,7 @@ def extract(
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
     weight_column: WeightColumnOption = None,
+    crop_columns: CropColumnsOption = None,
     separator: SeparatorOption = None,
     dry_run: Annotated[
         bool,
@@ -158,7 +161,7 @@ def extract(
     Example: featx extract photos/ --backbone resnet50
     """
     from ...cache import Tag
-    from ...extractor import FeatureOptions, extract_several, open_source
+    from ...extractor import FeatureOptions, SourceOptions, extract_several, open_source
     from ...extractor.api import forecast_extraction
 
     layers: list[str | None] = [*layer] if layer else [None]
@@ -187,8 +190,14 @@ def extract(
         tag=Tag(name, note),
         part=part_of(shard, join),
     )
-    reading = source_options(
-        path_column, label_column, split_column, group_column, separator, weight_column
+    reading = SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        weight_column=weight_column,
+        crop_columns=crop_columns,
+        separator=separator,
     )
     opened = open_source(choose_source(context, source), reading)
     say_understood(opened)

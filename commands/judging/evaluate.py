@@ -19,7 +19,17 @@ from ..common import (
     answer,
     draw_table,
 )
-from ..options import PATH_OR_NAME, SOURCE_HELP, WeightsOption
+from ..options import (
+    PATH_OR_NAME,
+    SOURCE_HELP,
+    CropColumnsOption,
+    GroupColumnOption,
+    LabelColumnOption,
+    PathColumnOption,
+    SeparatorOption,
+    SplitColumnOption,
+    WeightsOption,
+)
 from ..progress import Progress
 
 if TYPE_CHECKING:
@@ -56,6 +66,12 @@ def evaluate(
     ] = None,
     overwrite: OverwriteOption = False,
     weights: WeightsOption = "imagenet",
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    split_column: SplitColumnOption = None,
+    group_column: GroupColumnOption = None,
+    crop_columns: CropColumnsOption = None,
+    separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,6 +90,8 @@ def evaluate(
     from ...classifiers import load_model
     from ...classifiers.comparison.evaluate import evaluate as evaluate_model
     from ...classifiers.comparison.source_features import features_of_source
+    from ...classifiers.scoring.api import FEATURES, open_to_score
+    from ...extractor import SourceOptions
 
     if split is not None and split not in SPLITS:
         raise ConfigError(f"--split {split!r}: no such split. {did_you_mean(split, SPLITS)}")
@@ -81,8 +99,17 @@ def evaluate(
     target = csv_file and output_file(
         csv_file, "measures of classes", is_class_table, overwrite=overwrite
     )
+    reading = SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        crop_columns=crop_columns,
+        separator=separator,
+    )
+    opened = source if source.startswith(FEATURES) else open_to_score(source, reading)
     with Progress() as progress:
-        features = features_of_source(loaded, source, FeatureStore(cache), weights, progress)
+        features = features_of_source(loaded, opened, FeatureStore(cache), weights, progress)
     found = evaluate_model(loaded, features, split)
     if target:
         write_text(target, _csv(found))

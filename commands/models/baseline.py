@@ -24,7 +24,17 @@ from ..common import (
     write_curves,
 )
 from ..features.extract import choose_source
-from ..options import PATH_OR_NAME, WorkersOption
+from ..options import (
+    PATH_OR_NAME,
+    CropColumnsOption,
+    GroupColumnOption,
+    LabelColumnOption,
+    PathColumnOption,
+    SeparatorOption,
+    SplitColumnOption,
+    WeightColumnOption,
+    WorkersOption,
+)
 from ..progress import Progress
 from .fit import draw_fit, fit_data
 
@@ -71,6 +81,13 @@ def baseline(
     ] = False,
     memory: MemoryOption = None,
     workers: WorkersOption = 0,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    split_column: SplitColumnOption = None,
+    group_column: GroupColumnOption = None,
+    weight_column: WeightColumnOption = None,
+    crop_columns: CropColumnsOption = None,
+    separator: SeparatorOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(
         "baseline.featx"
     ),
@@ -90,7 +107,7 @@ def baseline(
     from ...cache import Tag
     from ...classifiers.baselines.api import BaselineOptions, train_baseline
     from ...classifiers.selection.decisions.class_values import parse_class_weight
-    from ...extractor import RunOptions, open_source
+    from ...extractor import RunOptions, SourceOptions, open_source
 
     params = {
         "epochs": epochs,
@@ -108,7 +125,16 @@ def baseline(
         keep_state=keep_state,
         run=RunOptions(workers=workers),
     )
-    opened = open_source(choose_source(context, source))
+    reading = SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        weight_column=weight_column,
+        crop_columns=crop_columns,
+        separator=separator,
+    )
+    opened = open_source(choose_source(context, source), reading)
     say_understood(opened)
     check_curves(tensorboard)
     with Progress() as progress:

@@ -22,6 +22,7 @@ from ..options import (
     PATH_OR_NAME,
     SOURCE_HELP,
     BatchOption,
+    CropColumnsOption,
     EngineOption,
     GroupColumnOption,
     LabelColumnOption,
@@ -35,7 +36,6 @@ from ..options import (
     WorkersOption,
     part_of,
     run_options,
-    source_options,
 )
 from ..progress import Progress
 
@@ -120,6 +120,7 @@ def score(
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
     group_column: GroupColumnOption = None,
+    crop_columns: CropColumnsOption = None,
     separator: SeparatorOption = None,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
@@ -136,6 +137,7 @@ def score(
     """
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
     from ...classifiers.scoring.join import join_predictions
+    from ...extractor import SourceOptions
 
     options = ScoreOptions(
         predictions=PredictionOptions(
@@ -157,7 +159,14 @@ def score(
             part=part_of(shard, join),
         ),
     )
-    reading = source_options(path_column, label_column, split_column, group_column, separator)
+    reading = SourceOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        crop_columns=crop_columns,
+        separator=separator,
+    )
     opened = _opened(source, reading, allow_empty)
     in_parts = new_only or join or shard is not None
     target = out or Path("predictions" if in_parts else f"predictions.{format or 'parquet'}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..sources import Raw
+from ..sources.crop import Crop
 from .deep import to_8_bits
 from .encoded import EncodedImage, to_rgb
 from .geometry import Geometry
@@ -20,6 +21,7 @@ from .geometry import Geometry
 DECODER_VERSION = 2
 """Counts up when more images can be decoded."""
 
+CUT = "the box reaches beyond the image, and is cut at its edge"
 OPTIONAL_LIBRARIES = ("pillow_heif",)
 
 
@@ -28,8 +30,9 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
 
     Parameters
     ----------
-    raw : bytes or ndarray
-        An encoded image, or pixels ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)``.
+    raw : bytes, ndarray or Crop
+        An encoded image, or pixels ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)``; or a
+        box in one of these, upright.
     geometries : sequence of Geometry
 
     Returns
@@ -52,6 +55,8 @@ def decode_with_remark(
 
     The remark is empty for most pictures.
     """
+    if isinstance(raw, Crop):
+        return _decode_crop(raw, geometries)
     if isinstance(raw, bytes):
         image = EncodedImage(raw)
         return tuple(g.apply(image.rgb(g)) for g in geometries), image.container.remark
@@ -66,6 +71,10 @@ def stored_size(raw: Raw) -> tuple[int, int]:
     ImageError
         The bytes are no image.
     """
+    if isinstance(raw, Crop):
+        height, width = stored_size(raw.image)
+        left, top, right, bottom = raw.box.edges(width, height)
+        return max(bottom - top, 1), max(right - left, 1)
     if not isinstance(raw, bytes):
         return int(raw.shape[0]), int(raw.shape[1])
     return EncodedImage(raw).stored_size
@@ -98,5 +107,23 @@ def decoder_id(max_pixels: int | None = None) -> str:
     return " ".join([str(DECODER_VERSION), *libraries, f"max_pixels={max_pixels}"])
 
 
-def _array_to_rgb(values: NDArray[Any], geometry: Geometry) -> NDArray[np.uint8]:
+def _decode_crop(
+    raw: Crop, geometries: Sequence[Geometry]
+) -> tuple[tuple[NDArray[np.uint8], ...], str]:
+    """Decode an image whole, and bring what its box shows into each of ``geometries``."""
+    image = EncodedImage(raw.image) if isinstance(raw.image, bytes) else None
+    crops, remark = [], "" if image is None else image.container.remark
+    for geometry in geometries:
+        if image is not None:
+            pixels = image.rgb(geometry.undrafted())
+        else:
+            pixels = _array_to_rgb(raw.image, geometry)
+        height, width = pixels.shape[:2]
+        rows, columns, is_cut = raw.box.within(width, height)
+        remark = CUT if is_cut else remark
+        crops.append(geometry.apply(np.ascontiguousarray(pixels[rows, columns])))
+    return tuple(crops), remark
+
+
+def _array_to_rgb(values: Any, geometry: Geometry) -> NDArray[np.uint8]:
     return to_rgb(to_8_bits(values, geometry.pixel_limits), geometry.background)

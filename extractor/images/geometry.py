@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,10 @@ class Geometry:
         if self.resize == "pad":
             return self._pad(pixels)
         return self._apply_published(PublishedResize.parse(self.resize), pixels)
+
+    def undrafted(self) -> Geometry:
+        """Return a geometry for which a JPEG is decoded whole, in the same colours."""
+        return replace(self, height=NO_DRAFT, width=NO_DRAFT)
 
     def draft_size(self) -> tuple[int, int]:
         """Return the least size, ``(width, height)``, to which a JPEG may be pre-shrunk."""

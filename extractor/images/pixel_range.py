@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, ImageError
 from ..sources import Raw
+from ..sources.crop import Crop
 from .deep import Limits, whole_range
 from .encoded import EncodedImage
 
@@ -147,6 +148,7 @@ def sample_deep_images(read: Callable[[int], Raw], n_images: int) -> list[DeepIm
 
 
 def _look_at(raw: Raw) -> DeepImage | None:
+    raw = raw.image if isinstance(raw, Crop) else raw
     n_bits, stated = 16, None
     if isinstance(raw, bytes):
         image = EncodedImage(raw)

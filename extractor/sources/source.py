@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import SPLITS, Listing, StringColumn
+from .crop import Box, Crop
 from .files.files import NO_STAMP, Files, Stamp, plural, shown
 
-Raw = bytes | NDArray[np.uint8]
-"""An image before decoding: the bytes of a file, or pixels ``(h, w)`` or ``(h, w, 3)``."""
+Raw = bytes | NDArray[np.uint8] | Crop
+"""An image before decoding: a file's bytes, pixels ``(h, w)`` or ``(h, w, 3)``, or a crop of it."""
+
+HALF_DIGEST = 16
 
 
 class Source(Protocol):
@@ -158,6 +161,39 @@ class FileSource(ListedSource):
         return self._files.read(self._names[index])
 
 
+class CropSource:
+    """Crops of a source's images, one for each of its samples.
+
+    Parameters
+    ----------
+    images : Source
+        An image may be several samples, each with a box in its id.
+    boxes : sequence of Box, length n_samples
+    """
+
+    def __init__(self, images: Source, boxes: Sequence[Box]) -> None:
+        self._images, self._boxes = images, boxes
+        self.name, self.location = images.name, images.location
+        self.left_out, self.understood = images.left_out, images.understood
+
+    def listing(self) -> Listing:
+        """Return ids, labels, splits, groups and class names of the crops."""
+        return self._images.listing()
+
+    def stamps(self) -> NDArray[np.int64]:
+        """Return the stamp of each crop's file."""
+        return self._images.stamps()
+
+    def read(self, index: int) -> Raw:
+        """Return one image with its box; raises OSError where it cannot be read."""
+        return crop(self._images.read(index), self._boxes[index])
+
+
+def crop(raw: Raw, box: Box | None) -> Raw:
+    """Return an image with the box that is wanted of it; None stands for the whole image."""
+    return raw if box is None or isinstance(raw, Crop) else Crop(raw, box)
+
+
 def stamp_array(stamps: Sequence[Stamp | None]) -> NDArray[np.int64]:
     """Return stamps as ``(n, 3)``; zeros where there is none."""
     rows = [stamp or NO_STAMP for stamp in stamps]
@@ -165,12 +201,25 @@ def stamp_array(stamps: Sequence[Stamp | None]) -> NDArray[np.int64]:
 
 
 def digest_of(raw: Raw) -> bytes:
-    """Return the SHA-256 of an image's bytes; of an array with its shape, 32 bytes."""
+    """Return the SHA-256 of an image's bytes; of an array with its shape, 32 bytes.
+
+    A crop's begins with half of its image's digest: crops of one image are told by that.
+    """
+    if isinstance(raw, Crop):
+        image = digest_of(raw.image)
+        return (
+            image[:HALF_DIGEST] + hashlib.sha256(image + _box_key(raw.box)).digest()[:HALF_DIGEST]
+        )
     if isinstance(raw, bytes):
         return hashlib.sha256(raw).digest()
     state = hashlib.sha256(f"uint8{raw.shape}".encode("ascii"))
     state.update(np.ascontiguousarray(raw).tobytes())
     return state.digest()
+
+
+def _box_key(box: Box) -> bytes:
+    """Return what tells boxes apart: pixels as they are cut, shares as they are written."""
+    return str(box if box.is_relative else box.edges(0, 0)).encode("ascii")
 
 
 def source_name(label: str, location: str) -> str:

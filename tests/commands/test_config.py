@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,45 @@ def test_a_file_system_ends_the_search(cli: Cli, monkeypatch: pytest.MonkeyPatch
     assert find_config() == Path("featx.toml")
     monkeypatch.chdir("/proc/self/fd")
     assert find_config() is None
+
+
+SOURCE_TABLE = """
+[source]
+path = "data/shop.csv"
+path-column = "file"
+label_column = "kind"
+separator = "semicolon"
+pixel-range = "full"
+crop-columns = ["x", "y", "w", "h"]
+"""
+
+
+def test_the_table_of_the_source(cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("data").mkdir()
+    rows = [
+        f"../{p.relative_to(photos.parent)};{p.parent.name};1;1;9;9" for p in photos.rglob("0*.*")
+    ]
+    Path("data/shop.csv").write_text("\n".join(["file;kind;x;y;w;h", *rows]))
+    Path("featx.toml").write_text(SOURCE_TABLE)
+    monkeypatch.chdir(photos)
+    result = cli("extract", *PIXELS)
+    assert result.exit_code == 0, result.output
+    assert (
+        "24 images, 3 classes (blue, green, red), from shop.csv (the column file" in result.stderr
+    )
+    assert "No SOURCE given: using ../data/shop.csv from ../featx.toml." in result.stderr
+    shown = json.loads(cli("config", "extract", "--json").stdout)["settings"]
+    by_option = {s["option"]: (s["value"], s["origin"]) for s in shown}
+    assert by_option["SOURCE"] == (["../data/shop.csv"], "../featx.toml")
+    assert by_option["--crop-columns"] == ("x,y,w,h", "../featx.toml")
+    assert by_option["--pixel-range"] == ("full", "../featx.toml")
+    shown = json.loads(cli("config", "score", "m.featx", "new.csv", "--json").stdout)["settings"]
+    by_option = {s["option"]: s["value"] for s in shown}
+    assert by_option["SOURCE"] == ["new.csv"] and by_option["--label-column"] == "kind"
+
+
+def test_wrong_keys_of_the_source_are_named(cli: Cli) -> None:
+    Path("featx.toml").write_text('[source]\nlable-column = "kind"\n')
+    result = cli("extract")
+    assert result.exit_code == 1
+    assert "featx.toml [source]: no key 'lable_column'. Did you mean label_column" in result.stderr

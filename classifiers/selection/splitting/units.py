@@ -1,4 +1,4 @@
-"""Units of splits: rows of equal images or of one group, which never stand on two sides."""
+"""Units of splits, which never stand on two sides: equal images, crops of one image, groups."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureSet
+from ....extractor.sources.source import HALF_DIGEST
 
 SEED_BYTES = 16
 NO_KEY = np.iinfo(np.uint64).max
@@ -52,7 +53,9 @@ def find_units(features: FeatureSet, seed: int) -> Units:
     on labels, paths, other images or the machine.
     """
     digests = comparable(features.digests)
-    _, first, images = np.unique(digests, return_index=True, return_inverse=True)
+    # Crops of one image share the first half of their digests.
+    halves = np.ascontiguousarray(features.digests[:, :HALF_DIGEST]).view(f"V{HALF_DIGEST}").ravel()
+    _, first, images = np.unique(halves, return_index=True, return_inverse=True)
     groups = features.manifest.listing.groups
     names = [] if groups is None else [groups[int(i)].strip() for i in features.kept]
     grouped = np.flatnonzero([name != "" for name in names])

@@ -77,6 +77,11 @@ def labels_beside(
                 f"{match.name} gives no labels (--label-column NAME takes one of: {columns})"
             )
             continue
+        if match.roles.box:
+            raise SourceFormatError(
+                f"--crop-columns takes boxes from a table that is the source itself: name "
+                f"{files.location}/{match.name}"
+            )
         texts, notes = read_labels(match.columns, match.roles, options.label_column is not None)
         _refuse_differing(match, texts, paths)
         _spread(texts, match.rows, result.labels)
@@ -170,7 +175,8 @@ def _refuse_differing(match: _Match, texts: Sequence[str | None], paths: Sequenc
         if len(labels) > 1:
             raise SourceFormatError(
                 f"{match.columns.location} gives {paths[image]} several labels: {shown(labels)}. "
-                "featx trains one class for each image. To go without labels: --label-column none"
+                "featx trains one class for each image. To go without labels: --label-column none; "
+                f"where a row is a box: {match.name} as the source, with --crop-columns x,y,w,h"
             )
 
 

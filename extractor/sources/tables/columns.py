@@ -86,6 +86,8 @@ class Roles:
     labels : tuple of int
         One column of labels, several one-hot columns, or none.
     split, group, weight : int or None
+    box : tuple of int
+        Four columns, or one, where each row is a crop.
     """
 
     path: int
@@ -93,10 +95,11 @@ class Roles:
     split: int | None
     group: int | None
     weight: int | None = None
+    box: tuple[int, ...] = ()
 
     def unused(self, columns: Columns) -> list[str]:
         """Return the names of the columns that say nothing here."""
-        used = {self.path, *self.labels, self.split, self.group, self.weight}
+        used = {self.path, *self.labels, self.split, self.group, self.weight, *self.box}
         names = enumerate(columns.names)
         return [name for index, name in names if name and index not in used]
 
@@ -116,7 +119,13 @@ def choose_roles(columns: Columns, options: SourceOptions) -> Roles:
     if split is not None and options.split_column is None and _is_weak_split(columns, split):
         split = None
     labels, group = _label_columns(columns, options), _choose(columns, "group", options)
-    return Roles(path, labels, split, group, _choose(columns, "weight", options))
+    weight = _choose(columns, "weight", options)
+    return Roles(path, labels, split, group, weight, box_columns(columns, options))
+
+
+def box_columns(columns: Columns, options: SourceOptions) -> tuple[int, ...]:
+    """Return the columns of the boxes; none where images are taken whole."""
+    return tuple(named_column(columns, name, "--crop-columns") for name in options.crop_names)
 
 
 def has_role(names: Sequence[str], role: str, options: SourceOptions) -> bool:
@@ -136,32 +145,32 @@ def _choose(columns: Columns, role: str, options: SourceOptions) -> int | None:
     if wanted is not None:
         if role != "path" and squash(wanted) == NO_COLUMN and NO_COLUMN not in columns.names:
             return None
-        return _named(columns, wanted, role)
+        return named_column(columns, wanted, f"--{role}-column")
     by_name = [squash(name) for name in columns.names]
     usual = next((name for name in USUAL_NAMES[role] if name in by_name), None)
-    return None if usual is None else _only(columns, by_name, usual, role)
+    return None if usual is None else _only(columns, by_name, usual, f"that holds the {role}")
 
 
-def _named(columns: Columns, wanted: str, role: str) -> int:
-    """Return the column that was asked for by name."""
+def named_column(columns: Columns, wanted: str, option: str) -> int:
+    """Return the column that an option names; raises SourceFormatError where it is not there."""
     exact = [name.strip() for name in columns.names]
     if wanted.strip() in exact:
-        return _only(columns, exact, wanted.strip(), role)
+        return _only(columns, exact, wanted.strip(), f"for {option}")
     by_name = [squash(name) for name in columns.names]
     if squash(wanted) in by_name:
-        return _only(columns, by_name, squash(wanted), role)
+        return _only(columns, by_name, squash(wanted), f"for {option}")
     raise SourceFormatError(
-        f"{columns.location} has no column {wanted!r} for --{role}-column; it has the columns "
+        f"{columns.location} has no column {wanted!r} for {option}; it has the columns "
         f"{columns.list_names()}. {did_you_mean(wanted, columns.names)}"
     )
 
 
-def _only(columns: Columns, names: list[str], wanted: str, role: str) -> int:
+def _only(columns: Columns, names: list[str], wanted: str, purpose: str) -> int:
     indices = [index for index, name in enumerate(names) if name == wanted]
     if len(indices) > 1:
         raise SourceFormatError(
             f"{columns.location} has {len(indices)} columns called {columns.names[indices[0]]!r}. "
-            f"Expected one that holds the {role}: rename the others"
+            f"Expected one {purpose}: rename the others"
         )
     return indices[0]
 
@@ -169,19 +178,22 @@ def _only(columns: Columns, names: list[str], wanted: str, role: str) -> int:
 def _label_columns(columns: Columns, options: SourceOptions) -> tuple[int, ...]:
     wanted = options.label_column
     if wanted is not None and "," in wanted and wanted not in columns.names:
-        return tuple(_named(columns, name, "label") for name in wanted.split(","))
+        return tuple(named_column(columns, name, "--label-column") for name in wanted.split(","))
     if wanted is not None:
         label = _choose(columns, "label", options)
         return () if label is None else (label,)
     usual = USUAL_NAMES["label"]
     by_name = [squash(name) for name in columns.names]
+    boxes = box_columns(columns, options)
+    if "x" in by_name:  # beside it, y is no label but the other coordinate
+        usual = tuple(name for name in usual if name != "y")
     indices = sorted(
-        (index for index, name in enumerate(by_name) if name in usual),
+        (index for index, name in enumerate(by_name) if name in usual and index not in boxes),
         key=lambda index: usual.index(by_name[index]),
     )
     if not indices:
         return ()
-    _only(columns, by_name, by_name[indices[0]], "label")
+    _only(columns, by_name, by_name[indices[0]], "that holds the label")
     return (_agreed(columns, indices),)
 
 

@@ -21,6 +21,7 @@ from ..files.remote import RemoteFiles
 from ..source import stamp_array
 
 MAX_REMOTE_PROBES = 20
+ROW_A_BOX = "where a row is a box in it: --crop-columns x,y,w,h"
 
 
 @dataclass(frozen=True)
@@ -41,28 +42,42 @@ class FoundFiles:
     notes: tuple[str, ...]
 
 
-def find_files(files: Files, texts: Sequence[str], where: str) -> FoundFiles:
+def find_files(
+    files: Files, texts: Sequence[str], where: str, is_repeatable: bool = False
+) -> FoundFiles:
     """Find the file of each row: as it is written, else in another case, by its stem, elsewhere.
 
     Paths are relative to ``files``. Where not one is found so, they are looked for relative to the
-    folder above, to the working folder, and in all folders below.
+    folder above, to the working folder, and in all folders below. Where they are repeatable, a file
+    may be that of several rows.
 
     Raises
     ------
     SourceFormatError
         Not one file is found, a row fits several, or it is a URL.
     """
-    search = _Search(files, [_plain(text, where) for text in texts], where)
+    distinct = list(dict.fromkeys(texts)) if is_repeatable else list(texts)
+    search = _Search(files, [_plain(text, where) for text in distinct], where)
     search.as_written()
     if search.n_missing:
         search.in_their_folders()
-    if search.n_missing == len(texts):
+    if search.n_missing == len(distinct):
         search.from_other_folders()
-    if search.n_missing == len(texts):
+    if search.n_missing == len(distinct):
         search.below()
-    if search.n_missing == len(texts):
-        raise SourceFormatError(_nothing_found(files, texts, where))
-    return search.result()
+    if search.n_missing == len(distinct):
+        raise SourceFormatError(_nothing_found(files, distinct, where))
+    if not is_repeatable:
+        search.refuse_repeats()
+        return search.result()
+    return _of_rows(search.result(), texts, distinct)
+
+
+def _of_rows(found: FoundFiles, texts: Sequence[str], distinct: Sequence[str]) -> FoundFiles:
+    """Return the files of all rows from those of the distinct paths."""
+    number = {text: index for index, text in enumerate(distinct)}
+    rows = [number[text] for text in texts]
+    return FoundFiles([found.names[row] for row in rows], found.stamps[rows], found.notes)
 
 
 class FileIndex:
@@ -152,16 +167,20 @@ class _Search:
             listed = shown(sorted(f"{folder or '.'}/" for folder in folders))
             self.notes.append(f"files found by their names in {listed}")
 
-    def result(self) -> FoundFiles:
-        """Return what was found, and say what was not."""
+    def refuse_repeats(self) -> None:
+        """Refuse two rows that are one file."""
         rows: dict[str, int] = {}
         for row, (name, stamp) in enumerate(self._pairs()):
             first = rows.setdefault(posixpath.normpath(name), row)
             if stamp is not None and first != row:
                 raise SourceFormatError(
                     f"{self.where}: rows {first + 1} and {row + 1}, {self.texts[first]!r} and "
-                    f"{self.texts[row]!r}, are one file, {name}. Expected one row for each image"
+                    f"{self.texts[row]!r}, are one file, {name}. Expected one row for each image "
+                    f"({ROW_A_BOX})"
                 )
+
+    def result(self) -> FoundFiles:
+        """Return what was found, and say what was not."""
         if self.n_missing:
             missing = self.texts[self._missing()[0]]
             self.notes.append(

@@ -23,10 +23,10 @@ from ..files.files import Files, plural, shown
 from ..files.local import LocalFiles
 from ..kind import SourceKind
 from ..labels import split_name, split_within
-from ..source import Contents, ListedSource, stamp_array
+from ..source import Contents, CropSource, ListedSource, Source, stamp_array
 from ..source_options import SourceOptions
 from .columns import Columns, choose_roles, squash
-from .table import read_listing
+from .table import read_samples
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather")
@@ -117,8 +117,8 @@ def holds_images(files: Files, name: str) -> bool:
         return False
 
 
-def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) -> PictureTable:
-    """Open the pictures in tables.
+def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) -> Source:
+    """Open the pictures in tables, or crops of them.
 
     Raises
     ------
@@ -132,11 +132,14 @@ def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) 
     ids = _ids(tables)
     columns = _columns(tables, image, ids, where)
     roles = choose_roles(columns, replace(options, path_column=image))
-    listing, notes = read_listing(columns, roles, ids, files, options)
+    samples = read_samples(columns, roles, ids, files, options)
+    listing = samples.listing
     if roles.split is None:
         listing = replace(listing, splits=_splits(tables))
     origin = f"the column {image} of {plural(len(names), 'file')}"
-    return PictureTable(files, tables, image, Contents(listing, origin, tuple(notes)), where)
+    contents = Contents(listing, origin, tuple(samples.notes))
+    source = PictureTable(files, tables, image, contents, where)
+    return CropSource(source, samples.boxes) if samples.boxes else source
 
 
 def _open(files: Files, name: str) -> _ImageFile:

@@ -134,7 +134,8 @@ def _recombine(classes: Counter[str], parts: dict[str, list[str]]) -> bool:
 
 def _refuse_several_columns(columns: Columns, roles: Roles) -> None:
     """Refuse several columns of labels, where none was chosen."""
-    rest = [i for i in range(len(columns.names)) if i not in (roles.path, roles.split, roles.group)]
+    others = (roles.path, roles.split, roles.group, *roles.box)
+    rest = [i for i in range(len(columns.names)) if i not in others]
     named = [
         (name, match) for i in rest if (match := LABEL.fullmatch(squash(name := columns.names[i])))
     ]
