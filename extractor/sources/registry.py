@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .archives import webdataset, zip
-from .arrays import idx, numpy_file, pixel_table, sample
+from .arrays import binaries, cifar_pickle, idx, numpy_file, pixel_table, sample
 from .kind import SourceKind
 from .lists import image_file, path_list
 from .tables import image_rows, table
@@ -12,6 +12,8 @@ KINDS: tuple[SourceKind, ...] = (
     sample.KIND,
     path_list.STANDARD_INPUT_KIND,
     idx.KIND,
+    binaries.KIND,
+    cifar_pickle.KIND,
     webdataset.KIND,
     pixel_table.KIND,
     image_rows.KIND,

@@ -32,12 +32,15 @@ class ArrayPart:
         -1 where there is none.
     stamp : Stamp
         Of the file that the images come from.
+    split : str
+        Where the name does not say it.
     """
 
     name: str
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     stamp: Stamp
+    split: str = ""
 
 
 class ArraySource(ListedSource):
@@ -80,7 +83,8 @@ class ArraySource(ListedSource):
             raise EmptySourceError(f"{location} holds no images")
         labels = np.concatenate([part.labels for part in parts])
         labels, class_names, renamed = _classes(labels, class_names, location, files)
-        codes = [SPLITS.index(part.name) if part.name in SPLITS else NO_SPLIT for part in parts]
+        given = [part.split or part.name for part in parts]
+        codes = [SPLITS.index(name) if name in SPLITS else NO_SPLIT for name in given]
         splits = np.repeat(np.array(codes, np.int8), np.diff(self._starts))
         listing = Listing(_sample_ids(parts), labels, splits, None, class_names)
         origin = f"{plural(len(parts), 'array')} ({' and '.join(map(_shape, parts))})"

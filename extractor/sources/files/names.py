@@ -19,6 +19,7 @@ NOT_IMAGES = frozenset(
         *(".h5", ".hdf5", ".keras", ".onnx", ".pt", ".pth", ".parquet", ".arrow", ".feather"),
         *(".tfrecord", ".featx", ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z"),
         *(".rar", ".mp4", ".mov", ".avi", ".mkv", ".mp3", ".wav", ".aae", ".xmp", ".lnk", ".url"),
+        *(".bin", ".dat", ".safetensors", ".lmdb", ".mdb", ".lock"),
         *(".tmp", ".part", ".crdownload", ".sha256", ".md5"),
     )
 )

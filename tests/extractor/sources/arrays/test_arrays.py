@@ -204,3 +204,16 @@ def test_csv_of_pixels_in_other_forms(tmp_path, encoding, separator):
     text = (tmp_path / "p.csv").read_text().replace(",", separator)
     (tmp_path / "p.csv").write_bytes(text.encode(encoding))
     assert np.array_equal(open_source(tmp_path / "p.csv").read(1), SQUARES[1])
+
+
+def test_npz_as_medmnist_writes_it(tmp_path):
+    arrays = {}
+    for split, n in (("train", 3), ("val", 1), ("test", 2)):
+        arrays[f"{split}_images"] = RGB[:n]
+        arrays[f"{split}_labels"] = Y[:n].reshape(-1, 1).astype(np.uint8)
+    np.savez_compressed(tmp_path / "bloodmnist.npz", **arrays)
+    source = open_source(tmp_path / "bloodmnist.npz")
+    listing = source.listing()
+    assert [SPLITS[code] for code in listing.splits] == ["train"] * 3 + ["val"] + ["test"] * 2
+    assert listing.labels.tolist() == [2, 0, 1, 2, 2, 0]
+    assert list(listing.sample_ids)[3] == "val/00000" and np.array_equal(source.read(5), RGB[1])

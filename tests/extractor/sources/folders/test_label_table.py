@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from images_shared import touch
 
+from featx.cache import SPLITS
 from featx.cache.errors import SourceFormatError
 from featx.extractor.sources import SourceOptions, open_source
 
@@ -121,3 +122,20 @@ def test_an_unreadable_table_beside_images_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text('a,b\n"1')
     source = open_source(tmp_path)
     assert source.left_out == {".csv": 1, ".parquet": 1}
+
+
+@pytest.mark.parametrize(
+    ("table", "header"), [("labels.csv", "id,breed"), ("trainLabels.csv", "id,label")]
+)
+def test_a_competition_of_kaggle(tmp_path: Path, table: str, header: str) -> None:
+    for image in ("train/1f2e.jpg", "train/0a1b.jpg", "test/77aa.jpg"):
+        touch(tmp_path / image)
+    write(tmp_path / table, {"1f2e": "boxer", "0a1b": "whippet"}, header)
+    write(tmp_path / "sample_submission.csv", {"77aa": "0.5"}, "id,boxer")
+    assert labels_of(tmp_path) == {
+        "test/77aa.jpg": "",
+        "train/0a1b.jpg": "whippet",
+        "train/1f2e.jpg": "boxer",
+    }
+    listing = open_source(tmp_path).listing()
+    assert [SPLITS[code] for code in listing.splits] == ["test", "train", "train"]
