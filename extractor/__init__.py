@@ -1,10 +1,29 @@
-"""The extractor: images through frozen backbones into the cache."""
+"""The extractor: images through frozen backbones into the cache.
 
-from .api import extract_features, extract_several
-from .extract_report import ExtractReport
-from .plan import FeatureOptions
-from .run_options import RunOptions
-from .sources import SourceOptions, open_source
+Importing this package loads nothing of it: its names are fetched on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import extract_features, extract_several
+    from .extract_report import ExtractReport
+    from .plan import FeatureOptions
+    from .run_options import RunOptions
+    from .sources import SourceOptions, open_source
+
+_HOMES = {
+    "ExtractReport": "extract_report",
+    "FeatureOptions": "plan",
+    "RunOptions": "run_options",
+    "SourceOptions": "sources",
+    "extract_features": "api",
+    "extract_several": "api",
+    "open_source": "sources",
+}
 
 __all__ = [
     "ExtractReport",
@@ -15,3 +34,9 @@ __all__ = [
     "extract_several",
     "open_source",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

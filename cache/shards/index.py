@@ -32,7 +32,9 @@ class DigestIndex:
         For exactly the index's digests in their order the answer is 0, 1, 2, …, also where one
         occurs twice: equal digests stand for equal rows.
         """
-        if len(digests) == len(self) > 1 and np.array_equal(digests, self._digests):
+        if len(digests) == len(self) > 1 and np.array_equal(
+            _words(np.ascontiguousarray(digests)), _words(self._digests)
+        ):
             return np.arange(len(self), dtype=np.int64)  # one run made them all, in order
         rows = np.full(len(digests), -1, np.int64)
         if len(self):

@@ -1,4 +1,4 @@
-"""The rows of cached features that are nearest to an image, exactly, in one pass over them."""
+"""The cached images that are nearest to one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import NO_LABEL, FeatureSet
-from ...cache.errors import ConfigError, FeatureMismatchError, SourceNotFoundError
-from ...extractor.engines import run_rows
-from ...extractor.images.decode import decode, strict_images
-from ...extractor.plan import plan_for
-from ...extractor.sources import open_source
+from ...cache.errors import ConfigError, SourceNotFoundError
+from ...extractor.machine.hardware import n_usable_cores
+from .cosines import nearest_rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def find_similar(
     row = query_row(features, image)
     is_known = row >= 0
     query = features.X[row] if is_known else _features_of(features, image, weights)
-    similarities, rows = _nearest(features, query.astype(np.float32), top + is_known)
+    n_threads = n_usable_cores()
+    similarities, rows = nearest_rows(features.X, query, top + is_known, n_threads)
     pairs = zip(similarities.tolist(), rows.tolist(), strict=True)
     others = [(r, similarity) for similarity, r in pairs if r != row][:top]
     ids = features.sample_ids
@@ -94,40 +92,10 @@ def query_row(features: FeatureSet, image: str) -> int:
     return row
 
 
-def _features_of(features: FeatureSet, image: str, weights: str) -> NDArray[np.float32]:
-    plan = plan_for(features.spec, weights)
-    if plan.spec != features.spec:
-        raise FeatureMismatchError(
-            "the features were made with other weights than this machine has of "
-            f"{features.spec.backbone}: name theirs with --weights"
-        )
-    with strict_images():
-        (pixels,) = decode(open_source(image).read(0), [plan.geometry])
-    (X,) = run_rows(plan.build_engine(1), pixels[np.newaxis])
-    stored: NDArray[Any] = X[0].astype(features.spec.storage)
-    return stored.astype(np.float32)
+def _features_of(features: FeatureSet, image: str, weights: str) -> NDArray[Any]:
+    from .query import features_of_image  # it needs an engine, which an id does not
 
-
-def _nearest(
-    features: FeatureSet, query: NDArray[np.float32], top: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the largest cosines and their rows; equal ones in the order of the rows."""
-    unit = query / (float(np.linalg.norm(query)) or 1.0)
-    best = np.empty(0, np.float32)
-    rows = np.empty(0, np.int64)
-    start = 0
-    for block in features.X.blocks():
-        X = np.asarray(block, np.float32)
-        lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
-        lengths[lengths == 0] = 1
-        # One vector is bound by memory: a BLAS' threads only wait for each other.
-        cosines = np.einsum("ij,j->i", X, unit) / lengths
-        kept = np.flatnonzero(cosines >= best[-1]) if len(best) == top else np.arange(len(X))
-        best, rows = np.concatenate([best, cosines[kept]]), np.concatenate([rows, kept + start])
-        order = np.argsort(-best, kind="stable")[:top]
-        best, rows = best[order], rows[order]
-        start += len(X)
-    return best, rows
+    return features_of_image(features, image, weights)
 
 
 def label_of(features: FeatureSet, row: int) -> str:
