@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from ....cache.errors import SourceNotFoundError
 from .files import Files
 from .local import LocalFiles
-from .remote import RemoteFiles
+from .remote import RemoteFiles, reach_advice
 
 
 def locate(location: str | Path) -> tuple[Files, str | None]:
@@ -51,12 +51,13 @@ def _locate_url(url: str) -> tuple[Files, str | None]:
     try:
         kind = files.kind()
     except OSError as error:
-        raise SourceNotFoundError(f"cannot reach {url}: {error}") from error
+        raise SourceNotFoundError(f"cannot reach {url}: {error}{reach_advice(url)}") from error
     # Clients refuse with errors of their own where credentials are missing.
     except Exception as error:
-        raise SourceNotFoundError(f"cannot reach {url}: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}{reach_advice(url)}"
+        raise SourceNotFoundError(f"cannot reach {url}: {reason}") from error
     if kind == "none":
-        raise SourceNotFoundError(f"{url} does not exist")
+        raise SourceNotFoundError(f"{url} does not exist{reach_advice(url)}")
     if kind == "directory":
         return files, None
     folder, _, name = files.location.rpartition("/")

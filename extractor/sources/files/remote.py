@@ -10,10 +10,12 @@ from ....cache.errors import SourceFormatError
 from .files import NO_STAMP, Stamp, Tree
 from .names import is_visible
 
-VERSION_KEYS = ("ETag", "etag", "md5Hash", "md5", "checksum", "generation", "version_id")
+VERSION_KEYS = (
+    *("ETag", "etag", "md5Hash", "md5", "checksum", "generation", "version_id", "blob_id"),
+)
 TIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 VERSION_BYTES = 6
-EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
+EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
 
 
 class RemoteFiles:
@@ -95,6 +97,11 @@ class RemoteFiles:
         file: IO[bytes] = self._fs.open(self._full(name), "rb")
         return file
 
+    def open_for_ranges(self, name: str) -> IO[bytes]:
+        """Open a file of which distant parts are read; nothing else is fetched."""
+        file: IO[bytes] = self._fs.open(self._full(name), "rb", cache_type="none")
+        return file
+
     def _fetch(self, name: str, start: int | None, stop: int | None) -> bytes:
         try:
             content: bytes = self._fs.cat_file(self._full(name), start=start, end=stop)
@@ -118,6 +125,22 @@ class RemoteFiles:
 
     def _full(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def reach_advice(url: str) -> str:
+    """Return what to type where a URL cannot be reached; empty where nothing is known of it."""
+    protocol, _, path = url.partition("://")
+    if protocol != "hf":
+        return ""
+    parts = path.partition("@")[0].split("/")
+    is_data_set = parts[0] == "datasets"
+    repository = "/".join(parts[1:3] if is_data_set else parts[:2])
+    option = " --repo-type dataset" if is_data_set else ""
+    return (
+        ". If it is private or asks for consent: hf auth login. If this machine has no connection, "
+        f"type on another one: hf download {repository}{option} --local-dir FOLDER, and give that "
+        "folder as the source"
+    )
 
 
 def _file_system(url: str) -> tuple[Any, str]:

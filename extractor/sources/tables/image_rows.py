@@ -21,6 +21,7 @@ from ....cache import NO_SPLIT, SPLITS
 from ....cache.errors import SourceFormatError
 from ..files.files import Files, plural, shown
 from ..files.local import LocalFiles
+from ..files.remote import RemoteFiles
 from ..kind import SourceKind
 from ..labels import split_name, split_within
 from ..source import Contents, CropSource, ListedSource, Source, stamp_array
@@ -149,7 +150,7 @@ def _open(files: Files, name: str) -> _ImageFile:
     try:
         if not name.lower().endswith(PARQUET):
             return _open_arrow(files, name)
-        source = str(files.root / name) if isinstance(files, LocalFiles) else files.open(name)
+        source = _random_access(files, name)
         file = parquet.ParquetFile(source, memory_map=isinstance(files, LocalFiles))
     except (OSError, pa.ArrowException) as error:
         raise SourceFormatError(
@@ -162,6 +163,13 @@ def _open(files: Files, name: str) -> _ImageFile:
         return [table.column(column) for column in wanted]
 
     return _ImageFile(name, file.schema_arrow, n_rows, read)
+
+
+def _random_access(files: Files, name: str) -> Any:
+    """Return what pyarrow reads the parts of a file from that it needs."""
+    if isinstance(files, LocalFiles):
+        return str(files.root / name)
+    return files.open_for_ranges(name) if isinstance(files, RemoteFiles) else files.open(name)
 
 
 def _open_arrow(files: Files, name: str) -> _ImageFile:

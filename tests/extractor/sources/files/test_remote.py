@@ -140,10 +140,11 @@ def test_urls_that_lead_nowhere(place, error, message):
         open_source(place)
 
 
-def test_missing_package_is_named_with_its_extra(monkeypatch):
+@pytest.mark.parametrize("extra", ["s3", "hf"])
+def test_missing_package_is_named_with_its_extra(monkeypatch, extra):
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(SourceFormatError, match=r"pip install 'featx\[s3\]'"):
-        open_source("s3://bucket/photos")
+    with pytest.raises(SourceFormatError, match=rf"pip install 'featx\[{extra}\]'"):
+        open_source(f"{extra}://datasets/owner/photos")
 
 
 def test_image_that_cannot_be_fetched_is_an_unreadable_image(bucket, tmp_path):
