@@ -50,8 +50,9 @@ def export(features: FeatureSet, path: Path, *, overwrite: bool = False) -> Expo
 
     HDF5 and ``.npz`` hold ``X (n, d)``, ``y (n,)`` (-1: no label), ``sample_ids``, ``class_names``,
     ``splits`` (train, val, test, or empty), ``groups`` where the source has them, and ``spec``;
-    Parquet and Arrow have one row a sample with ``sample_id, label, class_name, split, features``,
-    lists of one size; safetensors has ``X`` and ``y``, and all texts as JSON in its metadata.
+    Parquet and Arrow have one row a sample with ``sample_id, label, class_name, split``, ``group``
+    where the source has groups, and ``features``, lists of one size; safetensors has ``X`` and
+    ``y``, and all texts as JSON in its metadata.
 
     Raises
     ------
@@ -219,6 +220,7 @@ def _schema(features: FeatureSet) -> Any:
         ("label", pa.int64()),
         ("class_name", pa.string()),
         ("split", pa.string()),
+        *([("group", pa.string())] if features.manifest.listing.groups is not None else []),
         ("features", pa.list_(_kind(features), features.X.shape[1])),
     ]
     return pa.schema(fields, metadata)
@@ -232,7 +234,9 @@ def _kind(features: FeatureSet) -> Any:
 
 def _tables(features: FeatureSet, schema: Any) -> Iterator[Any]:
     """Yield the rows as tables of a block each; none is held while the next is made."""
-    texts = (features.sample_ids, split_names(features))
+    texts = [features.sample_ids, split_names(features)]
+    if features.manifest.listing.groups is not None:
+        texts.append(features.manifest.listing.groups.take(features.kept))
     start = 0
     for block in features.X.blocks(BLOCK_ROWS):
         yield _table(features, schema, (start, block), texts)
@@ -243,21 +247,30 @@ def _table(
     features: FeatureSet,
     schema: Any,
     rows: tuple[int, NDArray[Any]],
-    texts: tuple[Sequence[str], Sequence[str]],
+    texts: Sequence[Sequence[str]],
 ) -> Any:
-    """Return a block of rows, which begins at a row's index, as a table."""
+    """Return a block of rows, which begins at a row's index, as a table.
+
+    ``texts`` are the ids, splits and, where there are any, groups of all rows.
+    """
     import pyarrow as pa
 
-    (start, block), (ids, splits) = rows, texts
+    (start, block), (ids, splits, *groups) = rows, texts
     stop, names = start + len(block), (*features.class_names, None)
     y = features.y[start:stop]
     flat = pa.array(np.ascontiguousarray(block).reshape(-1), _kind(features))
-    readable = [ids[i].encode("utf-8", "replace").decode() for i in range(start, stop)]
     columns = [
-        pa.array(readable, pa.string()),
+        _text_column(ids[start:stop]),
         pa.array(y, pa.int64()),
         pa.array([names[label] for label in y], pa.string()),
         pa.array([s or None for s in splits[start:stop]], pa.string()),
+        *(_text_column(column[start:stop]) for column in groups),
         pa.FixedSizeListArray.from_arrays(flat, block.shape[1]),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _text_column(texts: Sequence[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.string())

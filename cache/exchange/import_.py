@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 import zipfile
@@ -23,6 +22,7 @@ from ..manifest import DIGEST_BYTES, NO_LABEL, NO_SPLIT, SPLITS, Listing, Manife
 from ..records.run_record import RunRecord
 from ..spec import FeatureSpec
 from ..store import FeatureStore
+from .arrow_table import read_table
 from .export import BLOCK_ROWS
 from .safetensors import read_tensors
 
@@ -113,34 +113,11 @@ class _Arrays(dict[str, Any]):
         """Do nothing."""
 
 
-def _read_arrow(path: Path) -> dict[str, Any]:
-    """Return the columns of an Arrow or Parquet file that ``featx cache export`` names so."""
-    import pyarrow as pa
-    from pyarrow import feather, parquet
-
-    is_parquet = path.suffix.lower() == ".parquet"
-    table = (parquet if is_parquet else feather).read_table(path, memory_map=True)
-    if "features" not in table.column_names:
-        raise ValueError(f"it has the columns {', '.join(table.column_names)}, and no `features`")
-    lists = table.column("features").combine_chunks()
-    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    arrays: dict[str, Any] = {"X": values.reshape(len(lists), -1)}
-    metadata = table.schema.metadata or {}
-    if b"class_names" in metadata:
-        arrays["class_names"] = np.array(json.loads(metadata[b"class_names"]), np.str_)
-    for name, column in (("sample_ids", "sample_id"), ("y", "label"), ("splits", "split")):
-        if column in table.column_names:
-            cells = table.column(column).to_pylist()
-            arrays[name] = np.array(["" if cell is None else cell for cell in cells])
-    return arrays
-
-
 READERS = {
     ".safetensors": read_tensors,
-    ".parquet": _read_arrow,
-    ".arrow": _read_arrow,
-    ".feather": _read_arrow,
+    ".parquet": read_table,
+    ".arrow": read_table,
+    ".feather": read_table,
 }
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import ml_dtypes
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cache_shared import fill, manifest_of, shards_in
+from pyarrow import feather
 
 from featx.cache import FeatureStore, Listing, Manifest, StringColumn
 from featx.cache.errors import ConfigError, SourceFormatError, SourceNotFoundError
@@ -114,20 +118,70 @@ def test_import_of_no_file_or_another_kind_of_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["parquet", "arrow", "feather", "safetensors", "npz", "h5"])
 @pytest.mark.parametrize("storage", [np.float32, np.float16])
 def test_every_export_comes_back(tmp_path, ending, storage):
-    from featx.cache import FeatureStore
-    from featx.cache.exchange.export import export
-
     X = np.arange(12, dtype=storage).reshape(4, 3)
-    given = {"X": X, "y": [0, 1, -1, 1], "class_names": ["a", "b"]}
+    given = {"X": X, "y": [0, 1, -1, 1], "class_names": ["a", "b"], "groups": ["g", "g", "ü", ""]}
     given |= {"sample_ids": list("wxyz"), "splits": ["train", "val", "", "test"]}
     np.savez(tmp_path / "given.npz", **given)
     first, second = FeatureStore(tmp_path / "one"), FeatureStore(tmp_path / "two")
-    import_features(first, tmp_path / "given.npz")
+    name = import_features(first, tmp_path / "given.npz").name
     path = tmp_path / f"out.{ending}"
-    export(first.open_features(), path)
-    export(first.open_features(), path)  # an export may replace an export
-    import_features(second, path)
-    came = second.open_features()
+    export(first.open_features(name), path)
+    export(first.open_features(name), path)  # an export may replace an export
+    came = second.open_features(import_features(second, path).name)
     assert came.X.dtype == storage and np.array_equal(came.X[:], X)
     assert came.y.tolist() == [0, 1, -1, 1] and came.class_names == ("a", "b")
     assert list(came.sample_ids) == list("wxyz") and came.splits.tolist() == [0, 1, -1, 2]
+    assert list(came.manifest.listing.groups) == ["g", "g", "ü", ""]
+
+
+def imported(folder, name):
+    store = FeatureStore(folder / "cache")
+    return store.open_features(import_features(store, folder / name).name)
+
+
+def test_tables_of_others_come_in(tmp_path):
+    lists = pa.chunked_array([[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]])
+    feather.write_feather(
+        pa.table({"features": lists, "label": pa.array([1, None, 0])}), tmp_path / "a.feather"
+    )
+    features = imported(tmp_path, "a.feather")
+    assert features.X[:].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert features.y.tolist() == [1, -1, 0] and features.class_names == ("0", "1")
+    for column in ("label", "class_name"):
+        table = pa.table({"features": lists, column: ["b", None, "a"], "sample_id": [7, 8, 9]})
+        pq.write_table(table, tmp_path / f"{column}.parquet")
+        features = imported(tmp_path, f"{column}.parquet")
+        assert features.y.tolist() == [1, -1, 0] and features.class_names == ("a", "b")
+        assert list(features.sample_ids) == ["7", "8", "9"]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ([[1.0, 2.0], [3.0]], "1 and 2 numbers"),
+        ([[1.0], None], "1 rows of its column"),
+        ([1.0, 2.0], "expected lists of numbers"),
+        (["a", "b"], "expected lists of numbers"),
+    ],
+)
+def test_tables_without_a_matrix_are_refused(tmp_path, column, told):
+    pq.write_table(pa.table({"features": column}), tmp_path / "a.parquet")
+    with pytest.raises(SourceFormatError, match=told):
+        imported(tmp_path, "a.parquet")
+    pq.write_table(pa.table({"vector": column}), tmp_path / "a.parquet")
+    with pytest.raises(SourceFormatError, match="the columns vector, and no `features`"):
+        imported(tmp_path, "a.parquet")
+
+
+def test_safetensors_of_the_library_come_in(tmp_path):
+    library = pytest.importorskip("safetensors.numpy")
+    X = np.arange(6, dtype=np.float32).reshape(3, 2)
+    library.save_file({"y": np.array([1, 0, 1]), "X": X}, tmp_path / "a.safetensors")
+    features = imported(tmp_path, "a.safetensors")
+    assert np.array_equal(features.X[:], X) and features.y.tolist() == [1, 0, 1]
+    library.save_file({"X": X.astype(ml_dtypes.bfloat16)}, tmp_path / "b.safetensors")
+    features = imported(tmp_path, "b.safetensors")
+    assert features.X.dtype == np.float32 and np.array_equal(features.X[:], X)
+    export(features, tmp_path / "c.safetensors")
+    tensors = library.load_file(tmp_path / "c.safetensors")
+    assert np.array_equal(tensors["X"], X) and tensors["y"].tolist() == [-1, -1, -1]
