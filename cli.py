@@ -17,7 +17,7 @@ from .commands.features import cache, doctor, extract, listing, split
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
 from .commands.judging import compare, curve, evaluate, project, report, results
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
-from .commands.models import baseline, fit, sweep, threshold
+from .commands.models import baseline, finetune, fit, sweep, threshold
 from .commands.output_encoding import make_safe
 from .commands.use import config, model, score, similar
 
@@ -143,6 +143,7 @@ app.add_typer(cache.app, name="cache", rich_help_panel=FEATURES)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(fit.fit)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(sweep.sweep)
 app.command(cls=RegistryHelp, rich_help_panel=MODELS)(baseline.baseline)
+app.command(rich_help_panel=MODELS)(finetune.finetune)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(results.results)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(compare.compare)
 app.command(cls=RegistryHelp, rich_help_panel=JUDGING)(curve.curve)

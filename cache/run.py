@@ -17,7 +17,15 @@ from .errors import CacheFormatError, CacheWriteError, ConfigError
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, Listing, Manifest, has_digest
 from .records.journal import JournalHeader, JournalWriter, is_in_use, read_journal
-from .records.run_record import BASELINE, EXTRACT, PART, SCORE, TRANSFORM, RunRecord
+from .records.run_record import (
+    BASELINE,
+    EXTRACT,
+    PART,
+    SCORE,
+    TRANSFORM,
+    TUNING,
+    RunRecord,
+)
 from .shards.shard import unique_name
 from .spec import FeatureSpec
 from .suggest import did_you_mean
@@ -25,7 +33,7 @@ from .suggest import did_you_mean
 if TYPE_CHECKING:
     from .store import FeatureStore
 
-KINDS = (EXTRACT, SCORE, TRANSFORM, BASELINE, PART)
+KINDS = (EXTRACT, SCORE, TRANSFORM, BASELINE, TUNING, PART)
 SCORED = ".scored"
 
 

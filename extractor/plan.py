@@ -20,6 +20,7 @@ from .backbones import (
     recall_backbone,
 )
 from .backbones.graphs.describe import GraphChoice
+from .backbones.tuned import TailWeights
 from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
 from .images.geometry import Geometry, canonical_colour
@@ -222,7 +223,7 @@ def make_plan(options: FeatureOptions) -> Plan:
     return plan if is_open else plan.with_precision(spec.precision)
 
 
-def plan_for(spec: FeatureSpec, weights: str) -> Plan:
+def plan_for(spec: FeatureSpec, weights: str, tail: TailWeights | None = None) -> Plan:
     """Return the plan that computes ``spec`` with the weights of this machine.
 
     Its spec differs from the one given where the weights do; who needs equality compares them.
@@ -232,14 +233,19 @@ def plan_for(spec: FeatureSpec, weights: str) -> Plan:
     spec : FeatureSpec
     weights : str
         Where to find the weights on this machine, as in ``FeatureOptions``.
+    tail : TailWeights, optional
+        Of a fine-tuned backbone; ``weights`` says where those are that it was trained from.
 
     Raises
     ------
     WeightsNotFoundError, UnknownBackboneError
         This machine does not have what the spec needs.
     """
-    record = recall_backbone(spec, weights)
+    base = spec if tail is None else replace(spec, weights_digest=tail.base_digest)
+    record = recall_backbone(base, weights)
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
+    if tail is not None and found.digest == tail.base_digest:
+        found = replace(found, digest=tail.digest, tail=tail.kept())
     here = replace(spec, weights_digest=found.digest)
     return Plan(record, found, (here,)).with_precision(spec.precision)

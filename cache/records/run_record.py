@@ -13,6 +13,7 @@ from ..format.version import stamped, without_version
 from .tag import NO_TAG, Tag
 
 EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
+TUNING = "tuning"
 PART = "part"
 UNFINISHED = "unfinished"
 EXTRACT_SECONDS = "extract_seconds"
@@ -38,7 +39,8 @@ class RunRecord:
         Further measurements of the run.
     kind : str
         ``extract`` (also an import), ``score``, ``transform`` or ``baseline`` (pixels for a network
-        that is trained from scratch), ``part`` (of a job array, until it is joined);
+        that is trained from scratch), ``tuning`` (outputs of a layer after which a backbone is
+        trained further), ``part`` (of a job array, until it is joined);
         ``unfinished`` is never written.
     tag : Tag
         What the user calls the features, and says of them.

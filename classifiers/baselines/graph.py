@@ -44,6 +44,19 @@ def set_weights(model: Any, arrays: Arrays) -> None:
             weight.assign(arrays[f"{layer.name}_{weight.name}"])
 
 
+def seed_layers(model: Any, seed: int, epoch: int) -> None:
+    """Give dropout and augmentation the seed of an epoch, so that it can be made again."""
+    keras = import_keras()
+    generators = [
+        value
+        for layer in model._flatten_layers()
+        for value in vars(layer).values()
+        if isinstance(value, keras.random.SeedGenerator)
+    ]
+    for index, generator in enumerate(generators):
+        generator.state.assign([seed + index, epoch])
+
+
 def head_graph(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     """Return the symbolic logits ``(n, n_classes)`` of symbolic rows of pixels: the exporter."""
     keras = import_keras()

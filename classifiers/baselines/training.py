@@ -16,7 +16,7 @@ from ...extractor.run_options import LogObserver, Observer
 from .augmentation import build_augmentation
 from .batches import PixelRows, epoch_batches
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from .graph import build_network, get_weights, set_weights
+from .graph import build_network, get_weights, seed_layers, set_weights
 from .networks import NetworkRecord
 
 OPTIMISER = "optimiser_"
@@ -112,7 +112,7 @@ class Trainer:
         """Learn from every image once; return the epoch's mean loss and accuracy."""
         observer = observer or LogObserver()
         self._enter_phase()
-        self._seed_layers()
+        seed_layers(self._learner, self.options.seed, self.n_done)
         mean = _Mean()
         train, options = self.train, self.options
         for rows in epoch_batches(len(train.y), options.batch_size, options.seed, self.n_done):
@@ -190,17 +190,6 @@ class Trainer:
         augmented = build_augmentation(self._keras, self.train.pixels.image_shape)(pixels)
         self._learner = self._compiled(self._keras.Model(pixels, self.model(augmented)))
         self._augments = True
-
-    def _seed_layers(self) -> None:
-        """Give dropout and augmentation the seed of this epoch, so that it can be made again."""
-        generators = [
-            value
-            for layer in self._learner._flatten_layers()
-            for value in vars(layer).values()
-            if isinstance(value, self._keras.random.SeedGenerator)
-        ]
-        for index, generator in enumerate(generators):
-            generator.state.assign([self.options.seed + index, self.n_done])
 
 
 class _Mean:

@@ -9,7 +9,6 @@ from ...cache.records.run_record import SCORE
 from ...cache.run import SCORED
 from ...extractor.backbones import IMAGENET
 from ...extractor.extract import extract
-from ...extractor.plan import plan_for
 from ...extractor.run_options import Observer
 from ...extractor.sources import Source
 from ..models.model import Model
@@ -32,8 +31,7 @@ def features_of_source(
     """
     opened = open_scored(source, store, allow_empty=False)
     if not isinstance(opened, FeatureSet):
-        plan = plan_for(model.spec, weights)
-        model.check_plan(plan)
+        plan = model.plan(weights)
         (report,) = extract(opened, [plan], store, observer=observer, kind=SCORE)
         source_name, _, fingerprint = report.name.rpartition("@")
         opened = store.open_features(f"{source_name}{SCORED}@{fingerprint}")

@@ -192,6 +192,16 @@ ON_PIXELS = (
 )
 """The heads that need features of the backbone ``pixels``."""
 
+TUNED = HeadRecord(
+    name="finetune",
+    target="..tuning.head:FinetunedHead",
+    description="a linear head, trained together with the last layers of its backbone",
+    graph="..models.export.head_graph:linear",
+    cost=95,
+    trains_from_disk=True,
+)
+"""The head of a fine-tuned backbone."""
+
 OWN = HeadRecord(
     name="estimator",
     target=".estimator:EstimatorHead",
@@ -201,7 +211,7 @@ OWN = HeadRecord(
 )
 """The head that wraps an own estimator."""
 
-STORED = MappingProxyType({record.name: record for record in (*RECORDS, *ON_PIXELS, OWN)})
+STORED = MappingProxyType({record.name: record for record in (*RECORDS, *ON_PIXELS, TUNED, OWN)})
 """All heads that a model file may hold."""
 
 

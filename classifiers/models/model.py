@@ -14,6 +14,7 @@ from ...cache import FeatureSet, FeatureSpec
 from ...cache.errors import FeatureMismatchError
 from ...cache.format.facts import Shown, shortened
 from ...extractor.backbones import IMAGENET
+from ...extractor.backbones.tuned import TailWeights
 from ...extractor.plan import Plan, plan_for
 from .split_rows import SplitRows
 
@@ -42,6 +43,8 @@ class Model(Shown):
         Which images it was trained, chosen and tested on; None in files of earlier versions.
     origin : mapping
         Command, time and library versions.
+    tail : TailWeights or None
+        Of a fine-tuned backbone, the weights that training has changed.
     decision : mapping
         What `featx threshold` chose: ``factors`` by which each class's probability is multiplied
         before the largest is taken, and ``rule``. Empty: the most probable class.
@@ -57,6 +60,7 @@ class Model(Shown):
     rows: SplitRows | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] = field(default_factory=dict)
+    tail: TailWeights | None = None
 
     def decisive(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities ``(n, n_classes)`` as thresholds weigh them, rows summing to 1.
@@ -141,9 +145,7 @@ class Model(Shown):
             return features
         from ..image_items import features_of_images
 
-        plan = plan_for(self.spec, weights)
-        self.check_plan(plan)
-        return features_of_images(X, plan)
+        return features_of_images(X, self.plan(weights))
 
     def _title(self) -> str:
         return f"Model {self.head_name}, {len(self.class_names)} classes"
@@ -161,6 +163,25 @@ class Model(Shown):
             facts[f"on {scores.get('split')}"] = f"{measured} ({scores.get('n_samples')} rows)"
         facts["made"] = f"{self.origin.get('created', '')} of {self.origin.get('features', '')}"
         return facts
+
+    def plan(self, weights: str = IMAGENET) -> Plan:
+        """Return the plan that computes this model's features on this machine.
+
+        Parameters
+        ----------
+        weights : str
+            As in ``predict_proba``.
+
+        Raises
+        ------
+        WeightsNotFoundError, UnknownBackboneError
+            This machine does not have the backbone.
+        FeatureMismatchError
+            Its backbone would make other features.
+        """
+        plan = plan_for(self.spec, weights, self.tail)
+        self.check_plan(plan)
+        return plan
 
     def check_plan(self, plan: Plan) -> None:
         """Refuse a machine whose backbone would make other features.

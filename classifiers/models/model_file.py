@@ -1,6 +1,7 @@
 """The .featx file: a zip of one JSON document and plain arrays. Nothing in it can run.
 
-Layout: ``model.json`` first, then ``arrays/<name>.npy`` of the head, then ``more/<name>.npy``.
+Layout: ``model.json`` first, then ``arrays/<name>.npy`` of the head, then ``more/<name>.npy``, and
+of a fine-tuned backbone ``tail/<number>.npy``.
 Every member is stored uncompressed, so that no file is larger in memory than on disk, and every
 array is listed in the JSON with its SHA-256. Arrays are in NumPy's format, read here as plain
 numbers of a few types.
@@ -25,10 +26,11 @@ from ...cache.output_path import output_file
 from .array_bytes import array_from_bytes, array_to_bytes
 from .model import Model
 from .split_rows import SplitRows
+from .tuned_layers import about_tail, read_tail, tail_arrays
 
-FIRST_FORMAT, MODEL_FORMAT = 1, 2
+FIRST_FORMAT, SECOND_FORMAT, MODEL_FORMAT = 1, 2, 3
 MANIFEST = "model.json"
-HEAD_ARRAYS, MORE_ARRAYS = "arrays", "more"
+HEAD_ARRAYS, MORE_ARRAYS, TAIL_ARRAYS = "arrays", "more", "tail"
 MAX_JSON_BYTES = 16 << 20
 MAX_CLASSES = 100_000
 MAX_MEMBERS = 10_000
@@ -60,12 +62,14 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
     folders = {HEAD_ARRAYS: model.head.get_arrays()}
     if model.rows is not None:
         folders[MORE_ARRAYS] = model.rows.to_arrays()
+    if model.tail is not None:
+        folders[TAIL_ARRAYS] = tail_arrays(model.tail)
     members = {
         folder: {name: array_to_bytes(array) for name, array in arrays.items()}
         for folder, arrays in folders.items()
     }
     document = {
-        "featx_model": MODEL_FORMAT if MORE_ARRAYS in folders or model.decision else FIRST_FORMAT,
+        "featx_model": _format_of(model),
         "spec": json.loads(model.spec.to_json()),
         "fingerprint": model.spec.fingerprint,
         "class_names": list(model.class_names),
@@ -79,6 +83,7 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         "split": dict(model.split),
         "origin": dict(model.origin),
         **({"decision": dict(model.decision)} if model.decision else {}),
+        **({"tuned": about_tail(model.tail)} if model.tail is not None else {}),
     }
     with atomic_path(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         text = json.dumps(document, indent=1)
@@ -86,6 +91,13 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         for folder, arrays in members.items():
             for name, data in arrays.items():
                 archive.writestr(zipfile.ZipInfo(_member(folder, name), EPOCH), data)
+
+
+def _format_of(model: Model) -> int:
+    """Return the oldest format that says all of a model, so that older featx read what they can."""
+    if model.tail is not None:
+        return MODEL_FORMAT
+    return SECOND_FORMAT if model.rows is not None or model.decision else FIRST_FORMAT
 
 
 def model_output(path: Path, class_names: Sequence[str], *, overwrite: bool = False) -> Path:
@@ -167,7 +179,7 @@ def load_model(path: Path | str, trusted: Sequence[str] = ()) -> Model:
             _check_members(archive, path.stat().st_size)
             document = _read_document(archive)
             arrays = _read_arrays(archive, document)
-        return _assemble(document, arrays[HEAD_ARRAYS], arrays[MORE_ARRAYS], trusted)
+        return _assemble(document, arrays, trusted)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model at {path}: make one with `featx fit`") from error
     except ModelFileError as error:
@@ -229,7 +241,8 @@ def _read_arrays(
     archive: zipfile.ZipFile, document: dict[str, Any]
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """Return the arrays of each folder."""
-    expected = {HEAD_ARRAYS: document["arrays"], MORE_ARRAYS: document.get(MORE_ARRAYS, {})}
+    expected = {HEAD_ARRAYS: document["arrays"]}
+    expected |= {folder: document.get(folder, {}) for folder in (MORE_ARRAYS, TAIL_ARRAYS)}
     listed = {_member(folder, name) for folder, arrays in expected.items() for name in arrays}
     unlisted = set(archive.namelist()) ^ {MANIFEST, *listed}
     if unlisted:
@@ -252,8 +265,7 @@ def _read_array(archive: zipfile.ZipFile, folder: str, name: str, digest: str) -
 
 def _assemble(
     document: dict[str, Any],
-    arrays: dict[str, NDArray[Any]],
-    more: dict[str, NDArray[Any]],
+    arrays: dict[str, dict[str, NDArray[Any]]],
     trusted: Sequence[str],
 ) -> Model:
     from ..heads.registry import load_head
@@ -261,7 +273,8 @@ def _assemble(
     class_names = _class_names(document["class_names"])
     spec = _spec(document)
     try:
-        head = load_head(document["head"]["name"], document["head"]["params"], arrays, trusted)
+        about = document["head"]
+        head = load_head(about["name"], about["params"], arrays[HEAD_ARRAYS], trusted)
     except UnknownHeadError as error:
         raise ModelFileError(str(error)) from error
     classes = head.classes_
@@ -279,9 +292,10 @@ def _assemble(
         scores=tuple(scores),
         data_digest=str(document["data_digest"]),
         split=split,
-        rows=SplitRows.from_arrays(more),
+        rows=SplitRows.from_arrays(arrays[MORE_ARRAYS]),
         origin=origin,
         decision=_decision(document.get("decision", {}), len(class_names)),
+        tail=read_tail(document.get("tuned"), arrays[TAIL_ARRAYS], spec),
     )
 
 

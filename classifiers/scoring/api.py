@@ -14,7 +14,6 @@ from ...extractor.backbones import IMAGENET
 from ...extractor.images.decode import strict_images
 from ...extractor.images.pixel_range import contradiction
 from ...extractor.parts import Part
-from ...extractor.plan import plan_for
 from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, SourceOptions, open_source
 from ...extractor.sources.source import source_name
@@ -232,8 +231,7 @@ def _rows_to_score(
         model.check_spec(opened.spec)
         bad = store.read_quarantine(opened.manifest.name)
         return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer)
-    plan = plan_for(model.spec, options.weights)
-    model.check_plan(plan)
+    plan = model.plan(options.weights)
     width, writes = (
         int(model.head.n_features_in_),
         options.write_cache and len(opened.listing()) > 0,

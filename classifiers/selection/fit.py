@@ -191,8 +191,23 @@ def measured(
     command : str
         Kept in the model as its origin.
     """
-    split = prepared.split
-    model = Model(
+    model = unmeasured(features, prepared.split, name, head, command)
+    start = time.perf_counter()
+    predictions = {
+        part: predict_rows(model, features, rows) for part, rows in judges(prepared.split)
+    }
+    predict_seconds = max(time.perf_counter() - start, 1e-9)
+    return judged(model, features, prepared, predictions, (seconds, predict_seconds))
+
+
+def judges(split: Split) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return the rows that judge a model, by the name of their split."""
+    return [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]
+
+
+def unmeasured(features: FeatureSet, split: Split, name: str, head: Any, command: str) -> Model:
+    """Return the model of a fitted head, without scores."""
+    return Model(
         spec=features.spec,
         class_names=features.class_names,
         head_name=name,
@@ -202,22 +217,40 @@ def measured(
         rows=SplitRows.of(split),
         origin=origin(command, features.name),
     )
-    parts = [(name, rows) for name, rows in (("val", split.val), ("test", split.test)) if len(rows)]
-    start = time.perf_counter()
-    predictions = {name: predict_rows(model, features, rows) for name, rows in parts}
-    predict_seconds = max(time.perf_counter() - start, 1e-9)
-    scores = tuple(score_split(model, predictions[name], name, seconds) for name, _ in parts)
+
+
+def judged(
+    model: Model,
+    features: FeatureSet,
+    prepared: Prepared,
+    predictions: Mapping[str, Predictions],
+    seconds: tuple[float, float],
+) -> FitReport:
+    """Measure a model's predictions of the rows that judge it.
+
+    Parameters
+    ----------
+    model : Model
+    features : FeatureSet
+    prepared : Prepared
+    predictions : mapping of str to Predictions
+        By split, see ``judges``.
+    seconds : tuple of float
+        That fitting and that predicting took.
+    """
+    fit_seconds, predict_seconds = seconds
+    split, parts = prepared.split, judges(prepared.split)
+    scores = tuple(score_split(model, predictions[name], name, fit_seconds) for name, _ in parts)
     baselines = tuple(baseline(features, split.train, rows, name) for name, rows in parts)
-    model = replace(model, scores=tuple(s.to_dict() for s in scores))
     return FitReport(
-        model=model,
+        model=replace(model, scores=tuple(s.to_dict() for s in scores)),
         features=features.name,
         scores=scores,
         baselines=baselines,
         prepared=prepared,
         n_skipped=features.n_missing,
-        seconds=seconds,
-        predictions=predictions,
+        seconds=fit_seconds,
+        predictions=dict(predictions),
         predict_rate=sum(len(rows) for _, rows in parts) / predict_seconds,
     )
 

@@ -60,8 +60,8 @@ def fit_like(
     """
     if model.head_name not in {*HEADS, OWN.name}:
         raise ConfigError(
-            f"the model is a network trained from scratch ({model.origin.get('command')}): "
-            "`featx baseline` makes it again"
+            f"the model is not a head on features that stay as they are, but was trained by "
+            f"`{model.origin.get('command')}`, which makes it again"
         )
     split = split_like(model, features)
     from sklearn.base import clone

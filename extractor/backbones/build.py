@@ -13,6 +13,7 @@ from .layers import name_as_in_a_new_session
 from .load import load_weights
 from .model_file import load_model
 from .record import BackboneRecord
+from .tuned import TailWeights
 from .weights import Weights
 
 
@@ -26,6 +27,13 @@ def build_backbone(record: BackboneRecord, weights: Weights, image_size: tuple[i
     WeightsMismatchError
         The file does not fit the backbone.
     """
+    model = _with_its_weights(record, weights, image_size)
+    if weights.tail is not None:
+        TailWeights.read(weights.tail).apply(model)
+    return model
+
+
+def _with_its_weights(record: BackboneRecord, weights: Weights, image_size: tuple[int, int]) -> Any:
     if record.path is not None:
         return load_model(record.path, image_size)
     if weights.path is None:

@@ -37,12 +37,16 @@ class Weights:
         SHA-256, hexadecimal, of the file's bytes; of random weights, of their recipe.
     include_top : bool
         Whether the model must be built with its top.
+    tail : Path or None
+        Of a fine-tuned backbone, the file with the weights of its last layers, which take the place
+        of those in ``path``; ``digest`` is that of both.
     """
 
     path: Path | None
     seed: int | None
     digest: str
     include_top: bool
+    tail: Path | None = None
 
 
 def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weights:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arrays.sample import SAMPLE, open_sample, write_sample
+from .arrays.sample import SAMPLE, open_sample, typed_location, write_sample
 from .open import open_source
 from .source import Raw, Source, digest_of
 from .source_options import SourceOptions
@@ -15,5 +15,6 @@ __all__ = [
     "digest_of",
     "open_sample",
     "open_source",
+    "typed_location",
     "write_sample",
 ]

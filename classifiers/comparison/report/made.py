@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ....cache import FeatureStore
-from ....extractor.sources import SAMPLE, open_sample
+from ....extractor.sources import typed_location
 from ..visible import visible
 from .lists.findings import WORDS
 from .study import Study
@@ -46,8 +46,7 @@ def _commands(study: Study, command: str) -> list[str]:
     height, width = spec.image_size
     # Only networks of the user's own take images that are no squares, and no other size.
     size = f" --size {height}" if height == width else ""
-    is_sample = manifest.location == open_sample().location
-    source = SAMPLE if is_sample else shlex.quote(manifest.location)
+    source = shlex.quote(typed_location(manifest.location))
     options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
     lines = [f"featx extract {source} {options}{size}"]
     winner = study.winner

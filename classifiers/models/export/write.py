@@ -19,7 +19,7 @@ from ....cache.errors import CacheWriteError, ConfigError, FeatxError, ModelErro
 from ....cache.output_path import FindForeign, foreign_entry, output_file, output_folder
 from ....extractor.engines.choose import FORMAT_NAMES
 from ....extractor.engines.keras_import import import_keras, silenced
-from ....extractor.plan import Plan, plan_for
+from ....extractor.plan import Plan
 from ..model import Model
 from .agreement import N_IMAGES, Agreement, measure, sample_images
 from .formats import FORMATS, ExportFormat, find_format
@@ -89,8 +89,7 @@ def export(
     form = find_format(to)
     path = _target(form, out, overwrite)
     _check_installed(form)
-    plan = plan_for(model.spec, weights)
-    model.check_plan(plan)
+    plan = model.plan(weights)
     _check_backbone(form, plan)
     with _arriving(path) as partial:
         agreement = _write_and_run(form, model, plan, partial)

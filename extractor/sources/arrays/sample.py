@@ -15,6 +15,7 @@ from .arrays import ArraySource
 from .idx import find_idx, open_idx
 
 SAMPLE = "sample"
+LOCATION = "the bundled Fashion-MNIST sample"
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_sample"
 
 
@@ -22,8 +23,13 @@ def open_sample() -> ArraySource:
     """Return the bundled sample: 2,000 train and 500 test images in 10 balanced classes."""
     files = LocalFiles(FOLDER)
     source = open_idx(files, find_idx(files.list_folder()), SourceOptions())
-    source.name, source.location = "fashion-sample", "the bundled Fashion-MNIST sample"
+    source.name, source.location = "fashion-sample", LOCATION
     return source
+
+
+def typed_location(location: str) -> str:
+    """Return what a person types to open the source at a manifest's ``location`` again."""
+    return SAMPLE if location == LOCATION else location
 
 
 def write_sample(folder: Path, split: str) -> int:

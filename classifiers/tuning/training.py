@@ -1,0 +1,253 @@
+"""Training a tail and its head on cached maps: epoch after epoch, stopped early."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extractor.engines.keras_import import import_keras
+from ...extractor.run_options import Observer
+from ..baselines.batches import epoch_batches
+from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from ..baselines.graph import seed_layers
+from .head import FinetunedHead
+from .tail import Tail
+
+PREDICT_ROWS = 256
+NOW, BEST, OPTIMISER = "now", "best", "optimiser"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Cached maps with their classes.
+
+    Attributes
+    ----------
+    maps : matrix, shape (n_samples, height * width * channels)
+        An array, or lazy as ``FeatureSet.X``.
+    y : ndarray of int64, shape (n_samples,)
+    weight : ndarray of float32, shape (n_samples,), or None
+        What each sample counts in the loss.
+    """
+
+    maps: Any
+    y: NDArray[np.int64]
+    weight: NDArray[np.float32] | None = None
+
+    def take(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return maps as float32 ``(n, *shape)``."""
+        return np.asarray(self.maps[rows], np.float32).reshape(len(rows), *shape)
+
+
+class TailTrainer:
+    """A tail with its head in training.
+
+    The head's kernel is the one that it starts from plus a multiple of a trained difference: under
+    Adam, whose steps do not depend on the gradient's size, this gives it a learning rate of its
+    own. First the head is fitted, then all are trained (LP-FT: Kumar and others, 2022,
+    arXiv:2202.10054).
+
+    Parameters
+    ----------
+    tail : Tail
+    head : FinetunedHead
+        Fitted on the features that the tail gives at the start.
+    train : Samples
+    held_out : Samples
+        Judge when to stop; training takes nothing from them.
+    """
+
+    def __init__(self, tail: Tail, head: FinetunedHead, train: Samples, held_out: Samples) -> None:
+        self._keras = import_keras()
+        self.tail, self.head, self.train, self.held_out = tail, head, train, held_out
+        self._keras.utils.set_random_seed(int(head.random_state))
+        self.model = self._with_head()
+        self._optimiser = self._keras.optimizers.Adam(self._rising_rate())
+        self._compile()
+        self.history: dict[str, list[float]] = {}
+        self.seconds, self.n_done = 0.0, 0
+        self.best_loss = self._loss_of_held_out()["val_loss"]
+        self.best, self.best_epoch = self._weights(), 0
+
+    def run_epoch(self, observer: Observer) -> dict[str, float]:
+        """Learn from every sample once; return means of loss and accuracy."""
+        start = time.perf_counter()
+        sums, total = np.zeros(2), 0.0
+        seed, size = int(self.head.random_state), int(self.head.batch_size)
+        seed_layers(self.model, seed, self.n_done)
+        for rows in epoch_batches(len(self.train.y), size, seed, self.n_done):
+            weight = None if self.train.weight is None else self.train.weight[rows]
+            maps = self.train.take(rows, self.tail.map_shape)
+            logs = self.model.train_on_batch(
+                maps, self.train.y[rows].astype(np.float32), weight, return_dict=True
+            )
+            counted = len(rows) if weight is None else float(weight.sum())
+            sums += counted * np.array([float(logs["loss"]), float(logs["accuracy"])])
+            total += counted
+            observer.advance(len(rows))
+        self.n_done += 1
+        values = dict(zip(("loss", "accuracy"), (sums / total).tolist(), strict=True))
+        values |= self._loss_of_held_out()
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+        if values["val_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = values["val_loss"], self.n_done
+            self.best = self._weights()
+        self.seconds += time.perf_counter() - start
+        return values
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs are over, or none of the last ``patience`` was better."""
+        is_late = self.n_done - self.best_epoch >= self.head.patience
+        return self.n_done >= self.head.epochs or is_late
+
+    def finish(self) -> None:
+        """Give tail and head the weights of the best epoch, and the head its curves."""
+        self.model.set_weights(self.best)
+        kernel, bias = self._start.get_weights()
+        more, more_bias = self._difference.get_weights()
+        self.head.take(kernel + self._factor * more, bias + self._factor * more_bias)
+        self.head.history_ = self.history
+
+    def state(self) -> Checkpoint:
+        """Return all that the next epoch depends on."""
+        lists = {
+            NOW: self._weights(),
+            BEST: self.best,
+            OPTIMISER: [np.array(variable.numpy()) for variable in self._optimiser.variables],
+        }
+        arrays = {f"{k}_{i}": values for k, all_ in lists.items() for i, values in enumerate(all_)}
+        arrays["best_loss"] = np.array([self.best_loss, self.best_epoch])
+        return Checkpoint(self.n_done, 0, self.seconds, self.history, arrays)
+
+    def restore(self, state: Checkpoint) -> None:
+        """Go on from where ``state`` was taken."""
+
+        def listed(kind: str, n: int) -> list[NDArray[Any]]:
+            return [state.arrays[f"{kind}_{i}"] for i in range(n)]
+
+        self.model.set_weights(listed(NOW, len(self.best)))
+        self.best = listed(BEST, len(self.best))
+        variables = self._optimiser.variables
+        for variable, values in zip(variables, listed(OPTIMISER, len(variables)), strict=True):
+            variable.assign(values)
+        best_loss, best_epoch = state.arrays["best_loss"]
+        self.best_loss, self.best_epoch = float(best_loss), int(best_epoch)
+        self.history, self.seconds, self.n_done = state.history, state.seconds, state.n_epochs
+
+    def _weights(self) -> list[NDArray[np.float32]]:
+        return [np.array(values, np.float32) for values in self.model.get_weights()]
+
+    def _rising_rate(self) -> Any:
+        """Return a learning rate that rises to its value during the first epoch.
+
+        Adam's first steps are as long as all others, though it knows little of the gradients yet.
+        """
+        n_steps = max(1, len(self.train.y) // int(self.head.batch_size))
+        return self._keras.optimizers.schedules.PolynomialDecay(
+            self.head.lr / n_steps, n_steps, end_learning_rate=self.head.lr
+        )
+
+    def _with_head(self) -> Any:
+        layers = self._keras.layers
+        kernel, bias = self.head.logit_weights
+        maps = self._keras.Input(self.tail.map_shape, dtype="float32")
+        if not self.head.batch_norm:
+            for layer in self.tail.layers:
+                # Keras normalises by the stored means and variances where the layer is frozen.
+                layer.trainable &= not isinstance(layer, layers.BatchNormalization)
+        features = self.tail.model(maps)
+        if self.head.standardize:
+            scale = 1 / np.asarray(self.head.scale_, np.float32)
+            offset = -np.asarray(self.head.mean_, np.float32) * scale
+            features = layers.Rescaling(scale, offset)(features)
+        self._factor = float(self.head.head_lr / self.head.lr)
+        self._start = layers.Dense(len(bias), trainable=False, name="start")
+        self._difference = layers.Dense(len(bias), kernel_initializer="zeros", name="difference")
+        difference = layers.Rescaling(self._factor)(self._difference(features))
+        logits = layers.Add(name="logits")([self._start(features), difference])
+        self._start.set_weights([kernel, bias])
+        return self._keras.Model(maps, logits, name="tuned")
+
+    def _compile(self) -> None:
+        losses, metrics = self._keras.losses, self._keras.metrics
+        is_binary = self.model.output_shape[-1] == 1
+        loss = losses.BinaryCrossentropy if is_binary else losses.SparseCategoricalCrossentropy
+        accuracy = (
+            metrics.BinaryAccuracy("accuracy", threshold=0.0)
+            if is_binary
+            else metrics.SparseCategoricalAccuracy("accuracy")
+        )
+        # As for baselines: XLA's code for convolutions on processors is slower than TensorFlow's.
+        jit = "auto" if self._keras.backend.backend() == "jax" else False
+        self.model.compile(
+            self._optimiser, loss(from_logits=True), weighted_metrics=[accuracy], jit_compile=jit
+        )
+        self._optimiser.build(self.model.trainable_variables)
+
+    def _loss_of_held_out(self) -> dict[str, float]:
+        sums, total = np.zeros(2), 0.0
+        for start in range(0, len(self.held_out.y), PREDICT_ROWS):
+            rows = np.arange(start, min(start + PREDICT_ROWS, len(self.held_out.y)))
+            weight = None if self.held_out.weight is None else self.held_out.weight[rows]
+            maps = self.held_out.take(rows, self.tail.map_shape)
+            y = self.held_out.y[rows].astype(np.float32)
+            logs = self.model.test_on_batch(maps, y, weight, return_dict=True)
+            counted = len(rows) if weight is None else float(weight.sum())
+            sums += counted * np.array([float(logs["loss"]), float(logs["accuracy"])])
+            total += counted
+        loss, accuracy = (sums / max(total, 1e-12)).tolist()
+        return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+def _best_of(trainer: TailTrainer) -> str:
+    if trainer.best_epoch:
+        return f"epoch {trainer.best_epoch} is the best"
+    return "no epoch was better than the head that training started from"
+
+
+def train_tail(
+    trainer: TailTrainer, checkpoint: Path, job: Mapping[str, Any], observer: Observer
+) -> None:
+    """Train until the last epoch or until the held-out loss falls no more; keep the best epoch.
+
+    A run that was killed goes on after its last finished epoch.
+
+    Parameters
+    ----------
+    trainer : TailTrainer
+    checkpoint : Path
+        Written after each epoch.
+    job : mapping
+        JSON types: all that decides the training but the number of epochs.
+    observer : Observer
+
+    Raises
+    ------
+    CacheWriteError
+        The checkpoint cannot be written; the earlier one is still there.
+    """
+    epochs = int(trainer.head.epochs)
+    earlier = read_checkpoint(checkpoint, job)
+    if earlier is not None and earlier.leads_to(epochs, 0):
+        trainer.restore(earlier)
+        observer.say(f"going on after epoch {earlier.n_epochs} of {epochs}")
+    observer.begin((epochs - trainer.n_done) * len(trainer.train.y), "fine-tuning")
+    while not trainer.is_done:
+        values = trainer.run_epoch(observer)
+        observer.say(
+            f"epoch {trainer.n_done}/{epochs}: loss {values['loss']:.4f}, accuracy "
+            f"{values['accuracy']:.4f}; held out {values['val_loss']:.4f}, "
+            f"{values['val_accuracy']:.4f}"
+        )
+        write_checkpoint(checkpoint, job, trainer.state())
+    if trainer.n_done < epochs:
+        observer.say(f"stopped: {_best_of(trainer)} on the held-out rows")
+    trainer.finish()

@@ -1,0 +1,133 @@
+"""featx finetune: the last layers of a backbone trained further, from the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    MemoryOption,
+    NameOption,
+    NoteOption,
+    OverwriteOption,
+    TensorboardOption,
+    answer,
+    check_curves,
+    parsed_memory,
+    typed_command,
+    write_curves,
+)
+from ..options import WorkersOption
+from ..progress import Progress
+from .fit import draw_fit, fit_data
+
+
+def finetune(
+    layer: Annotated[
+        str, typer.Option("--from", help="The layers after this one are trained.", metavar="LAYER")
+    ],
+    features: Annotated[
+        str | None,
+        typer.Argument(
+            help="Features, by any of their names; default: the newest.", show_default=False
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="Most passes over the training rows.")] = 10,
+    lr: Annotated[float, typer.Option(help="Learning rate of the layers.")] = 1e-4,
+    head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
+    batch_norm: Annotated[
+        bool,
+        typer.Option("--batch-norm", help="Train batch normalisation as well."),
+    ] = False,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs that may pass without a better one.")
+    ] = 3,
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the batches.")] = 0,
+    weights: Annotated[
+        str, typer.Option(help="Of the backbone: imagenet, random:SEED or a path.")
+    ] = "imagenet",
+    source: Annotated[
+        str | None,
+        typer.Option(help="Where the images are now, if they were moved.", show_default=False),
+    ] = None,
+    keep_state: Annotated[
+        bool,
+        typer.Option(
+            "--keep-state",
+            help="Leave OUT.epochs: the same command with more epochs goes on from there.",
+        ),
+    ] = False,
+    memory: MemoryOption = None,
+    workers: WorkersOption = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(
+        "finetuned.featx"
+    ),
+    overwrite: OverwriteOption = False,
+    name: NameOption = "",
+    note: NoteOption = "",
+    tensorboard: TensorboardOption = None,
+    cache: CacheOption = DEFAULT_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the last layers of a backbone further, and a head; write one model file.
+
+    The frozen layers run once, into the cache. Training starts from the best logistic regression
+    and keeps the best epoch. Interrupted, the same command goes on after its last epoch.
+
+    Example: featx finetune photos --from block6d_add
+    """
+    from ...cache import Tag
+    from ...classifiers.selection.decisions.class_values import parse_class_weight
+    from ...classifiers.tuning.finetune import FinetuneOptions, run_finetune
+    from ...extractor import RunOptions
+
+    options = FinetuneOptions(
+        params={
+            "epochs": epochs,
+            "lr": lr,
+            "head_lr": head_lr,
+            "batch_size": batch_size,
+            "batch_norm": batch_norm,
+            "patience": patience,
+            "class_weight": parse_class_weight(class_weight),
+            "random_state": seed,
+        },
+        weights=weights,
+        source=source,
+        memory=parsed_memory(memory),
+        keep_state=keep_state,
+        run=RunOptions(workers=workers),
+    )
+    check_curves(tensorboard)
+    with Progress() as progress:
+        report = run_finetune(
+            layer,
+            features,
+            options,
+            cache=cache,
+            out=out,
+            overwrite=overwrite,
+            observer=progress,
+            command=typed_command(),
+            tag=Tag(name, note),
+        )
+    history = report.model.origin["history"]
+    write_curves(tensorboard, {name or "finetune": history})
+    answer(
+        as_json,
+        {**fit_data(report, out), "history": history},
+        lambda console: draw_fit(console, report, out),
+    )

@@ -1,0 +1,170 @@
+"""Training a tail: its steps, its start, its stop, and going on after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from featx.classifiers.tuning.head import FinetunedHead
+from featx.classifiers.tuning.tail import Tail, cut_tail
+from featx.classifiers.tuning.training import Samples, TailTrainer, train_tail
+from featx.extractor.backbones import build_backbone, find_layer
+from featx.extractor.plan import FeatureOptions, Plan, make_plan
+from featx.extractor.run_options import LogObserver
+
+LAYER = "block6d_add"
+N = 48
+
+
+@dataclass(frozen=True)
+class Study:
+    """Images of two or three classes with the outputs of the frozen layers."""
+
+    plan: Plan
+    images: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    y: NDArray[np.int64]
+
+    def samples(self, rows: slice) -> Samples:
+        return Samples(self.maps[rows].reshape(len(self.y[rows]), -1), self.y[rows])
+
+
+class Heard(LogObserver):
+    """Hears of epochs, and presses Ctrl-C after one of them."""
+
+    def __init__(self, last: int = 0) -> None:
+        self.last, self.lines = last, []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+        if self.last and text.startswith(f"epoch {self.last}/"):
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return make_study(3)
+
+
+def make_study(n_classes: int) -> Study:
+    import keras
+
+    plan = make_plan(FeatureOptions(image_size=32, precision="float32"))
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % n_classes
+    images = rng.normal(size=(N, 32, 32, 3)) + 0.4 * (y - 1)[:, None, None, None]
+    images = images.astype(np.float32)
+    backbone = build_backbone(plan.record, plan.weights, (32, 32))
+    front = keras.Model(backbone.input, find_layer(backbone, LAYER).output)
+    return Study(plan, images, front.predict_on_batch(images), y)
+
+
+def started(study: Study, **params: Any) -> tuple[Tail, FinetunedHead, TailTrainer]:
+    """Return a trainer whose head was fitted on the features of the first 36 images."""
+    tail = cut_tail(study.plan, LAYER)
+    train, held_out = slice(0, 36), slice(36, N)
+    head = FinetunedHead(LAYER, C=1e-3, batch_size=16, **params)
+    head.fit(tail.features(study.maps[train]), study.y[train])
+    return tail, head, TailTrainer(tail, head, study.samples(train), study.samples(held_out))
+
+
+def arrays(tail: Tail, head: FinetunedHead) -> list[NDArray[Any]]:
+    kernel, bias = head.logit_weights
+    return [*tail.weights().arrays.values(), kernel, bias]
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "batch_norm"),
+    [(2, False), pytest.param(3, True, marks=pytest.mark.long)],
+)
+def test_a_step_on_cached_maps_is_a_step_of_the_whole_network(
+    n_classes: int, batch_norm: bool
+) -> None:
+    import keras
+
+    study = make_study(n_classes)
+    tail, _, trainer = started(study, batch_norm=batch_norm)
+    backbone = build_backbone(study.plan.record, study.plan.weights, (32, 32))
+    trained = {layer.name for layer in tail.layers}
+    for layer in backbone.layers:
+        frozen = isinstance(layer, keras.layers.BatchNormalization) and not batch_norm
+        layer.trainable = layer.name in trained and not frozen
+    head_layers = [la for la in trainer.model.layers if la.name in ("start", "difference")]
+    scaled = keras.layers.Rescaling(
+        1 / trainer.head.scale_, -trainer.head.mean_ / trainer.head.scale_
+    )(backbone.output)
+    copies = [keras.layers.Dense(la.units, trainable=la.trainable) for la in head_layers]
+    first, second = (copy(scaled) for copy in copies)
+    factor = {"start": 1.0, "difference": trainer.head.head_lr / trainer.head.lr}
+    parts = [
+        keras.layers.Rescaling(factor[la.name])(part)
+        for la, part in zip(head_layers, (first, second), strict=True)
+    ]
+    whole = keras.Model(backbone.input, keras.layers.Add()(parts))
+    for copy, original in zip(copies, head_layers, strict=True):
+        copy.set_weights(original.get_weights())
+    is_binary = whole.output_shape[-1] == 1
+    losses = keras.losses
+    loss = losses.BinaryCrossentropy if is_binary else losses.SparseCategoricalCrossentropy
+    rate = float(np.asarray(trainer._optimiser.learning_rate))
+    whole.compile(keras.optimizers.Adam(rate), loss(from_logits=True), jit_compile=False)
+
+    y = study.y[:16].astype(np.float32)
+    mine = trainer.model.train_on_batch(study.maps[:16], y, return_dict=True)["loss"]
+    theirs = whole.train_on_batch(study.images[:16], y, return_dict=True)["loss"]
+    assert mine == pytest.approx(theirs, rel=1e-4)
+    for layer in tail.layers:
+        for ours, other in zip(
+            layer.get_weights(), backbone.get_layer(layer.name).get_weights(), strict=True
+        ):
+            assert ours == pytest.approx(other, abs=2e-6 + 0.02 * rate)
+    for copy, original in zip(copies, head_layers, strict=True):
+        for ours, other in zip(original.get_weights(), copy.get_weights(), strict=True):
+            assert ours == pytest.approx(other, abs=2e-6 + 0.02 * rate)
+
+
+def test_without_epochs_the_model_is_the_head_on_plain_features(
+    study: Study, tmp_path: Path
+) -> None:
+    tail, head, trainer = started(study, epochs=0)
+    features = tail.features(study.maps)
+    before = head.predict_proba(features)
+    train_tail(trainer, tmp_path / "state", {"job": 1}, Heard())
+    assert tail.features(study.maps) == pytest.approx(features, abs=0)
+    assert head.predict_proba(features) == pytest.approx(before, abs=1e-6)
+
+
+def test_training_ends_with_the_best_epoch(study: Study, tmp_path: Path) -> None:
+    tail, head, trainer = started(study, epochs=30, lr=3e-3, patience=2)
+    heard = Heard()
+    train_tail(trainer, tmp_path / "state", {"job": 1}, heard)
+    losses = [trainer.best_loss, *head.history_["val_loss"]]
+    assert len(head.history_["loss"]) == trainer.n_done < 30
+    assert min(losses) == trainer.best_loss and heard.lines[-1].startswith("stopped")
+    y, rows = study.y[36:], np.arange(N - 36)
+    proba = head.predict_proba(tail.features(study.maps[36:]))[rows, y]
+    assert -np.log(proba).mean() == pytest.approx(trainer.best_loss, rel=1e-3)
+
+
+def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
+    study: Study, tmp_path: Path
+) -> None:
+    options = {"epochs": 3, "patience": 9, "batch_norm": True}
+    tail, head, trainer = started(study, **options)
+    train_tail(trainer, tmp_path / "whole", {"job": 1}, Heard())
+    expected = arrays(tail, head)
+    _, _, cut = started(study, **options)
+    with pytest.raises(KeyboardInterrupt):
+        train_tail(cut, tmp_path / "cut", {"job": 1}, Heard(last=2))
+    tail, head, resumed = started(study, **options)
+    heard = Heard()
+    train_tail(resumed, tmp_path / "cut", {"job": 1}, heard)
+    assert heard.lines[0] == "going on after epoch 1 of 3"
+    found = arrays(tail, head)
+    assert all((a == b).all() for a, b in zip(expected, found, strict=True))
+    assert resumed.history == trainer.history

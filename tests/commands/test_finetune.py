@@ -1,0 +1,99 @@
+"""featx finetune, from cached features to a scored and exported model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featx.cache import FeatureStore
+from featx.cache.errors import ModelFileError
+from featx.classifiers import load_model
+from tests_shared import Cli
+
+LAYER = "block6d_add"
+
+
+@pytest.fixture
+def tuned(cli: Cli, photos: Path) -> dict[str, object]:
+    extracted = cli("extract", photos, "--size", "32", "--precision", "float32")
+    assert extracted.exit_code == 0, extracted.output
+    words = ("--epochs", "2", "--lr", "0.01", "--tensorboard", "logs", "--name", "tuned")
+    result = cli("finetune", "--from", LAYER, *words, "--json")
+    assert result.exit_code == 0, result.output
+    answer: dict[str, object] = json.loads(result.stdout)
+    return answer
+
+
+def test_finetuned_model_is_a_model_like_any_other(
+    cli: Cli, photos: Path, tuned: dict[str, object]
+) -> None:
+    assert len(tuned["history"]["val_loss"]) == 2 and Path("logs/tuned/train").is_dir()
+    model = load_model("finetuned.featx")
+    assert model.tail is not None and model.spec.weights_digest == model.tail.digest
+    assert model.head.layer == LAYER
+    # The engine runs the whole network; training ran the tail on what is cached.
+    features = FeatureStore("featx-cache").open_features()
+    scored = cli("score", "finetuned.featx", photos, "--out", "p.csv")
+    assert scored.exit_code == 0 and "24" in scored.output
+    with Path("p.csv").open() as file:
+        probability = {row["id"]: float(row["probability"]) for row in csv.DictReader(file)}
+    assert len(probability) == 24
+    own = model.predict_proba([photos / name for name in features.sample_ids], weights="imagenet")
+    found = np.array([probability[name] for name in features.sample_ids])
+    assert own.max(axis=1) == pytest.approx(found, abs=1e-4)
+    ranked = cli("results", "--split", "val")
+    assert ranked.exit_code == 0 and "finetune" in ranked.output
+    fitted = cli("fit")  # the outputs of the layer are not the newest features
+    assert fitted.exit_code == 0 and features.name in fitted.output
+
+
+def test_other_tails_than_the_spec_names_are_refused(
+    cli: Cli, photos: Path, tuned: dict[str, object], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile("finetuned.featx") as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    assert any(name.startswith("tail/") for name in members)
+    document = json.loads(members["model.json"])
+    document["tuned"]["base_digest"] = "0" * 64
+    members["model.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile("other.featx", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(ModelFileError, match="fine-tuned layers are not those"):
+        load_model("other.featx")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--from", "block6d_ad"], "block6d_add"),
+        (["--from", "block6d_expand_conv"], "all data goes through"),
+        (["--from", LAYER, "--lr", "-1"], "lr"),
+        (["--from", LAYER, "--source", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(
+    cli: Cli, photos: Path, words: list[str], message: str
+) -> None:
+    cli("extract", photos, "--size", "32", "--precision", "float32")
+    result = cli("finetune", *words)
+    assert result.exit_code == 1 and message in result.output
+    assert not Path("finetuned.featx").exists()
+
+
+def test_images_that_were_moved_are_found_and_lost_ones_named(cli: Cli, photos: Path) -> None:
+    cli("extract", photos, "--size", "32", "--precision", "float32")
+    moved = photos.rename(photos.with_name("moved"))
+    gone = cli("finetune", "--from", LAYER, "--epochs", "0")
+    assert gone.exit_code == 1 and "--source" in gone.output
+    found = cli("finetune", "--from", LAYER, "--epochs", "0", "--source", moved)
+    assert found.exit_code == 0, found.output
+    for path in sorted(moved.rglob("*.png"))[:2]:
+        path.unlink()
+    fewer = cli("finetune", "--from", "block5c_add", "--epochs", "0", "--source", moved)
+    assert fewer.exit_code == 1 and "2 of the 24 images" in fewer.output
