@@ -30,6 +30,7 @@ ADVICE = {
     **dict.fromkeys((".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "Unpack it first"),
     **dict.fromkeys((".pkl", ".pickle"), "A pickle can run code: store arrays as .npz"),
     **dict.fromkeys((".h5", ".hdf5", ".mat"), "Store the arrays as .npz"),
+    **dict.fromkeys((".mdb", ".lmdb"), "LMDB has no common layout: write .tar shards from it"),
     **dict.fromkeys((".tfrecord",), "Write the images to files or .tar shards"),
     **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm"), "Write the frames to files"),
 }
@@ -218,4 +219,6 @@ def _open_only_file(files: Files, tree: Tree, options: SourceOptions) -> Source:
         return open_folder(files, tree, options)
     except SourceFormatError as error:
         hint = f". Or name one of its files: {shown(readable)}" if readable else ""
+        advice = dict.fromkeys(ADVICE.get(ending(name), "") for name in sorted(tree.names))
+        hint += "".join(f". {text}" for text in advice if text and not readable)
         raise type(error)(f"{error}{hint}") from None

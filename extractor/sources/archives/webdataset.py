@@ -24,6 +24,8 @@ from ..kind import SourceKind
 from ..labels import encode_labels, similar_classes, split_within
 from ..source import Contents, ListedSource, stamp_array
 from ..source_options import SourceOptions
+from .gunzip import ENDINGS as COMPRESSED
+from .gunzip import UnpackedShards, holds_samples, is_compressed
 from .tar import Member, read_members
 
 ENDING = ".tar"
@@ -92,6 +94,9 @@ def open_shards(files: Files, names: Sequence[str], _options: SourceOptions) -> 
         A shard is no whole tar, names are not distinct, or there is no image in any.
     """
     shards = sorted(names)
+    packed = [name for name in shards if is_compressed(name)]
+    unpacked = UnpackedShards(files, packed) if packed else None
+    files = unpacked or files
     others: Counter[str] = Counter()
     samples: list[tuple[int, _Sample]] = []
     for shard, name in enumerate(shards):
@@ -107,14 +112,28 @@ def open_shards(files: Files, names: Sequence[str], _options: SourceOptions) -> 
         )
     labels, origin, notes = _labels(samples, shards, location)
     codes, class_names = encode_labels(labels)
-    splits = [split_within(name.removesuffix(ENDING))[0] for name in shards]
+    stems = [_stem(name) for name in shards]
+    splits = [split_within(stem)[0] for stem in stems]
+    if unpacked is not None:
+        notes = [*notes, unpacked.describe()]
     split_codes = np.array([SPLITS.index(s) if s else NO_SPLIT for s in splits], np.int8)
-    stems = [name[: -len(ENDING)] for name in shards]
     ids = StringColumn.from_strings(f"{stems[shard]}/{s.name}" for shard, s in samples)
     rows = np.array([(n, s.member.start, s.member.n_bytes) for n, s in samples], np.int64)
     listing = Listing(ids, codes, split_codes[rows[:, 0]], None, class_names)
     contents = Contents(listing, origin, tuple(notes), dict(sorted(others.items())))
     return ShardSource(files, shards, rows, location, contents)
+
+
+def is_shard(files: Files, name: str) -> bool:
+    """Tell whether a file is a tar, by its name; of a compressed one by the first file in it."""
+    if is_compressed(name):
+        return holds_samples(files, name)
+    return name.lower().endswith(ENDING)
+
+
+def _stem(name: str) -> str:
+    ending = next(ending for ending in (ENDING, *COMPRESSED) if name.lower().endswith(ending))
+    return name[: -len(ending)]
 
 
 def _group(members: Iterable[Member]) -> dict[str, _Key]:
@@ -215,8 +234,8 @@ def _labels(
 
 KIND = SourceKind(
     name="tar shards",
-    expected="WebDataset shards (.tar)",
+    expected="WebDataset shards (.tar, .tar.gz)",
     open=open_shards,
-    reads=lambda _files, name: name.lower().endswith(ENDING),
+    reads=is_shard,
     gathers=True,
 )
