@@ -39,8 +39,10 @@ USUAL_NAMES = (
 """Columns of plain bytes that hold pictures where the metadata does not say it."""
 
 BYTES, PATH = "bytes", "path"
-KEPT_GROUPS = 4
-"""Row groups in memory: threads that read ahead stand in neighbouring ones."""
+KEPT_GROUPS, ALWAYS_KEPT = 4, 2
+"""Row groups in memory, at most and at least: threads that read ahead use neighbouring ones."""
+KEPT_BYTES = 256 << 20
+"""What all groups in memory take, beyond those that are always kept."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,18 @@ class PictureTable(ListedSource):
         value = self._group(group)[index - int(self._starts[group])].as_py()
         content = value.get(BYTES) if isinstance(value, dict) else value
         if not content:
-            named = value.get(PATH) if isinstance(value, dict) else None
-            raise OSError(f"the row holds no bytes{f', only the path {named}' if named else ''}")
+            raise OSError(f"the row holds no bytes{self._only_path(group, index)}")
         return bytes(content)
+
+    def _only_path(self, group: int, index: int) -> str:
+        """Return the path that a row holds in place of an image, as the end of a sentence."""
+        table, number = self._groups[group]
+        kind = self._tables[table].schema.field(self._image).type
+        if _leaf(self._image, PATH, kind) == self._image:
+            return ""
+        (column,) = self._tables[table].read(number, [f"{self._image}.{PATH}"])
+        value = column[index - int(self._starts[group])].as_py()
+        return f", only the path {value[PATH]}" if value and value[PATH] else ""
 
     def _group(self, number: int) -> Any:
         with self._lock:
@@ -96,16 +107,21 @@ class PictureTable(ListedSource):
                 self._kept.move_to_end(number)
                 return self._kept[number]
             table, group = self._groups[number]
+            kind = self._tables[table].schema.field(self._image).type
             try:
-                column = self._tables[table].read(group, [self._image])[0]
+                (column,) = self._tables[table].read(group, [_leaf(self._image, BYTES, kind)])
             # Damaged pages raise errors of Arrow, which are ValueErrors and OSErrors of many kinds.
             except Exception as error:
                 name = self._tables[table].name
                 raise OSError(f"rows of {name} cannot be read ({error})") from error
             self._kept[number] = column
-            while len(self._kept) > KEPT_GROUPS:
+            while len(self._kept) > ALWAYS_KEPT and self._is_full():
                 self._kept.popitem(last=False)
             return column
+
+    def _is_full(self) -> bool:
+        n_bytes = sum(column.nbytes for column in self._kept.values())
+        return len(self._kept) > KEPT_GROUPS or n_bytes > KEPT_BYTES
 
 
 def holds_images(files: Files, name: str) -> bool:
@@ -160,7 +176,7 @@ def _open(files: Files, name: str) -> _ImageFile:
 
     def read(group: int, wanted: list[str]) -> Any:
         table = file.read_row_group(group, wanted, use_threads=False)
-        return [table.column(column) for column in wanted]
+        return [_column(table, name) for name in wanted]
 
     return _ImageFile(name, file.schema_arrow, n_rows, read)
 
@@ -192,8 +208,21 @@ def _open_arrow(files: Files, name: str) -> _ImageFile:
         name,
         reader.schema,
         n_rows,
-        lambda group, wanted: [batches[group].column(c) for c in wanted],
+        lambda group, wanted: [_column(batches[group], name) for name in wanted],
     )
+
+
+def _leaf(name: str, field: str, kind: Any) -> str:
+    """Return the name under which Parquet holds a field of a struct; else the column's own."""
+    import pyarrow as pa
+
+    is_inside = pa.types.is_struct(kind) and kind.get_field_index(field) >= 0
+    return f"{name}.{field}" if is_inside else name
+
+
+def _column(table: Any, name: str) -> Any:
+    """Return a column of a table; for a field of a struct, the struct."""
+    return table.column(name if name in table.schema.names else name.rpartition(".")[0])
 
 
 def _image_columns(schema: Any) -> list[str]:

@@ -139,3 +139,19 @@ def test_a_competition_of_kaggle(tmp_path: Path, table: str, header: str) -> Non
     }
     listing = open_source(tmp_path).listing()
     assert [SPLITS[code] for code in listing.splits] == ["test", "train", "train"]
+
+
+def test_an_imagefolder_with_metadata_in_parquet(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for image in ROWS:
+            touch(tmp_path / split / image)
+        columns = {
+            "file_name": list(ROWS),
+            "label": list(ROWS.values()),
+            "caption": ["a", "b", "c"],
+        }
+        pq.write_table(pa.table(columns), tmp_path / split / "metadata.parquet")
+    listing = open_source(tmp_path).listing()
+    assert [SPLITS[code] for code in listing.splits] == ["test"] * 3 + ["train"] * 3
+    names = [listing.class_names[code] for code in listing.labels]
+    assert names == [*ROWS.values()] * 2

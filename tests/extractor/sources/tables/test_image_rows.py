@@ -14,6 +14,7 @@ from pyarrow import feather, parquet
 from featx.cache import SPLITS
 from featx.cache.errors import SourceFormatError
 from featx.extractor import SourceOptions, open_source
+from featx.extractor.sources.tables import image_rows
 
 NAMES = ["cat", "dog"]
 
@@ -116,3 +117,13 @@ def test_a_table_of_paths_stays_one(tmp_path):
     parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
     source = open_source(tmp_path / "t.parquet")
     assert source.read(0) == png(1) and list(source.listing().sample_ids) == ["1.png"]
+
+
+def test_few_groups_of_rows_stay_in_memory(tmp_path, monkeypatch):
+    values = list(range(1, 13))
+    parquet.write_table(table(values, [0] * 12), tmp_path / "a.parquet", row_group_size=1)
+    source = open_source(tmp_path / "a.parquet")
+    for limit, n_kept in ((1 << 20, 4), (1, 2)):
+        monkeypatch.setattr(image_rows, "KEPT_BYTES", limit)
+        assert [source.read(index) for index in range(12)] == list(map(png, values))
+        assert len(source._kept) == n_kept
