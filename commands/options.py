@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from ..extractor import RunOptions
     from ..extractor.parts import Part
+    from ..extractor.workers.worker_options import WorkerOptions
 
 AUTO = "auto"
 PATH_OR_NAME = "path or name"
@@ -112,6 +113,15 @@ ShardOption = Annotated[
         show_default=False,
     ),
 ]
+DevicesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        metavar="auto|0,1|cpu:N",
+        help="One worker process for each accelerator, or N on the processor.",
+        show_default=False,
+    ),
+]
 WeightColumnOption = Annotated[
     str | None,
     typer.Option(
@@ -150,6 +160,34 @@ def part_of(shard: str | None, join: bool) -> Part | None:
     if shard is not None and join:
         raise ConfigError("--join puts the parts together and takes no --shard: give one of them")
     return None if shard is None else Part.parse(shard)
+
+
+def workers_of(devices: str | None, alone: bool) -> WorkerOptions | None:
+    """Return the workers that share a run, if any.
+
+    Parameters
+    ----------
+    devices : str or None
+        Of ``--devices``.
+    alone : bool
+        Whether an option is given that is for one process, ``--shard`` or ``--join``.
+
+    Raises
+    ------
+    ConfigError
+        The options contradict each other.
+    """
+    from ..cache.errors import ConfigError
+    from ..extractor.workers.worker_options import WorkerOptions
+
+    if devices is None:
+        return None
+    if alone:
+        raise ConfigError(
+            "--shard and --join are for processes that are started one by one; --devices cuts the "
+            "source itself: give one of them"
+        )
+    return WorkerOptions(devices=devices)
 
 
 def run_options(

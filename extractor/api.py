@@ -11,8 +11,11 @@ from .extract import extract
 from .extract_report import ExtractReport
 from .join import join_parts
 from .plan import FeatureOptions, make_plan
-from .run_options import Observer, RunOptions
+from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source, open_source
+from .sources.address import SourceAddress, address_of
+from .workers.extraction import extract_by_workers
+from .workers.share import is_shared
 
 if TYPE_CHECKING:
     from .forecast import Forecast
@@ -54,7 +57,7 @@ def extract_features(
 
 
 def extract_several(
-    source: str | Path | Source,
+    source: str | Path | Source | SourceAddress,
     features: Sequence[FeatureOptions],
     *,
     cache: str | Path = DEFAULT_ROOT,
@@ -67,15 +70,19 @@ def extract_several(
     Layers of one backbone come from one forward pass. Returns one report for each of ``features``
     that differs from the others, in order; the first one's features count as the newest. With
     ``join`` nothing is computed: the parts that ``run.part`` made become one (see ``join_parts``).
+    With ``run.shared_by`` several workers compute, which open the source themselves.
 
     Raises
     ------
     FeatxError
         See ``extract``, ``make_plan`` and ``open_source``; the cache stays whole.
     """
-    opened = open_source(source)
+    run, observer = run or RunOptions(), observer or LogObserver()
+    if is_shared(run.shared_by, observer):
+        return extract_by_workers(address_of(source), features, cache, run, observer)
+    opened = source.open() if isinstance(source, SourceAddress) else open_source(source)
     plans = [make_plan(options) for options in features]
-    store = FeatureStore(cache, compression=run.compression if run else None)
+    store = FeatureStore(cache, compression=run.compression)
     return (join_parts if join else extract)(opened, plans, store, run, observer)
 
 

@@ -91,8 +91,26 @@ def bottleneck(stream: FeatureStream, writer: ShardWriter) -> str:
     if not engines or not n_images or not seconds.are_telling:
         return ""
     threads = (stream.options.n_workers, max(engine.n_parallel for engine in engines))
-    rates = StageRates.of(n_images, seconds, threads, n_usable_cores())
-    advice = ""
-    if all(engine.precision == "float32" for engine in engines):
-        advice = "a smaller --size, a lighter --backbone or a GPU would help"
+    is_exact = all(engine.precision == "float32" for engine in engines)
+    return bottleneck_sentence(n_images, seconds, threads, n_usable_cores(), is_exact)
+
+
+def bottleneck_sentence(
+    n_images: int, seconds: StageSeconds, threads: tuple[int, int], n_cores: int, is_exact: bool
+) -> str:
+    """Return one sentence: what held the run up, and what to change.
+
+    Parameters
+    ----------
+    n_images : int
+        That went through the engine.
+    seconds : StageSeconds
+    threads : (int, int)
+        That read and decode, and that run the engine.
+    n_cores : int
+    is_exact : bool
+        Whether all was computed in float32.
+    """
+    rates = StageRates.of(n_images, seconds, threads, n_cores)
+    advice = "a smaller --size, a lighter --backbone or a GPU would help" if is_exact else ""
     return rates.sentence(advice)

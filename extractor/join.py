@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureSpec, FeatureStore, has_digest
-from ..cache.errors import IncompleteError
+from ..cache.errors import IncompleteError, TooManyBadImagesError
 from ..cache.layout import REMARKS
+from ..cache.records.run_record import EXTRACT_SECONDS
 from .extract import earlier_failures, extract, prepare
 from .extract_report import ExtractReport
 from .parts import Part, incomplete
@@ -55,10 +57,33 @@ def join_parts(
     missing = _missing_rows(scan, store, specs, options)
     if len(missing):
         raise _incomplete(scan, missing, finished, specs)
-    reports = extract(source, resolved, store, options, observer)
-    for part in _all_parts(store, source.name):
+    parts = _all_parts(store, source.name)
+    try:
+        reports = extract(source, resolved, store, options, observer)
+    except TooManyBadImagesError:  # the snapshot is written
+        for part in parts:
+            _forget(store, part)
+        raise
+    reports = [_noted(report, parts, store) for report in reports]
+    for part in parts:
         _forget(store, part)
     return reports
+
+
+def _noted(report: ExtractReport, parts: Sequence[str], store: FeatureStore) -> ExtractReport:
+    """Return a report whose record says which engine the parts used, and how long they took."""
+    records = [store.read_run(report.record.fingerprint, part) for part in parts]
+    working = [record for record in records if record and record.n_extracted]
+    if not working:
+        return report
+    notes = {k: v for k, v in working[0].notes.items() if k != "bottleneck"}
+    notes[EXTRACT_SECONDS] = sum(record.extract_seconds or 0 for record in working)
+    engines = dict.fromkeys(record.engine for record in working)
+    record = replace(
+        report.record, engine=" + ".join(engines), notes={**notes, **report.record.notes}
+    )
+    store.write_run(record)
+    return replace(report, record=record)
 
 
 def _all_parts(store: FeatureStore, name: str) -> list[str]:
@@ -82,7 +107,8 @@ def _missing_rows(
     failed = earlier_failures(store, scan.source.name, options)
     names = store.snapshot_names(scan.source.name)
     unreadable = {bad.sample_id for name in names for bad in store.read_quarantine(name)}
-    _hash_again(scan, store, names)
+    if not has_digest(scan.digests).all():
+        _hash_again(scan, store, names)
     pending = PendingRows([store.open_set(spec) for spec in specs], scan.digests, failed)
     ids = scan.listing.sample_ids
     rows = np.flatnonzero(pending.must_read)

@@ -65,8 +65,15 @@ class Part:
 
     def rows(self, n_samples: int) -> NDArray[np.int64]:
         """Return the indices of its images: every ``count``-th block of neighbouring images."""
-        blocks = np.arange(n_samples) // BLOCK_IMAGES
-        return np.flatnonzero(blocks % self.count == self.number - 1)
+        starts = np.arange(self.number - 1, -(-n_samples // BLOCK_IMAGES), self.count)
+        rows = (starts[:, None] * BLOCK_IMAGES + np.arange(BLOCK_IMAGES)).ravel()
+        return rows[rows < n_samples]
+
+    def n_images(self, n_samples: int) -> int:
+        """Return how many images it has."""
+        n_whole, rest = divmod(n_samples, BLOCK_IMAGES)
+        n_blocks = len(range(self.number - 1, n_whole, self.count))
+        return n_blocks * BLOCK_IMAGES + rest * (n_whole % self.count == self.number - 1)
 
     def of(self, source: Source) -> Subset:
         """Return this part of a source."""

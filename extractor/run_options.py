@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..cache.errors import ConfigError, TooManyBadImagesError
 from ..cache.records.tag import NO_TAG, Tag
@@ -13,6 +13,10 @@ from .machine.hardware import n_usable_cores
 from .parts import Part
 from .pipeline.notebook_bar import NotebookBar, notebook_bar
 from .precision.drift import MAX_DRIFT
+from .workers.worker_options import WorkerOptions
+
+if TYPE_CHECKING:
+    from .pipeline.stage_pool import StagePool
 
 LOGGER = logging.getLogger("featx")
 
@@ -81,6 +85,10 @@ class RunOptions:
     max_pixels : int or None
         Pixels that one image may have in memory, a JPEG after its scaled decoding; None stands for
         Pillow's limit, 89,478,485.
+    shared_by : WorkerOptions or None
+        Which workers share the run; None computes in this process.
+    stages : StagePool or None
+        Compiled networks of earlier runs of this process, which are used again.
     tag : Tag
         What the user calls the features; empty parts keep what an earlier run said.
     """
@@ -94,6 +102,8 @@ class RunOptions:
     compression: str | None = None
     part: Part | None = None
     max_pixels: int | None = None
+    shared_by: WorkerOptions | None = None
+    stages: StagePool | None = None
     tag: Tag = NO_TAG
 
     def __post_init__(self) -> None:
@@ -104,6 +114,11 @@ class RunOptions:
         if self.max_pixels is not None and self.max_pixels < 1:
             raise ConfigError(f"max_pixels counts from 1, got {self.max_pixels}")
         check_engine_name(self.engine)
+        if self.shared_by is not None and self.part is not None:
+            raise ConfigError(
+                "--shard is one part for one process; --devices and --ray cut the source "
+                "themselves: give one of them"
+            )
         if not 0 <= self.max_drift <= MAX_DRIFT:
             raise ConfigError(
                 f"max_drift lies from 0 to {MAX_DRIFT} (the contract; it can only be set tighter), "

@@ -25,6 +25,7 @@ from ..options import (
     SOURCE_HELP,
     BatchOption,
     CropColumnsOption,
+    DevicesOption,
     DriftOption,
     EngineOption,
     GroupColumnOption,
@@ -42,6 +43,7 @@ from ..options import (
     WorkersOption,
     part_of,
     run_options,
+    workers_of,
 )
 from ..progress import Progress
 from .forecast_text import draw_forecast
@@ -135,6 +137,7 @@ def extract(
         bool,
         typer.Option("--join", help="Compute nothing: put the parts of --shard together, if all."),
     ] = False,
+    devices: DevicesOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -163,6 +166,7 @@ def extract(
     from ...cache import Tag
     from ...extractor import FeatureOptions, SourceOptions, extract_several, open_source
     from ...extractor.api import forecast_extraction
+    from ...extractor.sources.address import SourceAddress
 
     layers: list[str | None] = [*layer] if layer else [None]
     named = [resolve_backbone(name, preprocess) for name in backbone]
@@ -189,6 +193,7 @@ def extract(
         max_pixels=max_pixels,
         tag=Tag(name, note),
         part=part_of(shard, join),
+        shared_by=workers_of(devices, alone=join or shard is not None),
     )
     reading = SourceOptions(
         path_column=path_column,
@@ -199,7 +204,9 @@ def extract(
         crop_columns=crop_columns,
         separator=separator,
     )
-    opened = open_source(choose_source(context, source), reading)
+    locations = choose_source(context, source)
+    address = SourceAddress(locations, reading) if run.shared_by else None
+    opened = address.open() if address else open_source(locations, reading)
     say_understood(opened)
     if dry_run:
         expected = forecast_extraction(opened, features, cache=cache, run=run)
@@ -207,7 +214,7 @@ def extract(
         return
     with Progress() as progress:
         reports = extract_several(
-            opened, features, cache=cache, run=run, observer=progress, join=join
+            address or opened, features, cache=cache, run=run, observer=progress, join=join
         )
     answer(as_json, _data(reports), lambda console: _draw(console, reports))
 

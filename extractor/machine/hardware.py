@@ -16,6 +16,10 @@ ROOT = Path("/")
 NEARLY = 0.02
 """Cores by which a quota may exceed a whole number and still count as that number."""
 
+CORES = "FEATX_CORES"
+"""The variable that limits the cores of a process, as of one of several workers."""
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 X86 = ("x86_64", "AMD64")
 NUMBER_FLAGS = frozenset(
     ("fma", "avx2", "avx512bw", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16")
@@ -45,7 +49,8 @@ class Hardware:
     memory_bytes : int
         Memory that is free now.
     gpus : tuple of str
-        NVIDIA devices of the driver, whether or not a library can use them.
+        NVIDIA devices of the driver, whether or not a library can use them, as far as
+        ``CUDA_VISIBLE_DEVICES`` lets this process see them.
     gpu_hints : tuple of str
         Signs of other accelerators, ``ROCm``, ``WSL`` or ``Metal``: the library is asked whether it
         can use one.
@@ -84,24 +89,28 @@ def this_machine(root: Path = ROOT) -> Hardware:
         The folder that holds ``proc``, ``sys`` and ``dev``.
     """
     cpu, flags = _processor(root)
+    n_visible = _n_visible_gpus()
     return Hardware(
         cpu=cpu,
         is_x86=platform.machine() in X86,
         n_cores=n_usable_cores(root),
         flags=flags,
         memory_bytes=free_memory_bytes(root),
-        gpus=_gpus(root),
-        gpu_hints=_gpu_hints(root),
-        gpu_models=_gpu_models(root),
+        gpus=_gpus(root)[:n_visible],
+        gpu_hints=_gpu_hints(root) if n_visible != 0 else (),
+        gpu_models=_gpu_models(root)[:n_visible],
     )
 
 
 def n_usable_cores(root: Path = ROOT) -> int:
-    """Return how many cores this process may use: its affinity, and quotas of its containers.
+    """Return how many cores this process may use: its affinity, quotas of its containers, and
+    ``FEATX_CORES``.
 
     A part of a core counts as a core.
     """
-    return max(1, min(n_cores_by_affinity(), _whole(cgroups.cpu_quota(root))))
+    limit = os.environ.get(CORES, "")
+    stated = int(limit) if limit.isdigit() else sys.maxsize
+    return max(1, min(n_cores_by_affinity(), _whole(cgroups.cpu_quota(root)), stated))
 
 
 def n_cores_by_affinity() -> int:
@@ -127,6 +136,16 @@ def free_memory_bytes(root: Path = ROOT) -> int:
         UNKNOWN_MEMORY,
     )
     return int(min(available, cgroups.free_memory(root)))
+
+
+def _n_visible_gpus() -> int | None:
+    """Return how many GPUs this process is let see; None: all of them."""
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return None
+    names = [name.strip() for name in visible.split(",")]
+    # What follows -1 is hidden, as the CUDA programming guide says.
+    return names.index("-1") if "-1" in names else len([name for name in names if name])
 
 
 def _whole(n_cores: float) -> int:

@@ -13,7 +13,9 @@ from ...cache import FeatureSpec, FeatureStore, Listing, Manifest, Run, has_dige
 from ...cache.errors import CacheFormatError
 from ...cache.manifest import DIGEST_BYTES, prove_unchanged
 from ..parts import NAME as PART_NAME
+from ..parts import Part
 from ..sources import Source
+from ..sources.subset import Subset
 
 
 @dataclass
@@ -45,6 +47,12 @@ class Scan:
     def n_samples(self) -> int:
         """Number of samples in the source."""
         return len(self.listing)
+
+    @property
+    def n_in_source(self) -> int:
+        """Number of samples in the source that this one is a part of."""
+        source = self.source
+        return len(source.whole.listing()) if isinstance(source, Subset) else self.n_samples
 
     def begin_run(self, kind: str, store: FeatureStore, specs: Sequence[FeatureSpec]) -> Run:
         """Begin a run over this source, which names the rows that are known by now."""
@@ -85,24 +93,50 @@ def scan_source(source: Source, store: FeatureStore | None = None) -> Scan:
         digests = np.zeros((len(listing), DIGEST_BYTES), np.uint8)
         return Scan(source, listing, stamps, digests, started_ns)
     digests = store.recall_digests(source.name, listing, stamps)
+    part = Part.of_name(source.name)
     for name in store.snapshot_names(PART_NAME.sub("", source.name)):
+        other = Part.of_name(name)
+        if part and other and other.count == part.count and other != part:
+            continue  # other images by the cut
         try:
             earlier = store.read_manifest(name)
         except CacheFormatError:
             continue  # a damaged snapshot only costs the time to hash again
         if earlier is not None:
-            _take_over(digests, listing, stamps, earlier)
+            rows = other.rows(len(listing)) if other and not part else None
+            _take_over(digests, listing, stamps, earlier, rows)
     return Scan(source, listing, stamps, digests, started_ns)
 
 
 def _take_over(
-    digests: NDArray[np.uint8], listing: Listing, stamps: NDArray[np.int64], earlier: Manifest
+    digests: NDArray[np.uint8],
+    listing: Listing,
+    stamps: NDArray[np.int64],
+    earlier: Manifest,
+    rows: NDArray[np.int64] | None = None,
 ) -> None:
+    """Fill in the digests of samples that an earlier snapshot holds and that are unchanged.
+
+    ``rows`` are those that the snapshot is of, where it is that of a part of the source.
+    """
     usable = prove_unchanged(earlier.stamps, earlier.created_ns)
-    if listing.sample_ids == earlier.sample_ids:
+    if rows is None and listing.sample_ids == earlier.sample_ids:
         same = usable & (stamps == earlier.stamps).all(axis=1)
         digests[same] = earlier.digests[same]
-        return
+    elif rows is not None and listing.sample_ids.take(rows) == earlier.sample_ids:
+        same = usable & (stamps[rows] == earlier.stamps).all(axis=1)
+        digests[rows[same]] = earlier.digests[same]
+    else:
+        _take_over_by_id(digests, listing, stamps, earlier, usable)
+
+
+def _take_over_by_id(
+    digests: NDArray[np.uint8],
+    listing: Listing,
+    stamps: NDArray[np.int64],
+    earlier: Manifest,
+    usable: NDArray[np.bool_],
+) -> None:
     rows = {name: row for row, name in enumerate(earlier.sample_ids) if usable[row]}
     for index, name in enumerate(listing.sample_ids):
         row = rows.get(name)

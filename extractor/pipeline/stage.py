@@ -81,6 +81,10 @@ class Stage:
         self._batch_size = 0
         self._executor: ThreadPoolExecutor | None = None
 
+    def begin(self, say: Callable[[str], object]) -> None:
+        """Begin another run with the same engine."""
+        self._say, self.busy_seconds, self.n_halved = say, 0.0, 0
+
     @property
     def batch_size(self) -> int:
         """Images that the engine takes at once; measured when first asked for.

@@ -25,7 +25,8 @@ from .pending import PendingRows
 from .rates import StageSeconds
 from .reader import Item, Reader, read_ahead
 from .scan import Scan
-from .stage import Job, Outputs, Stage
+from .stage import Job, Outputs
+from .stage_pool import StagePool
 
 MAX_BLOCK = 4096
 """Samples of a block, where few of them must be computed."""
@@ -118,7 +119,8 @@ class FeatureStream:
         sets = [store.open_set(spec) if store else None for spec in specs]
         self.specs = specs
         self.pending = PendingRows(sets, scan.digests, {} if failed is None else failed)
-        self.stages = [Stage(plan, options, scan.n_samples, say) for plan in plans]
+        pool = options.stages or StagePool(scan.n_in_source)
+        self.stages = [pool.stage(plan, options, say) for plan in plans]
         self.seconds = StageSeconds()
         edges = accumulate((len(plan.specs) for plan in plans), initial=0)
         self._sets_of = tuple(range(first, end) for first, end in pairwise(edges))

@@ -1,0 +1,1 @@
+"""Several workers over one source: processes on this machine, or actors of Ray."""

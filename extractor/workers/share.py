@@ -1,0 +1,106 @@
+"""The work of a run, shared among the workers that its options name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ...cache.errors import ConfigError
+from ..run_options import Observer
+from .devices import choose_devices
+from .driver import Driver, SaysOnce, cut
+from .pool import Pool
+from .processes import ProcessPool
+from .work import Work
+from .worker_options import WorkerOptions
+
+PASSED_ON = ("FEATX_HOME", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker takes over from the process that drives it.
+
+    Attributes
+    ----------
+    folder : str
+        Relative paths begin here.
+    version : str
+        Of featx.
+    environment : dict of str to str
+    """
+
+    folder: str = field(default_factory=lambda: str(Path.cwd()))
+    version: str = field(default_factory=lambda: version("featx"))
+    environment: dict[str, str] = field(
+        default_factory=lambda: {k: os.environ[k] for k in PASSED_ON if k in os.environ}
+    )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What workers have done.
+
+    Attributes
+    ----------
+    settled : Any
+        What they agreed on.
+    results : list
+        One for each part, in order.
+    n_workers : int
+    """
+
+    settled: Any
+    results: list[Any]
+    n_workers: int
+
+
+def is_shared(options: WorkerOptions | None, observer: Observer) -> bool:
+    """Tell whether a run has workers; says so where there is no accelerator to share it among."""
+    if options is None:
+        return False
+    if options.devices is None or choose_devices(options.devices):
+        return True
+    observer.say(
+        f"--devices {options.devices}: no accelerator is here, so one process computes on the "
+        "processor; cpu:2 starts two"
+    )
+    return False
+
+
+def share(
+    work: Work, options: WorkerOptions, n_samples: int, task: str, observer: Observer
+) -> Shared:
+    """Let workers do ``work`` on all parts of a source.
+
+    Parameters
+    ----------
+    work : Work
+    options : WorkerOptions
+    n_samples : int
+        In the source.
+    task : str
+        For the progress.
+    observer : Observer
+
+    Raises
+    ------
+    IncompleteError
+        Parts did not finish; they are named, and everything else is saved.
+    MissingLibraryError, ConfigError
+        There are no such workers.
+    """
+    pool = _pool(work, options, observer)
+    driver = Driver(pool, cut(n_samples, pool.n_seats), n_samples, SaysOnce(observer))
+    observer.begin(n_samples, f"{task}, {pool.n_seats} workers")
+    results = driver.run()
+    return Shared(driver.settled, results, pool.n_seats)
+
+
+def _pool(work: Work, options: WorkerOptions, observer: Observer) -> Pool:
+    if options.devices is not None:
+        return ProcessPool(work, choose_devices(options.devices))
+    raise ConfigError("--ray is not there yet")

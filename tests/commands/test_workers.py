@@ -1,0 +1,79 @@
+"""Several workers over one source: processes of this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import featx
+from featx.cache import FeatureStore
+from featx.cli import app
+from tests_shared import Cli
+
+N_IMAGES = 150
+PIXELS = ("--backbone", "pixels", "--size", "8")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """150 images, one of them broken, extracted by one process into ``whole``, and a model."""
+    folder = tmp_path_factory.mktemp("workers")
+    rng = np.random.default_rng(0)
+    for i in range(N_IMAGES):
+        path = folder / "photos" / "ab"[i % 2] / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.normal(90 + 60 * (i % 2), 30, (8, 8, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(path)
+    (folder / "photos" / "a" / "000.png").write_bytes(b"broken")
+    for words in (
+        ("extract", folder / "photos", *PIXELS, "--cache", folder / "whole"),
+        ("fit", "--head", "ridge", "--cache", folder / "whole", "-o", folder / "model.featx"),
+    ):
+        result = CliRunner().invoke(app, list(map(str, words)))
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def ok(result: Any) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout))
+
+
+def check_features(project: Path) -> None:
+    """Make sure that the cache here holds, bit for bit, what one process made."""
+    shared, whole = featx.open_features(), featx.open_features(cache=project / "whole")
+    assert list(shared.sample_ids) == list(whole.sample_ids)
+    assert np.asarray(shared.X).tobytes() == np.asarray(whole.X).tobytes()
+    (stored,) = FeatureStore().list_features()
+    assert (stored.record.kind, stored.record.n_bad) == ("extract", 1)
+    (alone,) = FeatureStore(project / "whole").list_features()
+    assert stored.record.engine == alone.record.engine
+
+
+def test_two_processes_make_what_one_makes(cli: Cli, project: Path) -> None:
+    words = ("extract", project / "photos", *PIXELS, "--devices", "cpu:2", "--json")
+    report = ok(cli(*words))
+    assert (report["n_samples"], report["n_extracted"], report["n_bad"]) == (N_IMAGES, 149, 1)
+    check_features(project)
+    again = ok(cli(*words))
+    assert (again["n_extracted"], again["n_cached"]) == (0, 149)
+
+
+def test_what_cannot_be_shared_is_refused(cli: Cli, project: Path) -> None:
+    words = ("extract", project / "photos", *PIXELS)
+    for more, message in (
+        (("--devices", "cpu:2", "--shard", "1/2"), "give one of them"),
+        (("--devices", "cpu:2", "--join"), "give one of them"),
+        (("--devices", "7"), "7 is not here"),
+        (("--devices", "cpu:2", "--pool", "nothing"), "unknown pool"),
+    ):
+        refused = cli(*words, *more)
+        assert refused.exit_code == 1 and message in refused.stderr, refused.output
+    refused = cli("extract", "-", *PIXELS, "--devices", "cpu:2")
+    assert refused.exit_code == 1 and ".txt" in refused.stderr
