@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.linear.heads import LogisticHead
-from ..heads.parameter_checks import FLAG, SEED, Rule, number, whole
+from ..heads.parameter_checks import FLAG, SEED, Rule, number, one_of, whole
 from ..heads.training_data import Training
 
 LAYER = Rule("the name of a layer", lambda value: isinstance(value, str))
@@ -36,6 +36,9 @@ class FinetunedHead(LogisticHead):
         it stays as it is.
     patience : int
         Epochs without a smaller loss on the held-out rows after which training stops.
+    precision : 'auto', 'float32' or 'bfloat16'
+        Of the layers' arithmetic in training; weights, the head and predictions stay in float32.
+        ``auto`` takes bfloat16 where the hardware multiplies it.
     random_state : int
         Decides the rows that are held out, and the order of batches.
 
@@ -55,6 +58,7 @@ class FinetunedHead(LogisticHead):
         "batch_size": whole(1),
         "batch_norm": FLAG,
         "patience": whole(1),
+        "precision": one_of("auto", "float32", "bfloat16"),
         "random_state": SEED,
     }
     history_: dict[str, list[float]]
@@ -74,6 +78,7 @@ class FinetunedHead(LogisticHead):
         batch_size: int = 64,
         batch_norm: bool = False,
         patience: int = 3,
+        precision: str = "auto",
         random_state: Any = 0,
     ) -> None:
         super().__init__(
@@ -90,6 +95,7 @@ class FinetunedHead(LogisticHead):
         self.batch_size = batch_size
         self.batch_norm = batch_norm
         self.patience = patience
+        self.precision = precision
         self.random_state = random_state
 
     def check(self) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...extractor.engines.choose import AUTO
+from ...extractor.engines.keras import has_bfloat16
 from ...extractor.engines.keras_import import import_keras
+from ...extractor.machine.hardware import this_machine
 from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -21,6 +24,7 @@ from .tail import Tail
 
 PREDICT_ROWS = 256
 NOW, BEST, OPTIMISER = "now", "best", "optimiser"
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class TailTrainer:
         self._keras = import_keras()
         self.tail, self.head, self.train, self.held_out = tail, head, train, held_out
         self._keras.utils.set_random_seed(int(head.random_state))
+        self._compute_in(_precision_of(head))
         self.model = self._with_head()
         self._optimiser = self._keras.optimizers.Adam(self._rising_rate())
         self._compile()
@@ -111,6 +116,7 @@ class TailTrainer:
     def finish(self) -> None:
         """Give tail and head the weights of the best epoch, and the head its curves."""
         self.model.set_weights(self.best)
+        self._compute_in("float32")
         kernel, bias = self._start.get_weights()
         more, more_bias = self._difference.get_weights()
         self.head.take(kernel + self._factor * more, bias + self._factor * more_bias)
@@ -155,6 +161,13 @@ class TailTrainer:
             self.head.lr / n_steps, n_steps, end_learning_rate=self.head.lr
         )
 
+    def _compute_in(self, precision: str) -> None:
+        """Let the tail's layers compute in a number format; their weights stay in float32."""
+        name = precision if precision == "float32" else f"mixed_{precision}"
+        policy = self._keras.DTypePolicy(name)
+        for layer in self.tail.model.layers:
+            layer.dtype_policy = policy
+
     def _with_head(self) -> Any:
         layers = self._keras.layers
         kernel, bias = self.head.logit_weights
@@ -163,7 +176,7 @@ class TailTrainer:
             for layer in self.tail.layers:
                 # Keras normalises by the stored means and variances where the layer is frozen.
                 layer.trainable &= not isinstance(layer, layers.BatchNormalization)
-        features = self.tail.model(maps)
+        features = self._keras.ops.cast(self.tail.model(maps), "float32")
         if self.head.standardize:
             scale = 1 / np.asarray(self.head.scale_, np.float32)
             offset = -np.asarray(self.head.mean_, np.float32) * scale
@@ -205,6 +218,17 @@ class TailTrainer:
             total += counted
         loss, accuracy = (sums / max(total, 1e-12)).tolist()
         return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+def _precision_of(head: FinetunedHead) -> str:
+    """Return the number format that a head asks for; ``auto`` asks the hardware."""
+    if head.precision != AUTO:
+        return str(head.precision)
+    # Only TensorFlow's convolutions use the processors' instructions.
+    on_processor = import_keras().backend.backend() == "tensorflow" and bool(
+        this_machine().flags & BFLOAT16_FLAGS
+    )
+    return "bfloat16" if has_bfloat16() or on_processor else "float32"
 
 
 def _best_of(trainer: TailTrainer) -> str:

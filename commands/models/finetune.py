@@ -55,6 +55,10 @@ def finetune(
             show_default=False,
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="Of the arithmetic in training: auto, float32 or bfloat16."),
+    ] = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the batches.")] = 0,
     weights: Annotated[
         str, typer.Option(help="Of the backbone: imagenet, random:SEED or a path.")
@@ -102,6 +106,7 @@ def finetune(
             "batch_size": batch_size,
             "batch_norm": batch_norm,
             "patience": patience,
+            "precision": precision,
             "class_weight": parse_class_weight(class_weight),
             "random_state": seed,
         },

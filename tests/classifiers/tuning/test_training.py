@@ -68,7 +68,7 @@ def started(study: Study, **params: Any) -> tuple[Tail, FinetunedHead, TailTrain
     """Return a trainer whose head was fitted on the features of the first 36 images."""
     tail = cut_tail(study.plan, LAYER)
     train, held_out = slice(0, 36), slice(36, N)
-    head = FinetunedHead(LAYER, C=1e-3, batch_size=16, **params)
+    head = FinetunedHead(LAYER, **{"C": 1e-3, "batch_size": 16, "precision": "float32", **params})
     head.fit(tail.features(study.maps[train]), study.y[train])
     return tail, head, TailTrainer(tail, head, study.samples(train), study.samples(held_out))
 
@@ -126,6 +126,27 @@ def test_a_step_on_cached_maps_is_a_step_of_the_whole_network(
     for copy, original in zip(copies, head_layers, strict=True):
         for ours, other in zip(original.get_weights(), copy.get_weights(), strict=True):
             assert ours == pytest.approx(other, abs=2e-6 + 0.02 * rate)
+
+
+@pytest.mark.long
+def test_bfloat16_trains_nearly_the_same_and_predicts_in_float32(
+    study: Study, tmp_path: Path
+) -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        tail, head, trainer = started(study, epochs=2, precision=precision)
+        train_tail(trainer, tmp_path / precision, {"job": 1}, Heard())
+        losses[precision] = head.history_["loss"]
+        again = cut_tail(study.plan, LAYER)
+        for layer, (_, weights) in zip(again.layers, _by_layer(tail), strict=True):
+            layer.set_weights(weights)
+        assert tail.features(study.maps) == pytest.approx(again.features(study.maps), abs=1e-6)
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
+    assert losses["bfloat16"] != losses["float32"]
+
+
+def _by_layer(tail: Tail) -> list[tuple[str, list[NDArray[Any]]]]:
+    return [(layer.name, layer.get_weights()) for layer in tail.layers]
 
 
 def test_without_epochs_the_model_is_the_head_on_plain_features(
