@@ -18,6 +18,7 @@ from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, Registry
 from .commands.judging import compare, curve, evaluate, project, report, results
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, finetune, fit, sweep, threshold
+from .commands.options import with_address
 from .commands.output_encoding import make_safe
 from .commands.use import config, model, score, similar
 
@@ -35,7 +36,7 @@ class FeatxGroup(GroupedHelp):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Take the options for notes out, which may stand before the command or after it."""
-        return super().parse_args(ctx, notes_first(args))
+        return super().parse_args(ctx, with_address(notes_first(args)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit 1 on an error, 3 on too many bad images, 130 on Ctrl-C."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,6 +123,28 @@ DevicesOption = Annotated[
         show_default=False,
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Share the work among actors of Ray: auto or HOST:PORT of a cluster; no address: a "
+        "Ray of this machine.",
+        show_default=False,
+    ),
+]
+ActorsOption = Annotated[
+    int,
+    typer.Option(
+        "--actors", min=0, help="Of --ray.", show_default="one on each node, or for each GPU"
+    ),
+]
+GpusOption = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-actor", min=0, help="Of --ray; may be a fraction.", show_default="1, if any"
+    ),
+]
 WeightColumnOption = Annotated[
     str | None,
     typer.Option(
@@ -152,6 +175,19 @@ SeparatorOption = Annotated[
 ]
 
 
+RAY, LOCAL_RAY = "--ray", "local"
+RAY_ADDRESS = re.compile(r"local|auto|(ray://)?[^/=]+:\d+")
+
+
+def with_address(words: list[str]) -> list[str]:
+    """Return a command line in which every ``--ray`` has an address, which may be left out."""
+    told: list[str] = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        has_address = word != RAY or RAY_ADDRESS.fullmatch(following)
+        told.append(word if has_address else f"{RAY}={LOCAL_RAY}")
+    return told
+
+
 def part_of(shard: str | None, join: bool) -> Part | None:
     """Return the part that ``--shard`` names; raises ConfigError where ``--join`` is given, too."""
     from ..cache.errors import ConfigError
@@ -162,15 +198,22 @@ def part_of(shard: str | None, join: bool) -> Part | None:
     return None if shard is None else Part.parse(shard)
 
 
-def workers_of(devices: str | None, alone: bool) -> WorkerOptions | None:
+def workers_of(
+    devices: str | None,
+    ray: str | None,
+    actors: int,
+    gpus_per_actor: float | None,
+    alone: bool,
+) -> WorkerOptions | None:
     """Return the workers that share a run, if any.
 
     Parameters
     ----------
-    devices : str or None
-        Of ``--devices``.
+    devices, ray : str or None
+    actors : int
+    gpus_per_actor : float or None
     alone : bool
-        Whether an option is given that is for one process, ``--shard`` or ``--join``.
+        Whether an option is given that is for one process, such as ``--shard`` or ``--join``.
 
     Raises
     ------
@@ -180,14 +223,16 @@ def workers_of(devices: str | None, alone: bool) -> WorkerOptions | None:
     from ..cache.errors import ConfigError
     from ..extractor.workers.worker_options import WorkerOptions
 
-    if devices is None:
+    if devices is None and ray is None:
+        if actors or gpus_per_actor is not None:
+            raise ConfigError("--actors and --gpus-per-actor are options of --ray: add --ray")
         return None
     if alone:
         raise ConfigError(
-            "--shard and --join are for processes that are started one by one; --devices cuts the "
-            "source itself: give one of them"
+            "--shard, --join and --new-only are for processes that are started one by one; "
+            "--devices and --ray cut the source themselves: give one of them"
         )
-    return WorkerOptions(devices=devices)
+    return WorkerOptions(devices=devices, ray=ray, actors=actors, gpus_per_actor=gpus_per_actor)
 
 
 def run_options(

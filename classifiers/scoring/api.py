@@ -16,8 +16,10 @@ from ...extractor.images.pixel_range import contradiction
 from ...extractor.parts import Part
 from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, SourceOptions, open_source
+from ...extractor.sources.address import SourceAddress
 from ...extractor.sources.source import source_name
 from ...extractor.sources.subset import EmptySource, Subset
+from ...extractor.workers.share import is_shared
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
 from .engine_drift import EngineDrift, measure_engine_drift
@@ -30,7 +32,7 @@ from .score import ScoreJob, ScoreReport, score
 
 FEATURES = "features:"
 N_DIGITS = 12
-Scored = str | Path | Source | FeatureSet
+Scored = str | Path | Source | SourceAddress | FeatureSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def score_images(
     Parameters
     ----------
     model : path or Model
-    source : path, Source or FeatureSet
+    source : path, Source, SourceAddress or FeatureSet
         What ``extract`` reads, or cached features: ``features:NAME`` (see ``open_features``).
     out : path
         A file whose ending says the format, or without an ending a folder of part files.
@@ -116,6 +118,10 @@ def score_images(
         See ``score``.
     """
     options, observer = options or ScoreOptions(), observer or LogObserver()
+    if is_shared(options.run.shared_by, observer):
+        from .workers import score_by_workers
+
+        return score_by_workers(model, source, out, options, cache=cache, observer=observer)
     loaded = model if isinstance(model, Model) else load_model(model)
     provenance = options.provenance(loaded)
     target = _target(out, options, provenance.model)
@@ -132,8 +138,40 @@ def score_images(
     drift = _engine_drift(loaded, rows, options.run.engine)
     if drift:
         observer.say(drift.describe())
-    job = ScoreJob(
-        loaded,
+    report = score(_job(loaded, rows, target, options, provenance, earlier))
+    return replace(report, engine_drift=drift)
+
+
+def score_part(
+    model: Model,
+    opened: Source | FeatureSet,
+    target: Target,
+    options: ScoreOptions,
+    store: FeatureStore,
+    observer: Observer,
+) -> ScoreReport:
+    """Score the part ``options.run.part`` of what is open already, with a model that is loaded.
+
+    Raises
+    ------
+    FeatxError
+        See ``score``.
+    """
+    part = options.run.part
+    rows = _rows_to_score(model, _part(opened, part) if part else opened, store, options, observer)
+    return score(_job(model, rows, target, options, options.provenance(model), EarlierRows()))
+
+
+def _job(
+    model: Model,
+    rows: RowsToScore,
+    target: Target,
+    options: ScoreOptions,
+    provenance: Provenance,
+    earlier: EarlierRows,
+) -> ScoreJob:
+    return ScoreJob(
+        model,
         rows,
         target,
         options.predictions,
@@ -143,7 +181,6 @@ def score_images(
         earlier=earlier,
         is_part=options.run.part is not None,
     )
-    return replace(score(job), engine_drift=drift)
 
 
 def _engine_drift(model: Model, rows: RowsToScore, engine: str) -> EngineDrift | None:
@@ -204,6 +241,8 @@ def open_scored(source: Scored, store: FeatureStore, allow_empty: bool) -> Sourc
     """
     if isinstance(source, FeatureSet):
         return source
+    if isinstance(source, SourceAddress):
+        return open_to_score(source.locations, source.options, allow_empty)
     if isinstance(source, str) and source.startswith(FEATURES):
         return store.open_features(source.removeprefix(FEATURES) or None)
     return open_to_score(source, None, allow_empty)

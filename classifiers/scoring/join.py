@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def join_predictions(
     options: ScoreOptions | None = None,
     *,
     cache: str | Path = DEFAULT_ROOT,
+    parts: Path | None = None,
 ) -> ScoreReport:
     """Make one output of the files that the parts of a job array wrote into the folder ``out``.
 
@@ -42,6 +44,8 @@ def join_predictions(
     ----------
     model, source, out, options, cache
         As those of the parts; see ``score_images``. Of the options, ``format`` counts.
+    parts : path, optional
+        The folder of the parts' files; by default ``out``.
 
     Raises
     ------
@@ -57,11 +61,12 @@ def join_predictions(
     loaded = model if isinstance(model, Model) else load_model(model)
     provenance = options.provenance(loaded)
     target = Target.parse(out, options.format, options.overwrite, model=provenance.model)
-    if not target.is_folder:
+    if parts is None and not target.is_folder:
         raise ConfigError(f"--out {out} is one file, and the parts lie in a folder: name that one")
     opened = open_scored(source, FeatureStore(cache), options.allow_empty)
     listing = opened.manifest.listing if isinstance(opened, FeatureSet) else opened.listing()
-    table = _in_order(_read_parts(target, provenance), listing, target)
+    folder = target if parts is None else replace(target, path=parts)
+    table = _in_order(_read_parts(folder, provenance), listing, folder)
     summary, work = Summary(listing, loaded.class_names), WorkFolder(target.path)
     with work.hold():
         starts = range(0, max(1, len(table)), BLOCK_ROWS)

@@ -21,14 +21,18 @@ from ..common import (
 from ..options import (
     PATH_OR_NAME,
     SOURCE_HELP,
+    ActorsOption,
     BatchOption,
     CropColumnsOption,
+    DevicesOption,
     EngineOption,
+    GpusOption,
     GroupColumnOption,
     LabelColumnOption,
     MaxBadOption,
     MaxPixelsOption,
     PathColumnOption,
+    RayOption,
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
@@ -36,14 +40,17 @@ from ..options import (
     WorkersOption,
     part_of,
     run_options,
+    workers_of,
 )
 from ..progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...classifiers.scoring.api import ScoreOptions
     from ...classifiers.scoring.score import ScoreReport
     from ...extractor.sources import Source, SourceOptions
+    from ...extractor.sources.address import SourceAddress
 
 SHOWN_CLASSES = 10
 
@@ -116,6 +123,10 @@ def score(
             "--join", help="Predict nothing: put the parts of --shard in --out together, if all."
         ),
     ] = False,
+    devices: DevicesOption = None,
+    ray: RayOption = None,
+    actors: ActorsOption = 0,
+    gpus_per_actor: GpusOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     split_column: SplitColumnOption = None,
@@ -157,6 +168,9 @@ def score(
             run_options(batch_size, workers, max_bad, engine),
             max_pixels=max_pixels,
             part=part_of(shard, join),
+            shared_by=workers_of(
+                devices, ray, actors, gpus_per_actor, alone=join or new_only or shard is not None
+            ),
         ),
     )
     reading = SourceOptions(
@@ -167,7 +181,7 @@ def score(
         crop_columns=crop_columns,
         separator=separator,
     )
-    opened = _opened(source, reading, allow_empty)
+    opened = _opened(source, reading, options)
     in_parts = new_only or join or shard is not None
     target = out or Path("predictions" if in_parts else f"predictions.{format or 'parquet'}")
     if join:
@@ -178,15 +192,22 @@ def score(
     answer(as_json, asdict(report), lambda console: _draw(console, report))
 
 
-def _opened(source: list[str], options: SourceOptions, allow_empty: bool) -> str | Source:
-    """Open what is to be scored, and say how it is understood; cached features keep their name."""
+def _opened(
+    source: list[str], reading: SourceOptions, options: ScoreOptions
+) -> str | Source | SourceAddress:
+    """Open what is to be scored, and say how it is understood; cached features keep their name.
+
+    Workers are told where it is, and open it themselves.
+    """
     from ...classifiers.scoring.api import FEATURES, open_to_score
+    from ...extractor.sources.address import SourceAddress
 
     if len(source) == 1 and source[0].startswith(FEATURES):
         return source[0]
-    opened = open_to_score(source, options, allow_empty)
+    address = SourceAddress(source, reading) if options.run.shared_by else None
+    opened = open_to_score(source, reading, options.allow_empty)
     say_understood(opened)
-    return opened
+    return address or opened
 
 
 def _draw(console: Console, report: ScoreReport) -> None:

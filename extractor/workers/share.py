@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from ...cache.errors import ConfigError
 from ..run_options import Observer
 from .devices import choose_devices
 from .driver import Driver, SaysOnce, cut
@@ -16,28 +12,6 @@ from .pool import Pool
 from .processes import ProcessPool
 from .work import Work
 from .worker_options import WorkerOptions
-
-PASSED_ON = ("FEATX_HOME", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a worker takes over from the process that drives it.
-
-    Attributes
-    ----------
-    folder : str
-        Relative paths begin here.
-    version : str
-        Of featx.
-    environment : dict of str to str
-    """
-
-    folder: str = field(default_factory=lambda: str(Path.cwd()))
-    version: str = field(default_factory=lambda: version("featx"))
-    environment: dict[str, str] = field(
-        default_factory=lambda: {k: os.environ[k] for k in PASSED_ON if k in os.environ}
-    )
 
 
 @dataclass(frozen=True)
@@ -93,14 +67,17 @@ def share(
     MissingLibraryError, ConfigError
         There are no such workers.
     """
-    pool = _pool(work, options, observer)
+    pool = _pool(work, options)
     driver = Driver(pool, cut(n_samples, pool.n_seats), n_samples, SaysOnce(observer))
-    observer.begin(n_samples, f"{task}, {pool.n_seats} workers")
+    plural = "" if pool.n_seats == 1 else "s"
+    observer.begin(n_samples, f"{task}, {pool.n_seats} worker{plural}")
     results = driver.run()
     return Shared(driver.settled, results, pool.n_seats)
 
 
-def _pool(work: Work, options: WorkerOptions, observer: Observer) -> Pool:
+def _pool(work: Work, options: WorkerOptions) -> Pool:
     if options.devices is not None:
         return ProcessPool(work, choose_devices(options.devices))
-    raise ConfigError("--ray is not there yet")
+    from .ray_pool import RayPool
+
+    return RayPool(work, options)

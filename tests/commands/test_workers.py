@@ -1,8 +1,9 @@
-"""Several workers over one source: processes of this machine."""
+"""Several workers over one source: processes of this machine, and actors of Ray."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,64 @@ def test_two_processes_make_what_one_makes(cli: Cli, project: Path) -> None:
     assert (again["n_extracted"], again["n_cached"]) == (0, 149)
 
 
+def check_scores(cli: Cli, project: Path, *words: str) -> None:
+    """Score with workers and by one process; the files must tell the same, and nothing is left."""
+    score = ("score", project / "model.featx", project / "photos", "--json")
+    alone = ok(cli(*score, "--cache", "empty", "-o", "alone.csv"))
+    shared = ok(cli(*score, "--cache", "empty", "-o", "shared.csv", *words))
+    counts = ("n_samples", "n_ok", "n_errors", "by_class", "agreement")
+    assert [shared[name] for name in counts] == [alone[name] for name in counts]
+    rows = [
+        [line.split(",")[:2] for line in Path(name).read_text().splitlines()]
+        for name in ("alone.csv", "shared.csv")
+    ]
+    assert rows[0] == rows[1] and len(rows[0]) == N_IMAGES + 1
+    assert not list(Path().glob("shared.csv.*"))
+
+
+def test_two_processes_score_what_one_scores(cli: Cli, project: Path) -> None:
+    check_scores(cli, project, "--devices", "cpu:2")
+
+
 def test_what_cannot_be_shared_is_refused(cli: Cli, project: Path) -> None:
     words = ("extract", project / "photos", *PIXELS)
     for more, message in (
         (("--devices", "cpu:2", "--shard", "1/2"), "give one of them"),
         (("--devices", "cpu:2", "--join"), "give one of them"),
         (("--devices", "7"), "7 is not here"),
+        (("--devices", "cpu:2", "--ray"), "give one of them"),
+        (("--actors", "2"), "add --ray"),
+        (("--ray=nowhere",), "HOST:PORT"),
         (("--devices", "cpu:2", "--pool", "nothing"), "unknown pool"),
     ):
         refused = cli(*words, *more)
         assert refused.exit_code == 1 and message in refused.stderr, refused.output
     refused = cli("extract", "-", *PIXELS, "--devices", "cpu:2")
     assert refused.exit_code == 1 and ".txt" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[str]:
+    """A Ray of this machine that all tests of this file share."""
+    pytest.importorskip("ray")
+    from featx.extractor.workers.ray_session import RaySession
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "default")
+        session = RaySession("local")
+        yield "local"
+        session.close()
+
+
+def test_ray_makes_what_one_process_makes(cli: Cli, project: Path, ray_cluster: str) -> None:
+    words = ("extract", project / "photos", *PIXELS, "--json")
+    report = ok(cli(*words, "--actors", 2, "--ray", ray_cluster))
+    assert (report["n_samples"], report["n_extracted"], report["n_bad"]) == (N_IMAGES, 149, 1)
+    check_features(project)
+
+
+@pytest.mark.long
+def test_ray_scores_what_one_process_does(cli: Cli, project: Path, ray_cluster: str) -> None:
+    check_scores(cli, project, "--ray", ray_cluster)
+    words = ("score", project / "model.featx", "features:", "--cache", project / "whole", "--json")
+    assert ok(cli(*words, "--ray", "-o", "cached"))["n_cached"] == N_IMAGES - 1
