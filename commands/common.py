@@ -45,6 +45,21 @@ NameOption = Annotated[
 NoteOption = Annotated[
     str, typer.Option("--note", help="A line that you want to keep with it.", show_default=False)
 ]
+ClassWeightOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class-weight",
+        help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
+        show_default=False,
+    ),
+]
+KeepStateOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-state",
+        help="Leave OUT.epochs: the same command with more epochs goes on from there.",
+    ),
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),

@@ -10,7 +10,9 @@ import typer
 from ..common import (
     DEFAULT_CACHE,
     CacheOption,
+    ClassWeightOption,
     JsonOption,
+    KeepStateOption,
     MemoryOption,
     NameOption,
     NoteOption,
@@ -64,21 +66,9 @@ def baseline(
     resize: Annotated[str, typer.Option(help="squash, crop or pad.")] = "squash",
     lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 1e-3,
     batch_size: Annotated[int, typer.Option(min=0, help="0: 256, fewer for large images.")] = 0,
-    class_weight: Annotated[
-        str | None,
-        typer.Option(
-            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
-            show_default=False,
-        ),
-    ] = None,
+    class_weight: ClassWeightOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the network.")] = 0,
-    keep_state: Annotated[
-        bool,
-        typer.Option(
-            "--keep-state",
-            help="Leave OUT.epochs: the same command with more epochs goes on from there.",
-        ),
-    ] = False,
+    keep_state: KeepStateOption = False,
     memory: MemoryOption = None,
     workers: WorkersOption = 0,
     path_column: PathColumnOption = None,

@@ -10,7 +10,9 @@ import typer
 from ..common import (
     DEFAULT_CACHE,
     CacheOption,
+    ClassWeightOption,
     JsonOption,
+    KeepStateOption,
     MemoryOption,
     NameOption,
     NoteOption,
@@ -48,13 +50,7 @@ def finetune(
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs that may pass without a better one.")
     ] = 3,
-    class_weight: Annotated[
-        str | None,
-        typer.Option(
-            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
-            show_default=False,
-        ),
-    ] = None,
+    class_weight: ClassWeightOption = None,
     precision: Annotated[
         str,
         typer.Option(help="Of the arithmetic in training: auto, float32 or bfloat16."),
@@ -67,13 +63,7 @@ def finetune(
         str | None,
         typer.Option(help="Where the images are now, if they were moved.", show_default=False),
     ] = None,
-    keep_state: Annotated[
-        bool,
-        typer.Option(
-            "--keep-state",
-            help="Leave OUT.epochs: the same command with more epochs goes on from there.",
-        ),
-    ] = False,
+    keep_state: KeepStateOption = False,
     memory: MemoryOption = None,
     workers: WorkersOption = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path(

@@ -12,6 +12,7 @@ from ..common import (
     DEFAULT_CACHE,
     FEATURES_HELP,
     CacheOption,
+    ClassWeightOption,
     DropNearDuplicatesOption,
     JsonOption,
     MemoryOption,
@@ -56,13 +57,7 @@ def fit(
     strength: Annotated[
         float | None, typer.Option("-C", "--C", help="Of logreg, linear-svm and svm.")
     ] = None,
-    class_weight: Annotated[
-        str | None,
-        typer.Option(
-            help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
-            show_default=False,
-        ),
-    ] = None,
+    class_weight: ClassWeightOption = None,
     preset: Annotated[str | None, typer.Option(help="Of dense: softmax, dropout or mlp.")] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Of dense: widths of hidden layers, as 512,256.")
