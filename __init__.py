@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .classifiers import save_model as save
     from .classifiers import score_images as score
     from .classifiers import sweep_model as sweep
+    from .classifiers.models.pack import pack_model, unpack_network
     from .classifiers.selection.sweep_options import SweepOptions
     from .classifiers.transformer import FeatureExtractor
     from .extractor import FeatureOptions, RunOptions, SourceOptions, open_source
@@ -57,8 +58,10 @@ _HOMES = {
     "open_source": "extractor:open_source",
     "save": "classifiers:save_model",
     "save_model": "classifiers:save_model",
+    "pack_model": "classifiers.models.pack:pack_model",
     "score": "classifiers:score_images",
     "sweep": "classifiers:sweep_model",
+    "unpack_network": "classifiers.models.pack:unpack_network",
 }
 
 __all__ = [
@@ -84,10 +87,12 @@ __all__ = [
     "load_model",
     "open_features",
     "open_source",
+    "pack_model",
     "save",
     "save_model",
     "score",
     "sweep",
+    "unpack_network",
 ]
 
 

@@ -16,7 +16,7 @@ from ..cache.manifest import DIGEST_BYTES
 from .engines import Engine, choose_engine, run_rows
 from .engines.batch_size import images_per_second
 from .engines.keras import accelerators, has_bfloat16
-from .engines.keras_import import import_keras
+from .engines.keras_import import import_keras, missing_for_keras
 from .engines.model_folder import model_folder
 from .engines.registry import ENGINES
 from .machine.hardware import Hardware, this_machine
@@ -127,6 +127,8 @@ def examine(source: Source, plan: Plan, store: FeatureStore, options: RunOptions
 def _accelerators(machine: Hardware) -> str:
     if not machine.gpus and not machine.gpu_hints:
         return ""
+    if name := missing_for_keras():
+        return f"Keras can use none: {name} is not installed"
     backend = import_keras().backend.backend()
     names = accelerators()
     if not names:

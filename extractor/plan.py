@@ -17,12 +17,14 @@ from .backbones import (
     choose_backbone,
     choose_size,
     find_weights,
+    packed_backbone,
     recall_backbone,
 )
 from .backbones.graphs.describe import GraphChoice
 from .backbones.tuned import TailWeights
 from .engines import Engine, FeatureOutput, Network, build_engine
 from .engines.choose import AUTO
+from .engines.packed import PackedNetwork
 from .images.geometry import Geometry, canonical_colour
 from .images.pixel_range import FULL, RangeChoice, check_pixel_range
 
@@ -94,6 +96,8 @@ class Plan:
     is_range_open : bool
         Whether the pixel range is still to be chosen by the source; ``full`` stands for it till
         then.
+    packed : PackedNetwork or None
+        The converted network, where a file brought it.
     notes : tuple of dict
         One for each spec, for its run record: ``precision`` and ``pixel_range`` say why they are
         what they are, ``precision_rule`` by which rule the precision was chosen.
@@ -105,6 +109,7 @@ class Plan:
     is_open: bool = False
     is_range_open: bool = False
     notes: tuple[dict[str, Any], ...] = ()
+    packed: PackedNetwork | None = None
 
     @property
     def spec(self) -> FeatureSpec:
@@ -124,7 +129,7 @@ class Plan:
     def network(self) -> Network:
         """The function from pixels to one vector for each spec."""
         outputs = tuple(FeatureOutput(spec.layer, spec.pool) for spec in self.specs)
-        return Network(self.record, self.weights, outputs, self.spec.image_size)
+        return Network(self.record, self.weights, outputs, self.spec.image_size, self.packed)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -223,7 +228,12 @@ def make_plan(options: FeatureOptions) -> Plan:
     return plan if is_open else plan.with_precision(spec.precision)
 
 
-def plan_for(spec: FeatureSpec, weights: str, tail: TailWeights | None = None) -> Plan:
+def plan_for(
+    spec: FeatureSpec,
+    weights: str,
+    tail: TailWeights | None = None,
+    packed: PackedNetwork | None = None,
+) -> Plan:
     """Return the plan that computes ``spec`` with the weights of this machine.
 
     Its spec differs from the one given where the weights do; who needs equality compares them.
@@ -235,6 +245,9 @@ def plan_for(spec: FeatureSpec, weights: str, tail: TailWeights | None = None) -
         Where to find the weights on this machine, as in ``FeatureOptions``.
     tail : TailWeights, optional
         Of a fine-tuned backbone; ``weights`` says where those are that it was trained from.
+    packed : PackedNetwork, optional
+        The converted network: with it the weights need not be here, and nobody looks for them where
+        ``weights`` is ``imagenet``.
 
     Raises
     ------
@@ -242,10 +255,16 @@ def plan_for(spec: FeatureSpec, weights: str, tail: TailWeights | None = None) -
         This machine does not have what the spec needs.
     """
     base = spec if tail is None else replace(spec, weights_digest=tail.base_digest)
+    if packed is not None and weights == IMAGENET:
+        record = packed_backbone(base, packed.format)
+        kept = tail.kept() if tail is not None else None
+        absent = Weights(None, None, spec.weights_digest, spec.layer in record.top_layers, kept)
+        return Plan(record, absent, (spec,), packed=packed).with_precision(spec.precision)
     record = recall_backbone(base, weights)
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
     if tail is not None and found.digest == tail.base_digest:
         found = replace(found, digest=tail.digest, tail=tail.kept())
     here = replace(spec, weights_digest=found.digest)
-    return Plan(record, found, (here,)).with_precision(spec.precision)
+    usable = packed if found.digest == spec.weights_digest else None
+    return Plan(record, found, (here,), packed=usable).with_precision(spec.precision)

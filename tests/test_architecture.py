@@ -103,10 +103,12 @@ def test_public_names() -> None:
         "load_model",
         "open_features",
         "open_source",
+        "pack_model",
         "save",
         "save_model",
         "score",
         "sweep",
+        "unpack_network",
     ]
     assert all(hasattr(featx, name) for name in featx.__all__)
     assert not hasattr(featx, "nothing")

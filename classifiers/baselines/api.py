@@ -11,6 +11,7 @@ from ...cache import DEFAULT_ROOT, FeatureStore, Tag
 from ...cache.errors import ImageError, SourceFormatError
 from ...cache.records.run_record import BASELINE
 from ...cache.results.result import TRAINED
+from ...extractor.engines.keras_import import check_keras
 from ...extractor.extract import extract
 from ...extractor.images.decode import stored_size
 from ...extractor.pipeline.sample_images import spread_indices
@@ -96,13 +97,14 @@ def train_baseline(
 
     Raises
     ------
-    ConfigError, TrainingDataError, SourceError, CacheWriteError
+    ConfigError, TrainingDataError, SourceError, CacheWriteError, MissingLibraryError
         No model is written.
     """
     options = options or BaselineOptions()
     record = find_network(network)
     head = BaselineHead(network, **options.params)
     head.check()
+    check_keras()
     opened = open_source(source)
     size = options.size or max(_common_size(opened), record.min_size)
     record.weight_shapes((size, size, 3), 2)

@@ -31,8 +31,7 @@ def features_of_source(
     """
     opened = open_scored(source, store, allow_empty=False)
     if not isinstance(opened, FeatureSet):
-        plan = model.plan(weights)
-        (report,) = extract(opened, [plan], store, observer=observer, kind=SCORE)
+        (report,) = extract(opened, [model.plan(weights)], store, observer=observer, kind=SCORE)
         source_name, _, fingerprint = report.name.rpartition("@")
         opened = store.open_features(f"{source_name}{SCORED}@{fingerprint}")
     model.check_spec(opened.spec)

@@ -15,6 +15,7 @@ from ...cache.errors import FeatureMismatchError
 from ...cache.format.facts import Shown, shortened
 from ...extractor.backbones import IMAGENET
 from ...extractor.backbones.tuned import TailWeights
+from ...extractor.engines.packed import PackedNetwork
 from ...extractor.plan import Plan, plan_for
 from .split_rows import SplitRows
 
@@ -48,6 +49,8 @@ class Model(Shown):
     decision : mapping
         What `featx threshold` chose: ``factors`` by which each class's probability is multiplied
         before the largest is taken, and ``rule``. Empty: the most probable class.
+    network : PackedNetwork or None
+        The converted network, where `featx model pack` put it into the model's file.
     """
 
     spec: FeatureSpec
@@ -61,6 +64,7 @@ class Model(Shown):
     origin: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] = field(default_factory=dict)
     tail: TailWeights | None = None
+    network: PackedNetwork | None = None
 
     def decisive(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities ``(n, n_classes)`` as thresholds weigh them, rows summing to 1.
@@ -179,7 +183,7 @@ class Model(Shown):
         FeatureMismatchError
             Its backbone would make other features.
         """
-        plan = plan_for(self.spec, weights, self.tail)
+        plan = plan_for(self.spec, weights, self.tail, self.network)
         self.check_plan(plan)
         return plan
 

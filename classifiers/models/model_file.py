@@ -1,10 +1,10 @@
 """The .featx file: a zip of one JSON document and plain arrays. Nothing in it can run.
 
-Layout: ``model.json`` first, then ``arrays/<name>.npy`` of the head, then ``more/<name>.npy``, and
-of a fine-tuned backbone ``tail/<number>.npy``.
-Every member is stored uncompressed, so that no file is larger in memory than on disk, and every
-array is listed in the JSON with its SHA-256. Arrays are in NumPy's format, read here as plain
-numbers of a few types.
+Layout: ``model.json`` first, then ``arrays/<name>.npy`` of the head, then ``more/<name>.npy``, of a
+fine-tuned backbone ``tail/<number>.npy``, and ``network/<name>``, the files of a converted network
+where `featx model pack` put one there. Every member is stored uncompressed, so that no file is
+larger in memory than on disk, and is listed in the JSON with its SHA-256. Arrays are in NumPy's
+format, read here as plain numbers of a few types.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from ...cache import FeatureSpec
 from ...cache.errors import CacheFormatError, ConfigError, ModelFileError, UnknownHeadError
 from ...cache.format.atomic import atomic_path
 from ...cache.output_path import output_file
+from ...extractor.engines.packed import FILES
+from ...extractor.engines.packed import FOLDER as NETWORK
 from .array_bytes import array_from_bytes, array_to_bytes
 from .model import Model
+from .network_entry import REFERENCE, network_document, read_network
 from .split_rows import SplitRows
 from .tuned_layers import about_tail, read_tail, tail_arrays
 
@@ -60,8 +63,8 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
     """
     target = model_output(Path(path), model.class_names, overwrite=overwrite)
     folders = {HEAD_ARRAYS: model.head.get_arrays()}
-    if model.rows is not None:
-        folders[MORE_ARRAYS] = model.rows.to_arrays()
+    if more := _more_arrays(model):
+        folders[MORE_ARRAYS] = more
     if model.tail is not None:
         folders[TAIL_ARRAYS] = tail_arrays(model.tail)
     members = {
@@ -84,6 +87,7 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         "origin": dict(model.origin),
         **({"decision": dict(model.decision)} if model.decision else {}),
         **({"tuned": about_tail(model.tail)} if model.tail is not None else {}),
+        **({NETWORK: network_document(model.network)} if model.network else {}),
     }
     with atomic_path(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         text = json.dumps(document, indent=1)
@@ -91,11 +95,20 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
         for folder, arrays in members.items():
             for name, data in arrays.items():
                 archive.writestr(zipfile.ZipInfo(_member(folder, name), EPOCH), data)
+        if model.network is not None:
+            for name in model.network.digests:
+                data = model.network.read(name)
+                archive.writestr(zipfile.ZipInfo(f"{NETWORK}/{name}", EPOCH), data)
+
+
+def _more_arrays(model: Model) -> dict[str, NDArray[Any]]:
+    rows = model.rows.to_arrays() if model.rows is not None else {}
+    return {**rows, **({REFERENCE: model.network.reference} if model.network else {})}
 
 
 def _format_of(model: Model) -> int:
     """Return the oldest format that says all of a model, so that older featx read what they can."""
-    if model.tail is not None:
+    if model.tail is not None or model.network is not None:
         return MODEL_FORMAT
     return SECOND_FORMAT if model.rows is not None or model.decision else FIRST_FORMAT
 
@@ -179,7 +192,7 @@ def load_model(path: Path | str, trusted: Sequence[str] = ()) -> Model:
             _check_members(archive, path.stat().st_size)
             document = _read_document(archive)
             arrays = _read_arrays(archive, document)
-        return _assemble(document, arrays, trusted)
+        return _assemble(path, document, arrays, trusted)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model at {path}: make one with `featx fit`") from error
     except ModelFileError as error:
@@ -244,7 +257,8 @@ def _read_arrays(
     expected = {HEAD_ARRAYS: document["arrays"]}
     expected |= {folder: document.get(folder, {}) for folder in (MORE_ARRAYS, TAIL_ARRAYS)}
     listed = {_member(folder, name) for folder, arrays in expected.items() for name in arrays}
-    unlisted = set(archive.namelist()) ^ {MANIFEST, *listed}
+    network = {f"{NETWORK}/{name}" for name in FILES if NETWORK in document}
+    unlisted = set(archive.namelist()) ^ {MANIFEST, *listed, *network}
     if unlisted:
         names = sorted(name[:80] for name in unlisted)[:3]
         raise ModelFileError(f"its members are not those that {MANIFEST} lists: {names}")
@@ -264,12 +278,14 @@ def _read_array(archive: zipfile.ZipFile, folder: str, name: str, digest: str) -
 
 
 def _assemble(
+    path: Path,
     document: dict[str, Any],
     arrays: dict[str, dict[str, NDArray[Any]]],
     trusted: Sequence[str],
 ) -> Model:
     from ..heads.registry import load_head
 
+    more = arrays[MORE_ARRAYS]
     class_names = _class_names(document["class_names"])
     spec = _spec(document)
     try:
@@ -296,6 +312,7 @@ def _assemble(
         origin=origin,
         decision=_decision(document.get("decision", {}), len(class_names)),
         tail=read_tail(document.get("tuned"), arrays[TAIL_ARRAYS], spec),
+        network=read_network(path, document.get(NETWORK), spec, more.get(REFERENCE)),
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...extractor.engines import run_rows
 from ...extractor.pipeline.sample_images import sample_images
 from ...extractor.pipeline.scan import Scan
 from ...extractor.plan import Plan
-from ...extractor.precision.drift import Drift, measure
+from ...extractor.precision.drift import Drift
+from ..models.pack import drift_from_definition
 
 N_IMAGES = 8
-REFERENCE = "keras"
 
 
 @dataclass(frozen=True)
@@ -22,21 +21,24 @@ class EngineDrift:
     ----------
     trained_on, scored_with : str
         Names of the engines.
-    drift : Drift
-        Of this machine's engine from Keras in float32, on images from all over the source.
+    drift : Drift or None
+        Of this machine's engine from Keras in float32, on images from all over the source, or on
+        pictures that came with the model; None where neither can be.
     """
 
     trained_on: str
     scored_with: str
-    drift: Drift
+    drift: Drift | None
 
     def describe(self) -> str:
         """Return one sentence for people."""
         drift = self.drift
+        engines = f"trained on features of {self.trained_on}, scoring with {self.scored_with}"
+        if drift is None:
+            return f"{engines}: how far apart they are cannot be measured without Keras' backend"
         return (
-            f"trained on features of {self.trained_on}, scoring with {self.scored_with}: cosine to "
-            f"Keras in float32 on {drift.n_images} images: median {drift.median:.6f}, "
-            f"worst {drift.worst:.6f}"
+            f"{engines}: cosine to Keras in float32 on {drift.n_images} images: median "
+            f"{drift.median:.6f}, worst {drift.worst:.6f}"
         )
 
 
@@ -65,6 +67,4 @@ def measure_engine_drift(
     here = plan.build_engine(len(pixels), engine)
     if here.name == trained_on:
         return None
-    exact = plan.with_precision("float32").build_engine(len(pixels), REFERENCE)
-    drift = measure(plan.spec.precision, run_rows(here, pixels), run_rows(exact, pixels))
-    return EngineDrift(trained_on, here.name, drift)
+    return EngineDrift(trained_on, here.name, drift_from_definition(plan, here, pixels))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSet, JudgedRows, Predictions, Scores
 from ...cache.format.facts import Shown
+from ...extractor.machine.versions import installed_versions
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
@@ -326,12 +325,6 @@ def origin(command: str, features: str) -> dict[str, Any]:
         "features": features,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
-        "versions": dict(_versions()),
+        "versions": installed_versions(LIBRARIES),
         "compiled": {part.name: part.is_in_use for part in compiled_parts()},
     }
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 SHOWN_NAMES = 20
 
-app = typer.Typer(no_args_is_help=True, help="Look into a model file.")
+app = typer.Typer(
+    no_args_is_help=True, help="Look into a model file, and let it bring its network."
+)
 
 
 @app.callback()
 def group() -> None:
-    """Look into a model file."""
+    """Model files: look into one, let it bring its network."""
 
 
 @app.command()
@@ -54,6 +56,62 @@ def info(
     model = load_model(file)
     data = _data(model, file)
     answer(as_json, data, lambda console: _draw(console, data))
+
+
+@app.command()
+def pack(
+    file: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Another file to write; default: FILE itself.", show_default=False
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    weights: WeightsOption = "imagenet",
+    as_json: JsonOption = False,
+) -> None:
+    """Put the converted network into a model file, for machines without TensorFlow.
+
+    Such a file is scored with OpenVINO alone; the weights need not be there either.
+
+    Example: featx model pack model.featx
+    """
+    from ...classifiers.models.pack import pack_model
+
+    report = pack_model(file, out, weights=weights, overwrite=overwrite)
+
+    def draw(console: Console) -> None:
+        console.print(
+            f"{report.out}: {human_bytes(report.n_bytes)}, of which the network "
+            f"{human_bytes(report.network_bytes)}"
+        )
+        console.print(
+            f"{report.engine} in {report.drift.precision}, against {report.reference}: "
+            f"{report.drift.describe(images='calibration pictures')}"
+        )
+
+    answer(as_json, asdict(report), draw)
+
+
+@app.command()
+def unpack(
+    file: Annotated[Path, typer.Argument(help="A model file that `featx model pack` wrote.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Let extractions on this machine use the network that a model file brings.
+
+    Scoring needs no unpacking. Unpack only models of people whom you trust: the network decides the
+    features of all later extractions with its backbone.
+
+    Example: featx model unpack model.featx
+    """
+    from ...classifiers.models.pack import unpack_network
+
+    folder = unpack_network(file)
+    answer(
+        as_json, {"folder": folder}, lambda console: console.print(f"The network is in {folder}")
+    )
 
 
 def export(
@@ -115,6 +173,7 @@ def export(
 
 def _data(model: Model, file: Path) -> dict[str, Any]:
     from ...classifiers.models.model_file import model_digest
+    from ...classifiers.models.network_entry import network_document
 
     arrays = model.head.get_arrays()
     return {
@@ -134,6 +193,7 @@ def _data(model: Model, file: Path) -> dict[str, Any]:
         "split": dict(model.split),
         "origin": dict(model.origin),
         "decision": dict(model.decision),
+        "network": network_document(model.network) if model.network else None,
     }
 
 
@@ -151,6 +211,9 @@ def _draw(console: Console, data: Mapping[str, Any]) -> None:
     _section(console, "data", {"digest": data["data_digest"], **_prefixed(data["split"])})
     if data["decision"]:
         _section(console, "decides by thresholds", data["decision"])
+    if data["network"]:
+        made = {"format": data["network"]["format"], **data["network"]["made"]}
+        _section(console, "brings its converted network", made)
     console.print("scores")
     rows = [_score_row(score) for score in data["scores"]]
     titles = [metric.title for metric in table_metrics()]

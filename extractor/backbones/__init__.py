@@ -1,7 +1,7 @@
 """Backbones: their table, their weights, and how they are built."""
 
 from .build import build_backbone
-from .choose import choose_backbone, choose_size, recall_backbone
+from .choose import choose_backbone, choose_size, packed_backbone, recall_backbone
 from .layers import find_layer
 from .preprocessing import PREPROCESS, Preprocess, find_preprocess
 from .record import BackboneRecord
@@ -24,6 +24,7 @@ __all__ = [
     "find_preprocess",
     "find_weights",
     "keras_path",
+    "packed_backbone",
     "recall_backbone",
     "weights_present",
 ]

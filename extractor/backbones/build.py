@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.errors import WeightsNotFoundError
 from .layers import name_as_in_a_new_session
 from .load import load_weights
 from .model_file import load_model
 from .record import BackboneRecord
 from .tuned import TailWeights
-from .weights import Weights
+from .weights import IMAGENET, Weights, find_weights
 
 
 def build_backbone(record: BackboneRecord, weights: Weights, image_size: tuple[int, int]) -> Any:
@@ -36,11 +37,27 @@ def build_backbone(record: BackboneRecord, weights: Weights, image_size: tuple[i
 def _with_its_weights(record: BackboneRecord, weights: Weights, image_size: tuple[int, int]) -> Any:
     if record.path is not None:
         return load_model(record.path, image_size)
+    if weights.is_absent and record.has_weights:
+        weights = _found(record, weights)
     if weights.path is None:
         model = build_architecture(record, weights.include_top, image_size)
         set_random_weights(model, weights.seed or 0)
         return model
     return load_weights(record, weights.path, weights.include_top, image_size, build_architecture)
+
+
+def _found(record: BackboneRecord, wanted: Weights) -> Weights:
+    """Return the published weights where those of a packed network are they."""
+    if record.builder:
+        weights = find_weights(record, IMAGENET, wanted.include_top)
+        tail = TailWeights.read(wanted.tail) if wanted.tail else None
+        if weights.digest == (tail.base_digest if tail else wanted.digest):
+            return weights
+    raise WeightsNotFoundError(
+        f"the model brings its network for OpenVINO only, and this machine has no weights of "
+        f"{record.name} that are the model's: use --engine openvino, or say where they are with "
+        "--weights"
+    )
 
 
 def build_architecture(

@@ -12,7 +12,7 @@ from .graphs.locate import find_graph, is_graph_file
 from .graphs.remembered import machine_names, recall
 from .model_file import describe_model_file, is_model_file
 from .preprocessing import PublishedInput, find_preprocess, read_preprocessing
-from .record import BackboneRecord
+from .record import KERAS_FORMAT, BackboneRecord, GraphInput
 from .registry import BACKBONES, find_backbone
 from .weights import IMAGENET
 
@@ -95,6 +95,40 @@ def recall_backbone(spec: FeatureSpec, weights: str) -> BackboneRecord:
     )
     record = describe_graph(find_graph(Path(weights)), published, GraphChoice(spec.layer))
     return replace(record, name=spec.backbone)
+
+
+def packed_backbone(spec: FeatureSpec, format: str) -> BackboneRecord:
+    """Return the record of a backbone whose converted network a file brought.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of the features that it computes.
+    format : str
+        Of the backbone that was converted.
+    """
+    if spec.backbone in BACKBONES:
+        return find_backbone(spec.backbone)
+    try:
+        return recall_backbone(spec, IMAGENET)
+    except WeightsNotFoundError:
+        graph = None if format == KERAS_FORMAT else GraphInput(format, "", False, None, ())
+        return BackboneRecord(
+            name=spec.backbone,
+            builder="",
+            preprocess=spec.preprocess,
+            image_size=max(spec.image_size),
+            min_size=1,
+            layer=spec.layer,
+            n_features=0,
+            n_params=0,
+            gmacs=0.0,
+            weights=None,
+            weights_with_top=None,
+            top_layers=(),
+            licence="",
+            graph=graph,
+        )
 
 
 def choose_size(record: BackboneRecord, layer: str, side: int | None) -> tuple[int, int]:

@@ -48,6 +48,11 @@ class Weights:
     include_top: bool
     tail: Path | None = None
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether nothing is known of them but the digest; so for a backbone without weights."""
+        return self.path is None and self.seed is None
+
 
 def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
     """Find the weights that ``choice`` means.

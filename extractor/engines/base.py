@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from ...cache.errors import WeightsMismatchError
 from ..backbones import BackboneRecord, Weights
 from ..backbones.record import KERAS_FORMAT
 from ..machine.hardware import Hardware
+from .packed import PackedNetwork
 
 MAX_REASON = 200
 MEMORY_WORDS = ("out of memory", "resource_exhausted", "resource exhausted", "bad_alloc", "oom")
@@ -46,12 +48,15 @@ class Network:
     outputs : tuple of FeatureOutput
         All of them come from one forward pass.
     image_size : (height, width)
+    packed : PackedNetwork or None
+        Its converted form, where a file brought it.
     """
 
     record: BackboneRecord
     weights: Weights
     outputs: tuple[FeatureOutput, ...]
     image_size: tuple[int, int]
+    packed: PackedNetwork | None = None
 
     @property
     def image_bytes(self) -> int:
@@ -133,6 +138,9 @@ class EngineRecord:
         Whether it keeps a converted network on this machine.
     formats : tuple of str
         The formats of backbones that it runs (see ``BackboneRecord.format``).
+    missing : callable or None
+        Returns the module that is not installed, where more than ``requirement`` is needed; empty
+        where all are.
     """
 
     name: str
@@ -146,6 +154,14 @@ class EngineRecord:
     accelerators: Callable[[], list[str]] | None = None
     converts: bool = False
     formats: tuple[str, ...] = (KERAS_FORMAT,)
+    missing: Callable[[], str] | None = None
+
+    @property
+    def missing_module(self) -> str:
+        """The module that must be installed before it runs; empty where none is missing."""
+        if self.missing is not None:
+            return self.missing()
+        return "" if find_spec(self.requirement) else self.requirement
 
 
 def run_rows(engine: Engine, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 from ...cache.errors import ConfigError, ConversionError
 from ...cache.suggest import did_you_mean
@@ -48,11 +47,8 @@ def choose_engine(
         raise ConfigError(
             f"--engine {wanted} runs no backbone that is an {FORMAT_NAMES[format]} file. Use {able}"
         )
-    if not find_spec(record.requirement):
-        raise ConfigError(
-            f"--engine {wanted}: {record.requirement} is not installed "
-            f"(pip install {record.requirement})"
-        )
+    if name := record.missing_module:
+        raise ConfigError(f"--engine {wanted}: {name} is not installed (pip install {name})")
     return record, "asked for"
 
 
@@ -63,7 +59,11 @@ def with_accelerators(machine: Hardware) -> Hardware:
     """
     if machine.gpus or not machine.gpu_hints:
         return machine
-    asked = [record.accelerators() for record in ENGINES.values() if record.accelerators]
+    asked = [
+        record.accelerators()
+        for record in ENGINES.values()
+        if record.accelerators and not record.missing_module
+    ]
     names = [f"{name} ({', '.join(machine.gpu_hints)})" for devices in asked for name in devices]
     return replace(machine, gpus=tuple(names))
 
@@ -112,7 +112,7 @@ def _candidates(machine: Hardware, format: str) -> list[EngineRecord]:
     records = [
         record
         for record in ENGINES.values()
-        if format in record.formats and record.runs_on(machine) and find_spec(record.requirement)
+        if format in record.formats and record.runs_on(machine) and not record.missing_module
     ]
     if not records:
         raise ConfigError(
@@ -124,7 +124,8 @@ def _candidates(machine: Hardware, format: str) -> list[EngineRecord]:
 
 def _installable(format: str) -> str:
     """Return what to install for backbones of a format."""
-    names = [r.requirement for r in ENGINES.values() if format in r.formats]
+    able = [r for r in ENGINES.values() if format in r.formats]
+    names = [r.missing_module or r.requirement for r in able]
     return f"Install {' or '.join(names)}: pip install {names[-1]}"
 
 

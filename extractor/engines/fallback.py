@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from ..backbones.record import KERAS_FORMAT
 from ..machine.hardware import Hardware, this_machine
 from .base import Engine, EngineRecord, Network
@@ -50,8 +48,8 @@ def slow_fallback(
 
 def _reason(record: EngineRecord, network: Network, precision: str, machine: Hardware) -> str:
     """Return why an engine does not run a network, as far as it is known."""
-    if not find_spec(record.requirement):
-        return f"is not installed: pip install {record.requirement}"
+    if name := record.missing_module:
+        return f"is not installed: pip install {name}"
     if precision not in record.precisions(machine):
         return f"cannot compute {precision} on this processor: --precision float32 is faster here"
     refusal = model_folder(network).refusal() if record.converts else ""

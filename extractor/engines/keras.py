@@ -20,7 +20,7 @@ from .base import (
     FeatureOutput,
     Network,
 )
-from .keras_import import import_keras
+from .keras_import import import_keras, missing_for_keras
 
 IN_FLIGHT = 2
 """Batches that an accelerator is handed at a time: one is copied while the other is computed."""
@@ -237,4 +237,5 @@ KERAS = EngineRecord(
     fast_precisions=_fast_precisions,
     batch_sizes=_batch_sizes,
     accelerators=accelerators,
+    missing=missing_for_keras,
 )

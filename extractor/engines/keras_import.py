@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ...cache.errors import MissingLibraryError
@@ -42,11 +45,44 @@ def import_keras() -> Any:
 
             keras.ops.zeros(1)
     except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            f"this needs {error.name}, which is not installed: pip install {error.name}. With "
-            "KERAS_BACKEND=jax or torch, Keras computes with what is installed of these"
-        ) from error
+        raise _missing(str(error.name)) from error
     return keras
+
+
+def check_keras() -> None:
+    """Refuse early where Keras or its backend is not installed; loads neither.
+
+    Raises
+    ------
+    MissingLibraryError
+        The message says what to install.
+    """
+    if "keras" not in sys.modules and (name := missing_for_keras()):
+        raise _missing(name)
+
+
+def missing_for_keras() -> str:
+    """Return which of Keras and its backend is not installed; empty where both are."""
+    return next((name for name in ("keras", _backend()) if not find_spec(name)), "")
+
+
+def _backend() -> str:
+    """Return the backend that Keras takes when it is imported, as Keras finds it."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")  # noqa: PTH111
+    try:
+        config = json.loads((Path(home) / "keras.json").read_text(encoding="utf-8"))
+        return str(config["backend"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "tensorflow"
+
+
+def _missing(name: str) -> MissingLibraryError:
+    return MissingLibraryError(
+        f"this needs {name}, which is not installed: pip install {name}. With KERAS_BACKEND=jax or "
+        "torch, Keras computes with what is installed of these"
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Converted models on this machine: conversion is paid once per network and library version.
+"""Converted networks on this machine: conversion is paid once per network.
 
 ``$FEATX_HOME/models/<key>/`` (by default below ``~/.cache/featx``) holds ``model.xml``,
 ``model.bin``, their checksums and the compiled networks, ``notes/<key>/`` what was measured. Both
@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,16 @@ from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
 from ..backbones.weights import file_digest
 from ..machine.home import VARIABLE, featx_home, writable_home
+from ..machine.versions import installed_versions
 from .base import Network
 
-CONVERSION = 2
+CONVERSION = 3
 """Counts up when the conversion changes, so that older results are not used."""
 
 MODEL = "model.xml"
 DIGESTS = "checksums.json"
 REFUSAL, NETWORK = "refusal", "network"
 NOTED_SECONDS = 86_400.0
-LIBRARIES = ("openvino", "keras", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,13 @@ class ModelFolder:
     def is_whole(self) -> bool:
         """Tell whether the converted network is the one that was written; reads all of it."""
         try:
-            digests = json.loads((self.path / DIGESTS).read_text(encoding="utf-8"))
-            return bool(digests == _digests(self.path))
-        except (OSError, ValueError):
+            return self.digests() == _digests(self.path)
+        except OSError:
             return False
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 sums of the network's files, as written with them; {} without any."""
+        return _read_object(self.path / DIGESTS) or {}
 
     @contextmanager
     def filling(self) -> Iterator[Path]:
@@ -101,20 +103,20 @@ class ModelFolder:
         return self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
     def refusal(self) -> str:
-        """Return why this network could not be converted in an earlier run; empty if it could."""
-        return str((self.read_note(REFUSAL) or {}).get("reason", ""))
+        """Return why the installed libraries could not convert this network in an earlier run.
+
+        Empty where they could, or have not tried.
+        """
+        note = self.read_note(REFUSAL) or {}
+        return str(note.get("reason", "")) if note.get("versions") == _versions() else ""
 
     def write_refusal(self, reason: str) -> None:
         """Keep on record that this network cannot be converted with these libraries."""
-        self.write_note(REFUSAL, {"reason": reason})
+        self.write_note(REFUSAL, {"reason": reason, "versions": _versions()})
 
     def read_note(self, name: str) -> dict[str, Any] | None:
         """Return a note that was kept with the model, or None."""
-        try:
-            note = json.loads(self.note_path(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return note if isinstance(note, dict) else None
+        return _read_object(self.note_path(name))
 
     def write_note(self, name: str, note: dict[str, Any]) -> None:
         """Keep a note with the model; a folder that cannot be written only costs time later."""
@@ -157,8 +159,19 @@ class ModelFolder:
 
 
 def model_folder(network: Network) -> ModelFolder:
-    """Return the folder of a network: its key covers all that decides the converted model."""
-    facts = network_facts(network)
+    """Return the folder of a network: its key covers all that decides the converted network.
+
+    A network that a file brought has a folder of its own, so that only the models in such files
+    use it; where this machine has made the same, it has that one's.
+    """
+    facts, packed = network_facts(network), network.packed
+    folder = _folder(network, facts)
+    if packed is None or (folder.is_there and folder.digests() == packed.digests):
+        return folder
+    return _folder(network, {**facts, "packed": dict(packed.digests)})
+
+
+def _folder(network: Network, facts: Mapping[str, Any]) -> ModelFolder:
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     name = f"{readable_name(network.record.name)}-{key}"
     # A folder that may only be read can hold networks that others have converted.
@@ -177,7 +190,6 @@ def network_facts(network: Network) -> dict[str, Any]:
         "taps": [asdict(output) for output in network.outputs],
         "image_size": list(network.image_size),
         "preprocess": record.preprocess,
-        "versions": {name: _version(name) for name in LIBRARIES},
     }
 
 
@@ -201,8 +213,14 @@ def readable_name(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)[-40:]
 
 
-def _version(library: str) -> str:
+def _versions() -> dict[str, str]:
+    return installed_versions(("openvino", "keras", "tensorflow"))
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none."""
     try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None

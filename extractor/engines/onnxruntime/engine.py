@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ....cache.errors import ConversionError
 from ...machine.hardware import Hardware
+from ...machine.versions import installed_versions
 from ..base import CPU_BATCHES, GPU_BATCHES, BatchSizes, EngineRecord, Network, wrong_size
 from .graph import pixels_to_vectors, session_options
 
@@ -94,12 +94,7 @@ def _open(network: Network) -> Any:
 
 
 def _version() -> str:
-    for package in PACKAGES:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return ""
+    return next(iter(installed_versions(PACKAGES).values()), "")
 
 
 def _batch_sizes(machine: Hardware) -> BatchSizes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,19 @@ COMPILED = "compiled"
 SUM_BYTES = 16
 """A file ends with the XXH3-128 sum of all before."""
 
-COMPILATION = 1
+COMPILATION = 2
 """Counts up when the rewriting of networks changes, so that older files are not used."""
 
 logger = logging.getLogger(__name__)
 
 
 def compiled_path(folder: Path, precision: str, batch_size: int, n_exact: int = 0) -> Path:
-    """Return where a network compiled for this processor lies, or would lie.
+    """Return where a network compiled by this OpenVINO for this processor lies, or would lie.
 
     ``n_exact`` of its convolutions stay in float32.
     """
     machine = this_machine()
-    facts = [COMPILATION, machine.cpu, sorted(machine.flags), machine.n_cores]
+    facts = [COMPILATION, version("openvino"), machine.cpu, sorted(machine.flags), machine.n_cores]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     kind = f"{precision}-exact{n_exact}" if n_exact else precision
     return folder / COMPILED / f"{kind}-{batch_size}-{key}.blob"

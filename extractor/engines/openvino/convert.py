@@ -10,19 +10,29 @@ import sys
 from pathlib import Path
 
 from ....cache import errors
-from ....cache.errors import ConversionError, FeatxError
+from ....cache.errors import ConversionError, FeatxError, MissingLibraryError
 from ..base import MEMORY_WORDS, Network
 from ..model_folder import MODEL, REFUSAL, ModelFolder
 from .from_graph import convert_graph
 from .from_keras import converter_backends, failure_reason, run_converter, save, to_openvino
 
 FAILURE = "failure.json"
-FASTEST = "tensorflow"
 logger = logging.getLogger(__name__)
+
+
+def ensure_converted(network: Network, folder: ModelFolder) -> None:
+    """Convert ``network`` into ``folder`` unless it is there and whole; raises as ``convert``."""
+    if folder.is_there:
+        if folder.is_whole():
+            return
+        logger.warning("the converted network in %s is damaged: it is made again", folder.path)
+    convert(network, folder)
 
 
 def convert(network: Network, folder: ModelFolder) -> None:
     """Convert ``network`` and put the model into ``folder``, whole or not at all.
+
+    A network that a file brought in its converted form is unpacked.
 
     Raises
     ------
@@ -30,21 +40,30 @@ def convert(network: Network, folder: ModelFolder) -> None:
         As when the backbone is built in this process.
     ConversionError
         OpenVINO cannot convert the network; that stays on record, and later calls raise it at once.
+    MissingLibraryError
+        The converter is not installed.
+    ModelFileError
+        The file that brought the network is damaged.
     CacheWriteError
         The model cannot be written.
     """
+    if network.packed is not None:
+        with folder.filling() as partial:
+            return network.packed.unpack(partial)
     refusal = folder.refusal()
     if refusal:
         raise ConversionError(f"{refusal} (found by an earlier run: {folder.note_path(REFUSAL)})")
     with folder.filling() as partial:
         if network.record.graph:
             return save(convert_graph(network), partial / MODEL)
-        reasons = []
-        for backend in converter_backends():
+        reasons, backends = [], converter_backends()
+        if not backends:
+            raise _converter_missing(network)
+        for backend in backends:
             # The pickle goes through a pipe to our own process; nothing is read from a file.
             done = run_converter(backend, [__name__, str(partial)], pickle.dumps(network))
             if not done.returncode:
-                return _warn_of(backend)
+                return None
             _raise_reported_error(partial)
             reasons.append(failure_reason(done.stderr))
             if not _is_final(reasons[-1], done.returncode):
@@ -54,14 +73,14 @@ def convert(network: Network, folder: ModelFolder) -> None:
         raise error
 
 
-def _warn_of(backend: str) -> None:
-    if backend != FASTEST:
-        logger.warning(
-            "converted without %s: OpenVINO computes such a network several times slower. pip "
-            "install %s, and the next run converts it again",
-            FASTEST,
-            FASTEST,
-        )
+def _converter_missing(network: Network) -> MissingLibraryError:
+    return MissingLibraryError(
+        f"this machine has no converted form of {network.record.name}, and TensorFlow, which makes "
+        "it, is not installed. Either: pip install tensorflow. Or, on a machine that has it: "
+        "featx model pack MODEL. Such a model is scored here as it is, and `featx model unpack "
+        "MODEL` lets extractions here use its network. Or --engine keras, slower, with "
+        "KERAS_BACKEND=jax or torch"
+    )
 
 
 def _conversion_error(network: Network, reason: str) -> ConversionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
 from .batch_split import split_batch
 from .compiled import compiled_path, load_compiled, save_compiled
-from .convert import convert
+from .convert import ensure_converted
 from .exact_layers import choose_exact_layers, convolutions, read_with_exact
 from .input_fusion import fuse_input
 from .openvino_import import import_openvino
@@ -31,7 +30,6 @@ NEEDED_FLAGS = {"bfloat16": "avx512bw", "float16": "avx512_fp16"}
 """The instruction set without which OpenVINO computes in float32 whatever it is asked for."""
 
 FIRST_USE = threading.Lock()
-logger = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -108,8 +106,8 @@ def _compile(network: Network, precision: str, batch_size: int, n_exact: int) ->
     compiled = load_compiled(core, path, options) if folder.is_there else None
     if compiled is not None:
         return compiled
-    _ensure_converted(network, folder)
-    model = read_with_exact(core, folder, n_exact)
+    ensure_converted(network, folder)
+    model = _read(core, folder, n_exact)
     if precision == "bfloat16":
         _round_depthwise(convolutions(model)[n_exact:])
     n_images = model.input(0).get_partial_shape()[0]
@@ -122,6 +120,17 @@ def _compile(network: Network, precision: str, batch_size: int, n_exact: int) ->
     return compiled
 
 
+def _read(core: Any, folder: ModelFolder, n_exact: int) -> Any:
+    try:
+        return read_with_exact(core, folder, n_exact)
+    except RuntimeError as error:  # written by a newer OpenVINO
+        reason = str(error).strip().splitlines()[-1][:200]
+        raise ConversionError(
+            f"OpenVINO {version('openvino')} cannot read the converted network in {folder.path} "
+            f"({reason}). Upgrade it: pip install -U openvino"
+        ) from error
+
+
 def _check_precision(compiled: Any, precision: str) -> None:
     """Refuse an engine that would compute in another format than it says."""
     actual = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -130,14 +139,6 @@ def _check_precision(compiled: Any, precision: str) -> None:
             f"OpenVINO computes in {actual} on this processor, not in {precision}: use --precision "
             "float32, or --engine keras, which is slower"
         )
-
-
-def _ensure_converted(network: Network, folder: ModelFolder) -> None:
-    if folder.is_there and not folder.is_whole():
-        logger.warning("the converted network in %s is damaged: it is converted again", folder.path)
-    elif folder.is_there:
-        return
-    convert(network, folder)
 
 
 def _use_once(core: Any) -> None:

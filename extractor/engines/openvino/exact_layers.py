@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def choose_exact_layers(
     build : callable
         Builds the engine for a precision and a number of exact convolutions.
     """
-    noted = (folder.read_note(NOTE) or {}).get("n_exact")
+    note = f"{NOTE}-{version('openvino')}"
+    noted = (folder.read_note(note) or {}).get("n_exact")
     if noted in CANDIDATES:
         return int(noted)
     images = calibration_images(network.image_size)
@@ -66,7 +68,7 @@ def choose_exact_layers(
     else:
         n_exact = 0
     measured = {str(n): drift.to_dict() for n, drift in drifts.items()}
-    folder.write_note(NOTE, {"n_exact": n_exact, "drifts": measured})
+    folder.write_note(note, {"n_exact": n_exact, "drifts": measured})
     return n_exact
 
 

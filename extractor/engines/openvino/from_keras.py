@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ....cache.errors import ConversionError
+from ....cache.errors import ConversionError, MissingLibraryError
 from ..keras_import import import_keras
 from .openvino_import import import_openvino
 
@@ -41,6 +41,7 @@ def to_openvino(model: Any) -> Any:
     """
     backend = import_keras().backend.backend()
     if backend not in CONVERTIBLE:
+        _check_converter()
         return _in_another_process(model)
     converted = _through_tensorflow(model) if backend == "tensorflow" else _through_keras(model)
     from openvino._offline_transformations import apply_moc_transformations
@@ -61,12 +62,13 @@ def save(converted: Any, path: Path) -> None:
 
 
 def converter_backends() -> list[str]:
-    """Return the installed ones of ``CONVERTIBLE``, the one with the faster result first.
+    """Return the Keras backends that convert a network, in the order in which they are tried.
 
-    TensorFlow's graph lets OpenVINO fold normalisation and batch norms into convolutions. Keras'
-    own OpenVINO backend needs nothing else.
+    TensorFlow's graph lets OpenVINO fold normalisation and batch norms into convolutions. What
+    Keras' own OpenVINO backend makes is several times slower and gives other numbers, so it only
+    takes what TensorFlow cannot. None without TensorFlow.
     """
-    return [*(["tensorflow"] if find_spec("tensorflow") else []), "openvino"]
+    return ["tensorflow", "openvino"] if find_spec("tensorflow") else []
 
 
 def run_converter(
@@ -92,6 +94,14 @@ def failure_reason(stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     summary = [line.removeprefix(SUMMARY) for line in lines if line.startswith(SUMMARY)]
     return " | ".join(summary or lines[-SHOWN_LINES:]) or "no reason given"
+
+
+def _check_converter() -> None:
+    if not converter_backends():
+        raise MissingLibraryError(
+            "what turns Keras models into OpenVINO's is TensorFlow, which is not installed: pip "
+            "install tensorflow"
+        )
 
 
 def _in_another_process(model: Any) -> Any:

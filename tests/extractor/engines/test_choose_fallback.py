@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from featx.cache import FeatureStore
-from featx.cache.errors import CacheWriteError, ConversionError, MissingLibraryError
+from featx.cache.errors import ConversionError, MissingLibraryError
 from featx.extractor import FeatureOptions, RunOptions, extract_features
+from featx.extractor.engines import build_engine
 from featx.extractor.engines.model_folder import model_folder
 from featx.extractor.engines.openvino import convert
 from tests_engines import network
@@ -90,16 +91,19 @@ def test_a_library_that_is_missing_is_named_and_is_no_fault_of_the_network(
     assert not model_folder(one).refusal()
 
 
-def test_a_conversion_without_tensorflow_says_that_it_is_slower(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_without_the_converter_a_network_is_refused_not_computed_slowly(
+    backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(convert, "run_converter", _no_process)
     one = network(weights="random:9")
-    done = subprocess.CompletedProcess([], 0, b"", b"")
-    monkeypatch.setattr(convert, "run_converter", lambda *_: done)
-    monkeypatch.setattr(convert, "converter_backends", lambda: ["openvino"])
-    with caplog.at_level("WARNING", logger="featx"), suppress(CacheWriteError, OSError):
-        convert.convert(one, model_folder(one))
-    assert "pip install tensorflow" in caplog.text
+    for engine in ("auto", "openvino"):
+        with pytest.raises(MissingLibraryError, match=r"pip install tensorflow.*featx model pack"):
+            build_engine(one, "float32", engine, 8)
+    assert not model_folder(one).refusal()
 
 
 def _no_process(*_: object, **__: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,12 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    for module in ("fallback", "choose"):
-        monkeypatch.setattr(
-            f"featx.extractor.engines.{module}.find_spec",
-            lambda name: None if name == "openvino" else find(name),
-        )
+    monkeypatch.setitem(sys.modules, "openvino", None)
 
 
 def test_a_missing_library_is_named_with_its_command(
