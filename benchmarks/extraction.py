@@ -141,7 +141,7 @@ class Bench:
 
 def weights_of(backbone: str) -> str:
     """Return the weights that need no network."""
-    return "imagenet" if backbone == "efficientnet_lite0" else "random:0"
+    return "random:0" if backbone in BACKBONES[1:] else "imagenet"
 
 
 def measure(bench: Bench, backbone: str, counts: tuple[int, int], repeats: int) -> Figures:
