@@ -23,10 +23,12 @@ FULL_RANGE = "full"
 MAX_PLAIN_INTEGER = 1 << 53
 POOLS = ("avg", "max", "mean", "cls", "grid:2", "flatten", "none")
 RESIZES = ("squash", "crop", "pad")
-PUBLISHED_RESIZE = re.compile(r"(exact|shortest):(\d+)(?:x(\d+))?(:rounded)?")
+PUBLISHED_RESIZE = re.compile(r"(exact|shortest|window):(\d+)(?:x(\d+))?(:rounded)?")
 """Resize rules of published backbones (see ``extractor.images.published_resize``)."""
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+INTERPOLATIONS = (
+    *("nearest", "bilinear", "bilinear-sampled", "bicubic", "box", "hamming", "lanczos"),
+)
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORAGES = ("float32", "float16")
 
@@ -48,7 +50,8 @@ class FeatureSpec:
     resize : str
         How an image of another shape gets there: one of ``RESIZES``, or a published rule.
     interpolation : str
-        The resampling filter, always with antialiasing; one of ``INTERPOLATIONS``.
+        The resampling filter, one of ``INTERPOLATIONS``; all but ``nearest`` and
+        ``bilinear-sampled`` with antialiasing.
     preprocess : str
         How 8-bit RGB becomes the backbone's input.
     background : str

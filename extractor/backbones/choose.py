@@ -10,7 +10,7 @@ from ...cache.errors import ConfigError, WeightsNotFoundError
 from .graphs.describe import GraphChoice, describe_graph
 from .graphs.locate import find_graph, is_graph_file
 from .graphs.remembered import machine_names, recall
-from .model_file import describe_model_file, is_model_file
+from .model_file import describe_model_file, describe_preset, is_model_file, is_preset
 from .preprocessing import PublishedInput, find_preprocess, read_preprocessing
 from .record import KERAS_FORMAT, BackboneRecord, GraphInput
 from .registry import BACKBONES, find_backbone
@@ -26,7 +26,7 @@ def choose_backbone(
     ----------
     name : str
         A name of the table, or a path: a ``.keras``, ``.h5``, ``.onnx`` or ``.xml`` file, or a
-        folder as Hugging Face and timm lay them out.
+        folder as Hugging Face and timm lay them out, or KerasHub its presets.
     preprocess : str or None
         For files only: a known backbone has its own. A name, or a file that states it.
     choice : GraphChoice, optional
@@ -45,6 +45,8 @@ def choose_backbone(
         return choose_backbone(entry.path, preprocess or entry.preprocess, choice)
     if is_model_file(name):
         return describe_model_file(Path(name), preprocess)
+    if name not in BACKBONES and is_preset(Path(name)):
+        return describe_preset(Path(name), preprocess, choice.side if choice else None)
     if is_graph(name):
         place = find_graph(Path(name))
         published = read_preprocessing(preprocess, list(place.folders), place.name)
@@ -90,6 +92,8 @@ def recall_backbone(spec: FeatureSpec, weights: str) -> BackboneRecord:
         weights = str(last_seen)
     if is_model_file(weights):
         return replace(describe_model_file(Path(weights), spec.preprocess), name=spec.backbone)
+    if is_preset(Path(weights)):
+        return replace(describe_preset(Path(weights), spec.preprocess), name=spec.backbone)
     published = PublishedInput(
         spec.image_size, spec.resize, spec.interpolation, spec.preprocess, "the features"
     )

@@ -24,6 +24,9 @@ PACKAGES = frozenset(
         *("dtype_policies", "ops", "optimizers", "losses", "metrics", "applications", "random"),
     )
 )
+HUB, HUB_ENDING = "keras_hub", "Backbone"
+"""KerasHub's own classes that a configuration may name: backbones, which hold nothing to run."""
+
 FUNCTION_PACKAGES = frozenset(("activations", "losses", "metrics", "ops"))
 
 
@@ -42,11 +45,30 @@ def check_config(config: dict[str, Any], where: str) -> None:
                 f"{where} holds a {name} layer, which can carry code; featx runs no code from "
                 "files. Save the model without it (for rescaling: a Rescaling layer)"
             )
-        if not _is_keras(module, name == "function"):
+        if str(module).split(".")[0] == HUB:
+            _check_hub(str(module), name, where)
+        elif not _is_keras(module, name == "function"):
             raise WeightsMismatchError(
                 f"{where} needs {module}.{name}, which is not a part of Keras; featx loads models "
                 "of Keras' own layers only"
             )
+
+
+def needs_keras_hub(config: dict[str, Any]) -> bool:
+    """Tell whether a model's configuration has parts of KerasHub."""
+    return any(str(node.get("module")).split(".")[0] == HUB for node in _nodes(config))
+
+
+def _check_hub(module: str, name: str, where: str) -> None:
+    is_backbone = name.endswith(HUB_ENDING) and module.split(".")[1:3] in (
+        ["src", "models"],
+        ["models"],
+    )
+    if not is_backbone:
+        raise WeightsMismatchError(
+            f"{where} needs {module}.{name}; of KerasHub featx loads backbones only. Save the "
+            "backbone: model.backbone.save_to_preset(FOLDER)"
+        )
 
 
 def _nodes(config: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,9 @@ from ...cache.suggest import did_you_mean
 LAST_MAP = "last_map"
 """The name that stands for the last layer that gives a map; no backbone has a layer of it."""
 
+LAST_OUTPUT = "last_output"
+"""The name that stands for what the whole model gives."""
+
 MAP_RANK = 4
 NOT_COUNTED = ("reshape_2",)
 """Names that a builder gives itself, though they look counted (MobileNet's last reshape)."""
@@ -40,7 +43,8 @@ def find_layer(model: Any, name: str, absent: Iterable[str] = ()) -> LayerOutput
     model : keras.Model
     name : str
         A layer's name; for nested ones, where it is not unique, ``outer/inner``. ``last_map``
-        stands for the last layer with an output ``(n, height, width, channels)``.
+        stands for the last layer with an output ``(n, height, width, channels)``, ``last_output``
+        for the model's own.
     absent : iterable of str
         Further layers that a caller could have asked for, to be named among the close matches.
 
@@ -51,6 +55,8 @@ def find_layer(model: Any, name: str, absent: Iterable[str] = ()) -> LayerOutput
     """
     if name == LAST_MAP:
         return _last_map(model)
+    if name == LAST_OUTPUT:
+        return _last_output(model)
     layers = list(_walk(model))
     matches = [n for n in layers if not n.containers and n.layer.name == name]
     matches = matches or [n for n in layers if name in (n.layer.name, _path(n))]
@@ -103,8 +109,20 @@ def _last_map(model: Any) -> LayerOutput:
     return LayerOutput(last.layer.name, _output(last))
 
 
+def _last_output(model: Any) -> LayerOutput:
+    if len(model.outputs) != 1:
+        names = ", ".join(layer.name for layer in model.layers[-8:])
+        raise UnknownBackboneError(
+            f"{model.name} gives {len(model.outputs)} outputs: name a layer with --layer. Its last "
+            f"layers: {names}"
+        )
+    return LayerOutput(LAST_OUTPUT, model.outputs[0])
+
+
 def _find_last_map(model: Any, containers: tuple[Any, ...]) -> _NestedLayer | None:
     for layer in reversed(model.layers):
+        if type(layer).__name__ == "InputLayer":
+            continue
         if len(getattr(_node(layer, "output"), "shape", ())) == MAP_RANK:
             return _NestedLayer(containers, layer)
         if _is_model(layer):

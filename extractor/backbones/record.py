@@ -117,6 +117,8 @@ class BackboneRecord:
         Of a graph: the size that its files state, in place of a square.
     resize, interpolation : str
         How images get that size where nobody says otherwise.
+    files : tuple of Path
+        Of a preset of KerasHub: all files that the digest of its weights covers.
     remarks : tuple of str
         What a person should know before its features are used.
     """
@@ -146,6 +148,7 @@ class BackboneRecord:
     published_size: tuple[int, int] | None = None
     resize: str = "squash"
     interpolation: str = "bicubic"
+    files: tuple[Path, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property

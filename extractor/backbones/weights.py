@@ -117,7 +117,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 def _of_model_file(record: BackboneRecord, path: Path, choice: str) -> Weights:
     if choice != IMAGENET:
         raise ConfigError(f"the model in {path} brings its own weights: leave --weights out")
-    digest = files_digest(record.graph.files if record.graph else (path,))
+    digest = files_digest(record.graph.files if record.graph else record.files or (path,))
     remember(digest, path)
     return Weights(path, None, digest, include_top=False)
 

@@ -186,14 +186,32 @@ def pooled(output: Any, wanted: FeatureOutput) -> Any:
                 "vectors: pool them with avg, max, grid:2 or flatten"
             )
         return output
-    if rank != 4:
+    if rank == 3:
+        return _of_tokens(output, wanted)
+    if rank != 4 or wanted.pool not in ("avg", "max", "grid:2"):
         raise UnknownBackboneError(
-            f"layer {wanted.layer!r} gives arrays of shape {tuple(output.shape[1:])}, which only "
-            "the pool `flatten` can take"
+            f"layer {wanted.layer!r} gives arrays of shape {tuple(output.shape[1:])}, which the "
+            f"pool `{wanted.pool}` does not take: "
+            f"{'avg, max, grid:2 or flatten' if rank == 4 else 'flatten'}"
         )
     if wanted.pool == "grid:2":
         return _quarters(output)
     pooling = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+    return pooling[wanted.pool]()(output)
+
+
+def _of_tokens(output: Any, wanted: FeatureOutput) -> Any:
+    """Return the vector of tokens ``(n, tokens, d)``; ``cls`` is the first one."""
+    import keras
+
+    if wanted.pool == "cls":
+        return output[:, 0]
+    pooling = {"avg": keras.layers.GlobalAveragePooling1D, "max": keras.layers.GlobalMaxPooling1D}
+    if wanted.pool not in pooling:
+        raise UnknownBackboneError(
+            f"layer {wanted.layer!r} gives tokens of shape {tuple(output.shape[1:])}, which the "
+            f"pool `{wanted.pool}` does not take: cls, avg, max or flatten"
+        )
     return pooling[wanted.pool]()(output)
 
 

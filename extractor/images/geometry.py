@@ -90,6 +90,8 @@ class Geometry:
     def _apply_published(
         self, rule: PublishedResize, pixels: NDArray[np.uint8]
     ) -> NDArray[np.uint8]:
+        rows, columns = rule.window(pixels.shape[1], pixels.shape[0])
+        pixels = np.ascontiguousarray(pixels[rows, columns])
         size = rule.size_of(pixels.shape[1], pixels.shape[0])
         resized = resize_as_published(pixels, size, self.interpolation)
         top = rule.offset(resized.shape[0] - self.height)

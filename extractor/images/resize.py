@@ -30,6 +30,9 @@ FILTERS = {
 }
 """Pillow's filters by the names that a FeatureSpec gives them."""
 
+SAMPLED = "bilinear-sampled"
+"""Bilinear without antialiasing, as TensorFlow resizes by default."""
+
 Box = tuple[float, float, float, float]
 
 
@@ -85,11 +88,13 @@ def resize_as_published(
     pixels : ndarray of uint8, shape (height, width, 3)
     size : (width, height)
     interpolation : str
-        One of ``FILTERS``.
+        One of ``FILTERS``, or ``bilinear-sampled``.
     """
     height, width = pixels.shape[:2]
     if size == (width, height):
         return pixels
+    if interpolation == SAMPLED:
+        return resize_sampled(pixels, size)
     if interpolation == "nearest":
         return np.asarray(Image.fromarray(pixels).resize(size, FILTERS[interpolation]))
     n_rows_less, n_columns_less = height - size[1], width - size[0]
@@ -101,3 +106,31 @@ def resize_as_published(
         else:
             pixels = np.asarray(Image.fromarray(pixels).resize(step, FILTERS[interpolation]))
     return pixels
+
+
+def resize_sampled(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return ``pixels`` in another size, each between its four nearest ones, rounded.
+
+    Centres of pixels lie at halves, as in ``tf.image.resize``.
+    """
+    rows, columns = (_nearest_two(*n) for n in zip(pixels.shape[:2], size[::-1], strict=True))
+    values = pixels.astype(np.float32)
+    across = _between(values[:, columns[0]], values[:, columns[1]], columns[2][:, None])
+    down = _between(across[rows[0]], across[rows[1]], rows[2][:, None, None])
+    return np.rint(down).astype(np.uint8)
+
+
+def _nearest_two(
+    n_in: int, n_out: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return the two pixels nearest to each new one on an axis, and the weight of the second."""
+    position = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5
+    low = np.floor(position).astype(np.int64)
+    weight = (position - low).astype(np.float32)
+    return np.clip(low, 0, n_in - 1), np.clip(low + 1, 0, n_in - 1), weight
+
+
+def _between(
+    first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return first + (second - first) * weight

@@ -66,7 +66,7 @@ def remember(digest: str, path: Path) -> None:
 def recall(digest: str) -> Path | None:
     """Return where a backbone was when it was last used here; None where it is no more."""
     path = Path(str(_read(featx_home() / USED / f"{digest}.json").get("path", "")))
-    return path if path.is_file() else None
+    return path if path.name and path.exists() else None
 
 
 def _read(path: Path) -> dict[str, Any]:

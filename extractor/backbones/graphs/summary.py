@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....cache.errors import BackboneError, ConfigError
-from ..model_file import describe_model_file, is_model_file, load_model
+from ..model_file import (
+    describe_model_file,
+    describe_preset,
+    is_model_file,
+    is_preset,
+    load_model,
+)
 from ..preprocessing import PublishedInput, read_preprocessing
+from ..preprocessing.keras_hub import CONVERTER
 from .describe import READERS, describe_graph
 from .graph import Shape
 from .locate import find_graph
@@ -67,7 +74,7 @@ def summarise(path: Path, preprocess: str | None = None) -> GraphSummary:
     BackboneError
         There is no graph, or it is damaged.
     """
-    if is_model_file(str(path)):
+    if is_model_file(str(path)) or is_preset(path):
         return _of_keras(path, preprocess)
     place = find_graph(path)
     graph = READERS[place.path.suffix.lower()](place.path)
@@ -109,22 +116,31 @@ def summarise(path: Path, preprocess: str | None = None) -> GraphSummary:
 def _of_keras(path: Path, preprocess: str | None) -> GraphSummary:
     """Describe a Keras model; it is built, since its file does not say the shapes of outputs."""
     missing = []
-    if preprocess is None:
+    is_stated = preprocess is not None or (path / CONVERTER).is_file()
+    if not is_stated:
         missing.append("how it wants its pixels: --preprocess NAME")
-    record = describe_model_file(path, preprocess or "none")
-    height, width = record.shape
-    model = load_model(path, (height or record.image_size, width or record.image_size))
+    stated = preprocess if is_stated else "none"
+    describe = describe_preset if path.is_dir() else describe_model_file
+    record = describe(path, stated)
+    height, width = record.published_size or record.shape
+    size = height or record.image_size, width or record.image_size
+    model = load_model(path, size)
     outputs = {output.name: tuple(output.shape) for output in model.outputs}
     return GraphSummary(
         record.name,
-        (path,),
+        record.files or (path,),
         {model.inputs[0].name: tuple(model.inputs[0].shape)},
         outputs,
+        layer=record.layer if record.files else "",
+        pool=record.pool,
+        n_features=int(model.outputs[0].shape[-1] or 0),
         n_params=int(model.count_params()),
-        preprocess=record.preprocess if preprocess else "",
+        image_size=record.published_size,
+        preprocess=record.preprocess if is_stated else "",
         resize=record.resize,
         interpolation=record.interpolation,
-        origin="--preprocess",
+        origin="--preprocess" if preprocess else CONVERTER,
         last_values=tuple(layer.name for layer in model.layers[-N_INNER:]),
         missing=tuple(missing),
+        remarks=record.remarks,
     )
