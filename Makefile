@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit browser test-long test-backends cross fashion-mnist format docs dist package clean
+.PHONY: help demo test check lint types unit browser test-long test-force test-backends cross fashion-mnist format docs dist package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ browser:
 
 test-long: $(VENV)/.tools package  ## the long forms: many kills, every backbone, full data
 	$(BIN)/pytest -m long --timeout 3600
+
+test-force: $(VENV)/.tools package  ## several workers by force: kills, nodes that leave, full disks, two nodes of Ray
+	$(BIN)/pytest -m long --timeout 3600 tests/extractor/workers tests/commands/test_workers.py
 
 test-backends: $(VENV)/.backends package  ## TensorFlow, JAX and PyTorch give the same features
 	$(BIN)/pytest -m backends --timeout 1200 tests/backends

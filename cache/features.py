@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ConfigError
+from .errors import CacheError, ConfigError
 from .format.facts import Shown, shortened
 from .format.strings import StringColumn
 from .layout import Layout
@@ -70,6 +71,14 @@ class FeatureMatrix:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle where the rows lie in the cache, and not the rows."""
+        return _reopened, (self._shards.address, self._shards.digests_at(self._positions))
+
+    def select(self, rows: NDArray[np.int64]) -> FeatureMatrix:
+        """Return some rows as a matrix that is read as it is indexed."""
+        return FeatureMatrix(self._shards, self._positions[rows])
+
     def window(self, start: int, stop: int) -> FeatureMatrix:
         """Return the rows from ``start`` to ``stop`` as a matrix that is read as it is indexed."""
         return FeatureMatrix(self._shards, self._positions[start:stop])
@@ -89,6 +98,18 @@ class FeatureMatrix:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()
+
+
+def _reopened(address: tuple[Path, FeatureSpec], digests: NDArray[np.uint8]) -> FeatureMatrix:
+    """Open the rows of some images in another process."""
+    shards = ShardSet.open(*address)
+    positions = shards.index.find(digests)
+    if (positions < 0).any():
+        raise CacheError(
+            f"{address[0]} lacks rows that were there when the work was handed out. Every machine "
+            "needs the cache under the same path; run the command again"
+        )
+    return FeatureMatrix(shards, positions)
 
 
 class FeatureSet(Shown):

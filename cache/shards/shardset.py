@@ -86,6 +86,23 @@ class ShardSet:
         return int(self._starts[-1])
 
     @property
+    def address(self) -> tuple[Path, FeatureSpec]:
+        """The folder and the spec, with which another process opens the set.
+
+        Raises
+        ------
+        CacheError
+            The set was not opened from a folder.
+        """
+        if self._folder is None:
+            raise CacheError("these shards were put together by hand, and lie in no folder")
+        return self._folder.absolute(), self.spec
+
+    def digests_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the digests ``(len(positions), 32)`` of the images of some rows."""
+        return np.concatenate([s.digests for s in self.shards])[positions]
+
+    @property
     def n_features(self) -> int:
         """Width of a row; raises FeaturesNotFoundError where there is no row yet."""
         if not self.shards:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -96,17 +96,19 @@ def outcomes(
     Configurations that can share their work are fitted jointly; where rows stay on disk, each by
     itself: the memory is that of one. One group after the other is fitted, each on all cores,
     unless ``joblib.parallel_config`` names a backend and a number of jobs.
+
+    Tasks for other machines carry no features, and bring no heads back: they read the cache there.
     """
     from joblib import Parallel
 
-    tasks = _tasks(configurations, reader, fitting)
     try:
         parallel = Parallel(return_as="generator_unordered", prefer="threads")
     except ValueError:  # a backend that hands its results over at its end, as Ray's
-        for result in Parallel(prefer="threads")(tasks):
+        away = replace(fitting, keeps_heads=False)
+        for result in Parallel()(_tasks(configurations, reader, away, reader.refer)):
             yield from result
         return
-    results = parallel(tasks)
+    results = parallel(_tasks(configurations, reader, fitting, reader.read))
     try:
         for result in results:
             yield from result
@@ -117,7 +119,10 @@ def outcomes(
 
 
 def _tasks(
-    configurations: Sequence[Configuration], reader: FoldReader, fitting: Fitting
+    configurations: Sequence[Configuration],
+    reader: FoldReader,
+    fitting: Fitting,
+    data_of: Callable[[int], FoldData],
 ) -> Iterator[Any]:
     """Yield one task for each group and fold; a fold is read for all groups of a head."""
     from joblib import delayed
@@ -126,7 +131,7 @@ def _tasks(
         groups = joint_groups(list(members), fitting.random_state, not reader.is_on_disk)
         for fold in range(len(reader.folds)):
             for group in groups:
-                yield delayed(fit_group)(group, fold, reader.read(fold), fitting)
+                yield delayed(fit_group)(group, fold, data_of(fold), fitting)
 
 
 def joint_groups(
@@ -148,6 +153,7 @@ def fit_group(
     If one of them cannot be fitted, each is fitted by itself, and the outcome of those that cannot
     names the problem. Other errors carry the configurations' names as a note.
     """
+    data = data.in_memory()
     try:
         return list(_fit_jointly(group, fold, data, fitting))
     except CANNOT_FIT as error:

@@ -201,8 +201,9 @@ class FeatureSweep:
         return baseline(self.features, rows, rows, f"cv{self.options.cv}")
 
     def _head_of(self, candidate: Candidate) -> Any:
-        if not self.options.cv and self._best and self._best[1] is candidate.measured:
-            return self._best[2]
+        best = self._best
+        if not self.options.cv and best and best[1] is candidate.measured and best[2] is not None:
+            return best[2]
         name, options = candidate.scores.head, self.options
         head = seeded_head(name, candidate.params, options.random_state)
         split = self.prepared.split.merged() if options.cv else self.prepared.split

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet
+from ...cache import FeatureMatrix, FeatureSet
 from ...cache.errors import TrainingDataError
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
@@ -85,6 +85,7 @@ class FoldData:
     Attributes
     ----------
     X, X_held_out : matrix of float, shape (n_samples, n_features)
+        Also ``FeatureMatrix``, where the data travels to another process: see ``in_memory``.
     y, y_held_out : ndarray of int64, shape (n_samples,)
     groups : ndarray of int64, shape (n_samples,)
         Training rows of one number are held out together.
@@ -98,6 +99,12 @@ class FoldData:
     X_held_out: Any
     y_held_out: Rows
     weights: NDArray[np.float64] | None = None
+
+    def in_memory(self) -> FoldData:
+        """Return the data with rows read that lie in the cache."""
+        if not isinstance(self.X, FeatureMatrix):
+            return self
+        return replace(self, X=np.asarray(self.X), X_held_out=np.asarray(self.X_held_out))
 
 
 class FoldReader:
@@ -140,9 +147,14 @@ class FoldReader:
             self._last = index, self._read(self.folds[index])
         return self._last[1]
 
-    def _read(self, fold: Fold) -> FoldData:
+    def refer(self, index: int) -> FoldData:
+        """Return one fold whose rows stay in the cache: pickled, it says where they lie."""
+        return self._read(self.folds[index], is_read=False)
+
+    def _read(self, fold: Fold, is_read: bool = True) -> FoldData:
         y, units = self.features.y, self.units[fold.train]
-        X, X_held_out = (self._take(rows) for rows in (fold.train, fold.held_out))
+        take = self._take if is_read or self.is_on_disk else self.features.X.select
+        X, X_held_out = (take(rows) for rows in (fold.train, fold.held_out))
         weights = self.features.weights
         weights = None if weights is None else weights[fold.train]
         return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out], weights)

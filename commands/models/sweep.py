@@ -27,6 +27,7 @@ from ..common import (
     typed_command,
     write_curves,
 )
+from ..options import ActorsOption, RayOption, workers_of
 from ..progress import Progress
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def sweep(
     name: NameOption = "",
     note: NoteOption = "",
     tensorboard: TensorboardOption = None,
+    ray: RayOption = None,
+    actors: ActorsOption = 0,
     cache: CacheOption = DEFAULT_CACHE,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,6 +84,7 @@ def sweep(
     from ...cache.output_path import output_file
     from ...classifiers import sweep_model
     from ...classifiers.selection.sweep_options import SweepOptions
+    from ...extractor.workers.ray_session import joblib_on_ray
     from .leaderboard import draw_leaderboard, is_leaderboard, leaderboard_data, write_csv
 
     families = _families(heads, grid)
@@ -91,7 +95,8 @@ def sweep(
         families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates, split_seed
     )
     check_curves(tensorboard)
-    with Progress("configurations") as progress:
+    workers = workers_of(None, ray, actors, None, alone=False)
+    with Progress("configurations") as progress, joblib_on_ray(workers):
         report = sweep_model(
             features or [None],
             options,

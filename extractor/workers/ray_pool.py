@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from ...cache.errors import ConfigError
@@ -14,7 +15,6 @@ from ..machine.hardware import CORES, VISIBLE
 from ..parts import Part
 from .pool import Answered, Died, Event, Heard, Started
 from .ray_session import RaySession
-from .surroundings import Surroundings
 from .work import Answer, Work, Worker
 from .worker_options import WorkerOptions
 
@@ -24,6 +24,31 @@ N_THREADS = 3
 """Of an actor: one works, one answers what was heard, one takes word to stop."""
 
 SHOWN_REASON = 300
+PASSED_ON = ("FEATX_HOME", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an actor takes over from the process that drives it.
+
+    Attributes
+    ----------
+    folder : str
+        Relative paths begin here.
+    version : str
+        Of featx.
+    environment : dict of str to str
+    """
+
+    folder: str
+    version: str
+    environment: dict[str, str]
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        """Return those of this process."""
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return cls(str(Path.cwd()), version("featx"), environment)
 
 
 class Actor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,3 +113,28 @@ class RaySession:
         """Let go of Ray."""
         if self._is_ours:
             self.ray.shutdown()
+
+
+@contextmanager
+def joblib_on_ray(options: WorkerOptions | None) -> Iterator[None]:
+    """Let joblib hand its tasks to a Ray; None leaves it as it is.
+
+    Raises
+    ------
+    MissingLibraryError, ConfigError
+        There is no Ray.
+    """
+    if options is None:
+        yield
+        return
+    session = RaySession(options.ray or LOCAL)
+    from joblib import parallel_config
+
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    try:
+        with parallel_config(backend="ray", n_jobs=options.actors or -1):
+            yield
+    finally:
+        session.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from selection_shared import make_features, three_classes
 
 import featx
-from featx.cache.errors import ConfigError
+from featx.cache.errors import CacheError, ConfigError
 from tests_shared import Cli
 
 PIXELS = ("--backbone", "pixels", "--size", "8")
@@ -82,3 +83,15 @@ def test_it_shows_what_it_holds(tmp_path: Path) -> None:
     assert "here" in text and "FeatureMatrix(6 samples" in repr(features.X)
     html = features._repr_html_()
     assert html.startswith("<table>") and "6 samples × 32 features" in html
+
+
+def test_a_matrix_is_pickled_as_where_its_rows_lie(tmp_path: Path) -> None:
+    features = three_classes(tmp_path, 9)
+    data = pickle.dumps(features.X.select(np.array([5, 2])))
+    X = features.to_numpy()
+    assert X[5].tobytes() not in data
+    assert np.array_equal(np.asarray(pickle.loads(data)), X[[5, 2]])
+    for shard in tmp_path.rglob("*.h5"):
+        shard.unlink()
+    with pytest.raises(CacheError, match="lacks rows"):
+        pickle.loads(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,14 @@ def test_ray_scores_what_one_process_does(cli: Cli, project: Path, ray_cluster: 
     check_scores(cli, project, "--ray", ray_cluster)
     words = ("score", project / "model.featx", "features:", "--cache", project / "whole", "--json")
     assert ok(cli(*words, "--ray", "-o", "cached"))["n_cached"] == N_IMAGES - 1
+
+
+@pytest.mark.long
+def test_ray_sweeps_to_the_same_leaderboard(cli: Cli, project: Path, ray_cluster: str) -> None:
+    boards = []
+    for cache, more in (("one", ()), ("other", ("--ray", ray_cluster))):
+        shutil.copytree(project / "whole", cache)
+        words = ("sweep", "--heads", "ridge,knn", "--cache", cache, "-o", f"{cache}.featx")
+        data = ok(cli(*words, "--json", *more))
+        boards.append([(row["params"], row["metrics"]["accuracy"]) for row in data["leaderboard"]])
+    assert boards[0] == boards[1]
