@@ -129,7 +129,6 @@ def joblib_on_ray(options: WorkerOptions | None) -> Iterator[None]:
         return
     session = RaySession(options.ray or LOCAL)
     from joblib import parallel_config
-
     from ray.util.joblib import register_ray
 
     register_ray()
