@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit browser test-long test-force test-backends cross fashion-mnist format docs dist package clean
+.PHONY: help demo test check lint types unit browser test-long test-force test-backends cross fashion-mnist format docs dist image package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,10 +84,18 @@ dist: $(VENV)/.package  ## a wheel and an sdist in dist/, checked, and installed
 	rm -rf dist build && $(BIN)/python -m build -q
 	for wheel in dist/*-linux_*.whl; do test ! -e "$$wheel" || \
 		{ PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist "$$wheel" && rm "$$wheel"; }; done
+	for wheel in dist/*.whl; do \
+		test $$($(BIN)/python -m zipfile -l $$wheel | grep -cE '\.(abi3\.so|pyd) ') = \
+			$$(grep -c '^\[\[tool.setuptools.ext-modules' pyproject.toml) || \
+		{ echo "$$wheel lacks compiled parts: install a C compiler"; exit 1; }; done
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
 	for package in dist/*.whl dist/*.tar.gz; do rm -rf $(VENV)-dist && $(PYTHON) -m venv $(VENV)-dist && \
 		$(VENV)-dist/bin/pip install -q "$$package" && $(VENV)-dist/bin/featx --version || exit 1; done
 	rm -rf $(VENV)-dist
+
+image: $(VENV)/.package  ## the image of the Dockerfile; without a builder, check the file
+	$(BIN)/python -m pip install -q dockerfile-parse
+	$(BIN)/python scripts/build_image.py
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format .

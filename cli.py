@@ -105,7 +105,17 @@ def _write_version(is_asked: bool) -> None:
         from importlib.metadata import version
 
         typer.echo(f"featx {version('featx')}")
+        if missing := _missing_parts():
+            typer.echo(f"Built without a C compiler: {missing}", err=True)
         raise typer.Exit
+
+
+def _missing_parts() -> str:
+    from .classifiers.heads.registry import compiled_parts
+    from .extractor.machine.compiled import HOW_TO_HAVE, RESIZE
+
+    slower = [part.slower for part in (RESIZE, *compiled_parts()) if not part.is_in_use]
+    return f"{'; '.join(slower)}. To have them: {HOW_TO_HAVE}" if slower else ""
 
 
 @app.callback()

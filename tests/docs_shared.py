@@ -15,7 +15,7 @@ from featx.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`(featx [^`]+)`")
 NOT_RUN, LONG, FILE = "not run: ", "long: ", "file: "

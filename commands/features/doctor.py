@@ -140,13 +140,15 @@ def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> 
     console.print(f"batch size  {found.batch_size}")
     if found.model_folder:
         console.print(f"model       {found.model_folder}")
+    from ...extractor.machine.compiled import HOW_TO_HAVE
+
     in_use = [part.name for part in parts if part.is_in_use]
     console.print(f"compiled    {', '.join(in_use) or 'nothing'} in use")
     for part in parts:
         if not part.is_in_use:
             console.print(f"            {part.name} is missing: {part.slower}")
     if len(in_use) < len(parts):
-        console.print("            install a C compiler, then install featx again")
+        console.print(f"            {HOW_TO_HAVE}")
     rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
     draw_table(console, ("stage", "images/s alone"), rows)
     for warning in found.warnings:

@@ -33,6 +33,8 @@ class CompiledPart:
         return True
 
 
+HOW_TO_HAVE = "install a C compiler, then install featx again"
+
 RESIZE = CompiledPart(
     name="resize",
     module="featx.extractor.images._resample",

@@ -39,7 +39,18 @@ def test_options_list_the_entries_of_their_registry(cli: Cli) -> None:
 
 
 def test_version(cli: Cli) -> None:
-    assert cli("--version").stdout == f"featx {version('featx')}\n"
+    shown = cli("--version")
+    assert shown.stdout == f"featx {version('featx')}\n" and shown.stderr == ""
+
+
+def test_version_says_what_was_built_without_a_compiler(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "featx.extractor.images._resample", None)
+    shown = cli("--version")
+    assert shown.exit_code == 0 and shown.stdout == f"featx {version('featx')}\n"
+    assert "without a C compiler: Pillow resizes images" in shown.stderr
+    assert "install featx again" in shown.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

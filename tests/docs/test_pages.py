@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
 
-from docs_shared import BLOCK, PAGES, README, ROOT, blocks, check_options, parse, spans
+from docs_shared import BLOCK, OPTION, PAGES, README, ROOT, blocks, check_options, parse, spans
 from featx.classifiers.baselines.networks import NETWORKS
 from featx.classifiers.heads.registry import HEADS
 from featx.classifiers.models.export import FORMATS as GRAPH_FORMATS
@@ -93,11 +95,35 @@ def test_every_command_is_in_the_pages() -> None:
     assert [name for name in names if name not in text] == []
 
 
+def test_every_option_is_in_the_pages() -> None:
+    named = set(OPTION.findall(all_pages()))
+    missing = [
+        f"{path}: {'/'.join(names)}"
+        for path, command in every_command("featx", typer.main.get_command(app))
+        for names in options_of(command)
+        if not named & set(names)
+    ]
+    assert missing == []
+
+
+def every_command(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from every_command(f"{path} {name}", inner)
+
+
+def options_of(command: Any) -> list[list[str]]:
+    """Return the long names of each option."""
+    options = [p for p in command.params if p.param_type_name == "option"]
+    return [[n for n in (*p.opts, *p.secondary_opts) if n.startswith("--")] for p in options]
+
+
 def test_every_page_is_in_the_navigation_and_in_the_map() -> None:
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES}
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert {page.name for page in PAGES} == set(re.findall(r": ([\w-]+\.md)", navigation))
-    linked = set(re.findall(r"\(docs/([\w-]+\.md)", README.read_text(encoding="utf-8")))
-    assert {page.name for page in PAGES} - {"index.md"} <= linked
+    assert pages == set(re.findall(r": ([\w/-]+\.md)", navigation))
+    linked = set(re.findall(r"\(docs/([\w/-]+\.md)", README.read_text(encoding="utf-8")))
+    assert pages - {"index.md"} <= linked
 
 
 def test_every_link_between_pages_leads_to_a_file() -> None:
