@@ -74,7 +74,8 @@ class StringColumn(Sequence[str]):
         lengths = self.offsets[1:][indices] - starts
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return StringColumn(self.data[positions], offsets)
+        is_ascending = bool(self._distinct and (np.diff(indices) > 0).all())
+        return StringColumn(self.data[positions], offsets, is_ascending or None)
 
     def find(self, text: str) -> int:
         """Return the index of the first string that is ``text``, or -1."""

@@ -210,10 +210,14 @@ def sample_keys(
 
     A later run that meets the same key knows the digest without reading the image.
     """
-    keys = np.zeros((len(rows), SAMPLE_KEY_BYTES), np.uint8)
-    for i, row in enumerate(rows.tolist()):
-        if stamps[row].any():
-            name = sample_ids[row].encode("utf-8", "surrogateescape")
-            key = xxhash.xxh3_128_digest(stamps[row].tobytes() + name)
-            keys[i] = np.frombuffer(key, np.uint8)
-    return keys
+    chosen, width = np.ascontiguousarray(stamps[rows]), stamps.shape[1] * stamps.itemsize
+    stamp_bytes, names = chosen.tobytes(), sample_ids.data.tobytes()
+    starts, stops = (sample_ids.offsets[rows + k].tolist() for k in (0, 1))
+    nothing, digest = bytes(SAMPLE_KEY_BYTES), xxhash.xxh3_128_digest
+    keys = [
+        digest(stamp_bytes[i * width : (i + 1) * width] + names[starts[i] : stops[i]])
+        if is_stamped
+        else nothing
+        for i, is_stamped in enumerate(np.asarray(chosen.any(axis=1)).tolist())
+    ]
+    return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, SAMPLE_KEY_BYTES)

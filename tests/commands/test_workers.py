@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,18 @@ def test_what_cannot_be_shared_is_refused(cli: Cli, project: Path) -> None:
     assert refused.exit_code == 1 and ".txt" in refused.stderr
 
 
+def test_without_ray_the_extra_is_named(
+    cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for words in (
+        ("extract", project / "photos", *PIXELS),
+        ("sweep", "--cache", project / "whole"),
+    ):
+        refused = cli(*words, "--ray")
+        assert refused.exit_code == 1 and "pip install 'featx[ray]'" in refused.stderr
+
+
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[str]:
     """A Ray of this machine that all tests of this file share."""
@@ -121,6 +134,14 @@ def test_ray_makes_what_one_process_makes(cli: Cli, project: Path, ray_cluster: 
     report = ok(cli(*words, "--actors", 2, "--ray", ray_cluster))
     assert (report["n_samples"], report["n_extracted"], report["n_bad"]) == (N_IMAGES, 149, 1)
     check_features(project)
+
+
+def test_another_featx_on_a_node_is_refused(
+    cli: Cli, project: Path, ray_cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("featx.extractor.workers.ray_pool.version", lambda _: "0.0.1")
+    refused = cli("extract", project / "photos", *PIXELS, "--ray", ray_cluster)
+    assert refused.exit_code == 1 and "pip install featx==0.0.1" in refused.stderr
 
 
 @pytest.mark.long
