@@ -89,13 +89,20 @@ def output_folder(path: Path, what: str, find_foreign: FindForeign) -> Path:
     return target
 
 
-def foreign_entry(folder: Path, is_own: IsOwn) -> Path | None:
-    """Return the first entry of ``folder`` that is no file which ``is_own`` recognises, or None."""
+def foreign_entry(
+    folder: Path, is_own: IsOwn, is_in_progress: Callable[[str], object] = lambda _: False
+) -> Path | None:
+    """Return the first entry of ``folder`` that is no file which ``is_own`` recognises, or None.
+
+    Entries whose name ``is_in_progress`` recognises, and those that another process has just
+    removed, do not count.
+    """
     try:
-        entries = sorted(folder.iterdir())
+        entries = sorted(path for path in folder.iterdir() if not is_in_progress(path.name))
     except OSError as error:
         raise ConfigError(f"cannot read {folder}: {error.strerror or error}") from error
-    return next((p for p in entries if p.is_symlink() or not p.is_file() or not is_own(p)), None)
+    foreign = (p for p in entries if p.is_symlink() or not p.is_file() or not is_own(p))
+    return next(filter(os.path.lexists, foreign), None)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -71,8 +71,8 @@ class Todo:
         In it; of these, already counted as progress.
     failed_in : list of int
         Seats in which it failed, one for each try.
-    reason : str
-        Why it failed last.
+    reason, where : str
+        Why it failed last, and in which worker.
     """
 
     part: Part
@@ -80,6 +80,7 @@ class Todo:
     n_heard: int = 0
     failed_in: list[int] = field(default_factory=list)
     reason: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class Driver:
     def _fail(self, part: Part, number: int, reason: str) -> None:
         todo = self._todo[part]
         todo.failed_in.append(number)
-        todo.reason = f"{reason} ({self._name(number)})"
+        todo.reason, todo.where = reason, self._name(number)
         if len(todo.failed_in) < MAX_TRIES:
             self._queue.append(part)
         else:
@@ -296,10 +297,11 @@ class Driver:
         return f"worker {number + 1}{f' on {where}' if where else ''}"
 
     def _unfinished(self) -> FeatxError:
-        parts = {str(todo.part): todo.reason for todo in self._todo.values()}
+        todos = self._todo.values()
+        parts = {str(todo.part): f"{todo.reason} ({todo.where})" for todo in todos}
         seats = enumerate(self._seats)
         workers = {self._name(i): s.reason for i, s in seats if s.state is State.LEFT_OUT}
-        reasons = dict.fromkeys(filter(None, [*parts.values(), *workers.values()]))
+        reasons = dict.fromkeys(filter(None, [*(t.reason for t in todos), *workers.values()]))
         shown = "; ".join(list(reasons)[:SHOWN])
         error = IncompleteError(
             f"{len(parts)} of {self._n_parts} parts did not finish, each tried up to {MAX_TRIES} "

@@ -24,6 +24,7 @@ N_THREADS = 3
 """Of an actor: one works, one answers what was heard, one takes word to stop."""
 
 SHOWN_REASON = 300
+DEAD = "The actor is dead because"
 PASSED_ON = ("FEATX_HOME", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL")
 
 
@@ -221,7 +222,8 @@ class RayPool:
 
 
 def _reason(error: Exception) -> str:
-    """Return in one line why an actor is gone."""
+    """Return in one sentence why an actor is gone."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "Error: " in line or line.startswith("The actor is dead")]
-    return (telling or lines or [type(error).__name__])[-1][:SHOWN_REASON]
+    telling = [line for line in lines if "Error: " in line or line.startswith(DEAD)]
+    reason = (telling or lines or [type(error).__name__])[-1]
+    return reason.partition(". ")[0] if reason.startswith(DEAD) else reason[:SHOWN_REASON]

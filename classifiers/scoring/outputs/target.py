@@ -19,6 +19,10 @@ SHOWN_DIGITS = 12
 ENDINGS = "|".join(map(re.escape, BY_ENDING))
 PART = re.compile(rf"part-\d{{5,}}({ENDINGS})")
 SHARD = re.compile(rf"part-\d{{5,}}-of-\d{{5,}}({ENDINGS})")
+IN_PROGRESS = re.compile(
+    rf"{SHARD.pattern}(\.parts|\.[0-9a-f]{{32}}\.partial)|\.{SHARD.pattern}\.parts\.[0-9a-f]{{32}}"
+)
+"""What jobs that score other parts write beside a part, or a killed one has left there."""
 
 
 @dataclass(frozen=True)
@@ -170,4 +174,4 @@ def _foreign_file(folder: Path) -> Path | None:
         is_named_so = PART.fullmatch(file.name) or SHARD.fullmatch(file.name)
         return bool(is_named_so) and BY_ENDING[file.suffix].is_own(file)
 
-    return foreign_entry(folder, is_own)
+    return foreign_entry(folder, is_own, IN_PROGRESS.fullmatch)

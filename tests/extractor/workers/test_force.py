@@ -174,7 +174,7 @@ def test_where_every_disk_is_full_the_parts_are_named(
     out, _ = driver.communicate(timeout=600)
     data = json.loads(out)
     assert driver.returncode == 1 and data["error"] == "IncompleteError"
-    assert "File too large" in data["message"] and data["report"]["parts"]
+    assert "All earlier rows are safe" in data["message"] and data["report"]["parts"]
     finished(extraction(project, tmp_path, cluster))
     check(project, tmp_path)
 
@@ -233,7 +233,8 @@ def test_sixteen_array_jobs_of_which_three_are_killed(project: Path, tmp_path: P
     refused = featx(project, *words, "--join")
     _, err = refused.communicate(timeout=600)
     assert refused.returncode == 1
-    assert all(f"{n}/16" in err for n in again), err
+    unfinished = {int(n) for n in re.findall(r"(\d+)/16", err)}
+    assert unfinished and unfinished <= set(again), err  # a job may be done when the blow falls
     assert [job(n) for n in again] == [0] * len(again)
     finished(featx(project, *words, "--join"))
     check(project, tmp_path)

@@ -1,4 +1,4 @@
-"""Where predictions may go, and what is left alone there."""
+"""Where predictions go: the parts of a job array side by side in one folder."""
 
 from __future__ import annotations
 
