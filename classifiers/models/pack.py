@@ -176,7 +176,7 @@ def drift_from_definition(plan: Plan, engine: Engine, images: NDArray[np.uint8])
     """
     try:
         exact = reference_engine(plan, len(images))
-    except (ConfigError, MissingLibraryError, WeightsNotFoundError):
+    except (MissingLibraryError, WeightsNotFoundError):
         return packed_drift(plan, engine)
     return measure(plan.spec.precision, run_rows(engine, images), run_rows(exact, images))
 

@@ -57,7 +57,7 @@ def check_keras() -> None:
     MissingLibraryError
         The message says what to install.
     """
-    if "keras" not in sys.modules and (name := missing_for_keras()):
+    if name := missing_for_keras():
         raise _missing(name)
 
 
@@ -81,7 +81,8 @@ def _backend() -> str:
 def _missing(name: str) -> MissingLibraryError:
     return MissingLibraryError(
         f"this needs {name}, which is not installed: pip install {name}. With KERAS_BACKEND=jax or "
-        "torch, Keras computes with what is installed of these"
+        "torch, Keras computes with what is installed of these. Models that `featx model pack` "
+        "wrote on a machine that has it are scored here without"
     )
 
 

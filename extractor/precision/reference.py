@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..backbones.record import KERAS_FORMAT
 from ..engines import Engine
+from ..engines.keras_import import check_keras
 from ..engines.registry import ENGINES
 from ..plan import Plan
 
@@ -17,11 +18,13 @@ def reference_engine(plan: Plan, batch_size: int) -> Engine:
 
     Raises
     ------
-    ConfigError, MissingLibraryError, BackboneError
+    MissingLibraryError, BackboneError
         Keras' backend is not installed, or the weights are not on this machine.
     """
     name = KERAS_FORMAT
-    if plan.record.format != KERAS_FORMAT:
+    if plan.record.format == KERAS_FORMAT:
+        check_keras()
+    else:
         able = [r for r in ENGINES.values() if plan.record.format in r.formats]
         installed = [r.name for r in able if not r.missing_module]
         name = installed[-1] if plan.record.path else installed[0]
