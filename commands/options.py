@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -182,7 +183,7 @@ RAY_ADDRESS = re.compile(r"local|auto|(ray://)?[^/=]+:\d+")
 def with_address(words: list[str]) -> list[str]:
     """Return a command line in which every ``--ray`` has an address, which may be left out."""
     told: list[str] = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         has_address = word != RAY or RAY_ADDRESS.fullmatch(following)
         told.append(word if has_address else f"{RAY}={LOCAL_RAY}")
     return told
