@@ -83,6 +83,7 @@ def check_scores(cli: Cli, project: Path, *words: str) -> None:
     assert not list(Path().glob("shared.csv.*"))
 
 
+@pytest.mark.long
 def test_two_processes_score_what_one_scores(cli: Cli, project: Path) -> None:
     check_scores(cli, project, "--devices", "cpu:2")
 

@@ -1,4 +1,4 @@
-"""Where predictions go: the parts of a job array side by side in one folder."""
+"""Where predictions may go, and what is left alone there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from featx.classifiers.scoring.outputs.formats.record import TOP_K
 from featx.classifiers.scoring.outputs.target import Target
 from featx.classifiers.scoring.outputs.work_folder import WorkFolder
 from featx.classifiers.scoring.outputs.write import flat, write_tables
+from featx.extractor.parts import Part
 
 FILES = [f"p{ending}" for form in FORMATS.values() for ending in form.endings]
 
@@ -123,3 +124,18 @@ def test_flat_keeps_its_columns_where_every_row_failed() -> None:
     )
     names = ["top1_class", "top1_probability", "top2_class", "top2_probability"]
     assert flat(empty).column_names == names
+
+
+def test_what_other_parts_write_beside_a_part_is_no_obstacle(tmp_path: Path) -> None:
+    out = tmp_path / "predictions"
+    first = Target.shard(out, Part(1, 3))
+    with WorkFolder(first.path).hold():
+        hexadecimal = 32 * "a"
+        (out / f".{first.path.name}.parts.{hexadecimal}").mkdir()
+        (out / f"{first.path.name}.{hexadecimal}.partial").write_bytes(b"")
+        assert Target.shard(out, Part(2, 3)).path.name == "part-00002-of-00003.parquet"
+        assert Target.parse(out).is_folder
+    (out / "holiday").mkdir()
+    for attempt in (lambda: Target.shard(out, Part(2, 3)), lambda: Target.parse(out)):
+        with pytest.raises(ConfigError, match="holds holiday"):
+            attempt()
