@@ -136,14 +136,15 @@ RayOption = Annotated[
 ]
 ActorsOption = Annotated[
     int,
-    typer.Option(
-        "--actors", min=0, help="Of --ray.", show_default="one on each node, or for each GPU"
-    ),
+    typer.Option("--actors", min=0, help="How many actors --ray starts; 0: by its nodes."),
 ]
 GpusOption = Annotated[
     float | None,
     typer.Option(
-        "--gpus-per-actor", min=0, help="Of --ray; may be a fraction.", show_default="1, if any"
+        "--gpus-per-actor",
+        min=0,
+        help="Of --ray; may be a fraction.",
+        show_default="1 where there are GPUs",
     ),
 ]
 WeightColumnOption = Annotated[

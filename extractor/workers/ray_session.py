@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from .worker_options import WorkerOptions
 
 LOCAL = "local"
 VARIABLE = "RAY_ADDRESS"
+CONNECT_SECONDS = 10.0
 OBJECT_STORE_BYTES = 128 << 20
 """Numbers only go through it, never images or features."""
 
@@ -88,6 +91,7 @@ class RaySession:
                 "object_store_memory": OBJECT_STORE_BYTES,
             }
         try:
+            _check_reachable(address)
             self.ray.init(address=address, **options)
         except Exception as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -113,6 +117,15 @@ class RaySession:
         """Let go of Ray."""
         if self._is_ours:
             self.ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise OSError where nothing answers at HOST:PORT; Ray would wait for minutes."""
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if match:
+        host, port = match[1].strip("[]"), int(match[2])
+        with socket.create_connection((host, port), CONNECT_SECONDS):
+            pass
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def test_what_cannot_be_shared_is_refused(cli: Cli, project: Path) -> None:
         (("--devices", "cpu:2", "--ray"), "give one of them"),
         (("--actors", "2"), "add --ray"),
         (("--ray=nowhere",), "HOST:PORT"),
+        (("--ray", "127.0.0.1:1"), "Connection refused"),
         (("--devices", "cpu:2", "--pool", "nothing"), "unknown pool"),
     ):
         refused = cli(*words, *more)
