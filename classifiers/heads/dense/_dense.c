@@ -91,17 +91,17 @@ static void take_views(Run *run, Memory *memory) {
     for (View *view = run->views; view < run->views + run->n_views; view++) {
         view->by_row = take(memory, view->in_floats ? size * 4 : 0);
         view->by_input = take(memory, view->in_floats ? size * 4 : 0);
-        view->pairs_of_inputs = take(memory, view->in_tiles ? size * 2 : 0);
-        view->pairs_of_rows = take(memory, view->in_tiles ? size * 2 : 0);
+        view->pairs_of_inputs = take(memory, view->in_pairs ? size * 2 : 0);
+        view->pairs_of_rows = take(memory, view->in_pairs ? size * 2 : 0);
     }
 }
 
 static void take_networks(Run *run, Memory *memory) {
     for (Network *net = run->networks; net < run->networks + run->n_networks; net++) {
         size_t units = net->n_panels * PANEL;
-        net->packed = take(memory, net->in_tiles ? units * run->inputs_padded * 2 : 0);
-        net->values = take(memory, units * run->rows_padded * 4);
-        net->logits = take(memory, run->n_classes * run->rows_padded * 4);
+        net->packed = take(memory, net->in_pairs ? units * run->inputs_padded * 2 : 0);
+        net->values = take(memory, (net->n_units ? units : 0) * run->rows_padded * 4);
+        net->logits = take(memory, padded(run->n_classes) * run->rows_padded * 4);
         net->losses = take(memory, run->rows_padded * 4);
     }
 }
@@ -119,8 +119,8 @@ static void take_spaces(Run *run, Space *spaces, Memory *memory) {
 
 /* The items of each phase; there are never more than `most` in one. */
 static void take_items(Run *run, Memory *memory) {
-    ptrdiff_t blocks = run->rows_padded / PANEL, spans = run->inputs_padded / PANEL;
-    size_t most = (run->n_views + run->n_networks) * blocks + run->n_networks * (spans + 1);
+    ptrdiff_t blocks = run->rows_padded / PANEL;
+    size_t most = (run->n_views + run->n_networks) * blocks + run->n_networks;
     for (int i = 0; i < run->n_networks; i++) most += run->networks[i].n_panels;
     for (int phase = 0; phase < N_PHASES; phase++) {
         Phase *current = run->phases + phase;
@@ -129,7 +129,6 @@ static void take_items(Run *run, Memory *memory) {
         for (int i = 0; i < (phase ? run->n_networks : run->n_views); i++) {
             const Network *net = run->networks + i;
             ptrdiff_t n = phase == 0 || phase == 2 ? blocks : net->n_panels;
-            if (phase == 3 && !net->n_units) n = spans;
             for (ptrdiff_t part = phase == 3 ? LAST_BIASES : 0; part < n; part++)
                 current->items[current->n_items++] = (Item){i, part};
         }
@@ -151,7 +150,7 @@ static void prepare(Run *run) {
     }
     for (Network *net = run->networks; net < run->networks + run->n_networks; net++) {
         ptrdiff_t size = net->n_panels * PANEL * run->inputs_padded;
-        for (ptrdiff_t i = 0; net->in_tiles && i < size; i++)
+        for (ptrdiff_t i = 0; net->in_pairs && i < size; i++)
             net->packed[i] = rounded(net->weights[i]) >> 16;
     }
 }
@@ -227,8 +226,7 @@ static int run_threads(Run *run, Space *spaces, int in_tiles, PyThreadState **ca
 static int train(Run *run, PyThreadState **caller) {
     Space spaces[MAX_THREADS];
     Memory memory = {NULL, 0};
-    int in_tiles = 0;
-    for (int i = 0; i < run->n_networks; i++) in_tiles |= run->networks[i].in_tiles;
+    int in_tiles = run->multiply_pairs == tile_product;
     take_all(run, spaces, &memory);
     size_t n_bytes = memory.used;
     void *all = malloc(n_bytes + ALIGNMENT);
@@ -262,26 +260,26 @@ static int read_views(PyObject *list, Run *run) {
 /* Say where a network's arrays begin in its state, (3, size), and whether they fit. */
 static int lay_out(const Run *run, Network *net, const Py_buffer *state) {
     if (net->n_units < 0 || net->view < 0 || net->view >= run->n_views) return 0;
-    net->n_panels = padded(net->n_units) / PANEL;
-    ptrdiff_t units = net->n_panels * PANEL;
+    ptrdiff_t units = padded(net->n_units ? net->n_units : run->n_classes);
+    net->n_panels = units / PANEL;
     net->bias = units * run->inputs_padded;
     net->top = net->bias + units;
-    net->top_bias = net->top + (net->n_units ? net->n_units : run->n_inputs) * run->n_classes;
-    ptrdiff_t size = net->top_bias + run->n_classes;
+    net->top_bias = net->top + net->n_units * run->n_classes;
+    ptrdiff_t size = net->n_units ? net->top_bias + run->n_classes : net->top;
     if (state->len != 3 * size * (ptrdiff_t)sizeof(float)) return 0;
     net->weights = state->buf;
     net->means = net->weights + size;
     net->squares = net->means + size;
     View *view = run->views + net->view;
-    if (net->in_tiles)
-        view->in_tiles = 1;
+    if (net->in_pairs)
+        view->in_pairs = 1;
     else
         view->in_floats = 1;
     return 1;
 }
 
-/* Read ((state, n_units, view, in_tiles, rate, decay, dropout, key), ...); hold the states. */
-static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_held, int has_tiles) {
+/* Read ((state, n_units, view, in_pairs, rate, decay, dropout, key), ...); hold the states. */
+static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_held) {
     for (int i = 0; i < run->n_networks; i++) {
         Network *net = run->networks + i;
         double dropout;
@@ -289,7 +287,7 @@ static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_hel
         *net = (Network){0};
         PyObject *item = PySequence_GetItem(list, i);
         int is_read = item && PyArg_ParseTuple(item, "w*nipdddK", &states[i], &net->n_units,
-                                             &net->view, &net->in_tiles, &net->rate, &net->decay,
+                                             &net->view, &net->in_pairs, &net->rate, &net->decay,
                                              &dropout, &key);
         Py_XDECREF(item);
         if (!is_read) return 0;
@@ -297,7 +295,7 @@ static int read_networks(PyObject *list, Run *run, Py_buffer *states, int *n_hel
         net->silenced = silenced(dropout);
         net->kept_scale = (float)(1 / (1 - dropout));
         net->key = key | 1;
-        net->in_tiles = net->in_tiles && net->n_units && has_tiles;
+        net->in_pairs = net->in_pairs && run->multiply_pairs;
         if (!lay_out(run, net, &states[i])) {
             PyErr_SetString(PyExc_ValueError, "a network's state does not fit its sizes");
             return 0;
@@ -331,8 +329,9 @@ static PyObject *learn_held(PyObject *networks, PyObject *views, Run *run, const
                             "samples, classes and sizes do not fit, or no such units");
     run->inputs_padded = padded(run->n_inputs);
     run->rows_padded = padded(run->n_rows);
-    int has_tiles = may_use_tiles(), done;
-    if (!read_views(views, run) || !read_networks(networks, run, states, n_held, has_tiles))
+    int done;
+    run->multiply_pairs = may_use_tiles() ? tile_product : find_vector_product();
+    if (!read_views(views, run) || !read_networks(networks, run, states, n_held))
         return NULL;
     PyThreadState *caller = PyEval_SaveThread();
     done = train(run, &caller);
@@ -377,15 +376,15 @@ static PyObject *learn(PyObject *Py_UNUSED(module), PyObject *args) {
     return losses;
 }
 
-static PyObject *has_tiles(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args)) {
-    return PyBool_FromLong(may_use_tiles());
+static PyObject *multiplies_bfloat16(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args)) {
+    return PyBool_FromLong(may_use_tiles() || find_vector_product());
 }
 
 static PyMethodDef methods[] = {
     {"learn", learn, METH_VARARGS,
      "learn(networks, views, (X, rows, y, weight), (n_inputs, n_classes, n_rows, n_steps, "
      "first_step), n_threads, units='') -> losses"},
-    {"has_tiles", has_tiles, METH_NOARGS, "has_tiles() -> bool"},
+    {"multiplies_bfloat16", multiplies_bfloat16, METH_NOARGS, "multiplies_bfloat16() -> bool"},
     {NULL, NULL, 0, NULL},
 };
 

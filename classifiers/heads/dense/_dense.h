@@ -12,22 +12,24 @@
 #define N_PHASES 4
 #define LAST_BIASES -1  /* the part of a network that is its last biases and its loss */
 
-/* A network of one hidden layer, or of none. Units come first: unit u's weights lie at hidden[u].
+/* A network of one hidden layer, or of none, whose units are then the classes. Units come first:
+ * unit u's weights lie at u * inputs_padded.
  * Weights, means and squares of gradients (Adam's moments) are laid out alike. */
 typedef struct {
     ptrdiff_t n_units;   /* of the hidden layer; 0 without one */
     ptrdiff_t n_panels;
     int view;            /* which view of the batch it sees */
-    int in_tiles;        /* multiply the hidden layer in bfloat16 */
+    int in_pairs;        /* multiply the units' layer in bfloat16 */
     float *weights, *means, *squares;
-    ptrdiff_t bias, top, top_bias;  /* where those begin; the hidden layer begins at 0 */
+    ptrdiff_t bias, top, top_bias;  /* where those begin; the units' layer begins at 0.
+                                        * The last two are of the layer after a hidden one. */
     double rate, decay;
     uint32_t silenced;   /* draws below it are */
     float kept_scale;
     uint64_t key;
-    uint16_t *packed;    /* the hidden layer in bfloat16, (n_panels * PANEL, n_inputs_padded) */
+    uint16_t *packed;    /* the units' layer in bfloat16, (n_panels * PANEL, n_inputs_padded) */
     float *values;       /* of hidden units, (n_panels * PANEL, n_rows_padded) */
-    float *logits;       /* (n_classes, n_rows_padded), then what the loss says of them */
+    float *logits;       /* (n_classes_padded, n_rows_padded), then what the loss says of them */
     float *losses;       /* (n_rows_padded) */
     double loss;         /* summed over batches */
 } Network;
@@ -38,9 +40,9 @@ typedef struct {
     uint32_t silenced;
     float kept_scale;
     uint64_t key;
-    int in_floats, in_tiles;
-    float *by_row;            /* (n_rows_padded, n_inputs_padded) */
-    float *by_input;          /* (n_inputs_padded, n_rows_padded) */
+    int in_floats, in_pairs;
+    float *by_row;            /* in strips, (n_inputs_padded / PANEL, n_rows_padded, PANEL) */
+    float *by_input;          /* in strips, (n_rows_padded / PANEL, n_inputs_padded, PANEL) */
     uint32_t *pairs_of_inputs; /* (n_rows_padded / 16, n_inputs_padded / 2, 16) */
     uint32_t *pairs_of_rows;  /* (n_inputs_padded / 16, n_rows_padded / 2, 16) */
 } View;
@@ -59,9 +61,15 @@ typedef struct {
 typedef struct Run Run;
 typedef struct Space Space;
 typedef void Work(Run *, Space *);
+/* out (32, 32) = left (32, depth) times right: two columns of blocks of 16, (depth / 2, 16) each.
+ * Strides and the size of a block are in numbers. */
+typedef void MultiplyPairs(const uint16_t *left, ptrdiff_t left_stride, const uint32_t *right,
+                           ptrdiff_t block_size, ptrdiff_t depth, float *out,
+                           ptrdiff_t out_stride);
 
 struct Run {
     Work *work;
+    MultiplyPairs *multiply_pairs;  /* NULL where the processor multiplies no bfloat16 */
     Network *networks;
     View *views;
     int n_networks, n_views, n_threads;
@@ -106,6 +114,12 @@ INLINE uint32_t rounded(float value) {
     uint32_t bits;
     __builtin_memcpy(&bits, &value, 4);
     return (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+}
+
+/* Units of a panel that are not padding. */
+INLINE ptrdiff_t n_of_panel(const Run *run, const Network *net, ptrdiff_t panel) {
+    ptrdiff_t n = (net->n_units ? net->n_units : run->n_classes) - panel * PANEL;
+    return n < PANEL ? n : PANEL;
 }
 
 INLINE void wait_for_all(Run *run, int phase) {

@@ -1,4 +1,4 @@
-/* Products of bfloat16 in AMX tiles: 16 rows of 32 numbers times 32 rows of 16. */
+/* Products of bfloat16: in AMX tiles, 16 rows of 32 numbers times 32 rows of 16, or in AVX-512. */
 #if defined(__x86_64__) && defined(__linux__) && \
     ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
 #define HAS_TILES 1
@@ -38,7 +38,6 @@ TILES static void begin_tiles(void) {
 
 TILES static void end_tiles(void) { _tile_release(); }
 
-/* out (32, 32) = left (32, depth) times right: two columns of blocks of 16, (depth / 2, 16) each. */
 TILES static void tile_product(const uint16_t *left, ptrdiff_t left_stride, const uint32_t *right,
                                ptrdiff_t block_size, ptrdiff_t depth, float *out,
                                ptrdiff_t out_stride) {
@@ -61,8 +60,43 @@ TILES static void tile_product(const uint16_t *left, ptrdiff_t left_stride, cons
     _tile_stored(2, out + 16 * out_stride, out_stride * 4);
     _tile_stored(3, out + 16 * out_stride + 16, out_stride * 4);
 }
+
+#define VECTORS __attribute__((target("avx512f,avx512bf16")))
+#define ROWS_AT_A_TIME 8
+
+VECTORS static void vector_product(const uint16_t *left, ptrdiff_t left_stride,
+                                   const uint32_t *right, ptrdiff_t block_size, ptrdiff_t depth,
+                                   float *out, ptrdiff_t out_stride) {
+    for (int row = 0; row < 32; row += ROWS_AT_A_TIME) {
+        const uint16_t *lines = left + row * left_stride;
+        __m512 sums[ROWS_AT_A_TIME][2];
+        for (int j = 0; j < ROWS_AT_A_TIME; j++) sums[j][0] = sums[j][1] = _mm512_setzero_ps();
+        for (ptrdiff_t k = 0; k < depth; k += 2) {
+            __m512bh first = (__m512bh)_mm512_loadu_si512(right + k * 8);
+            __m512bh second = (__m512bh)_mm512_loadu_si512(right + block_size + k * 8);
+            for (int j = 0; j < ROWS_AT_A_TIME; j++) {
+                int32_t pair;
+                __builtin_memcpy(&pair, lines + j * left_stride + k, 4);
+                __m512bh by = (__m512bh)_mm512_set1_epi32(pair);
+                sums[j][0] = _mm512_dpbf16_ps(sums[j][0], by, first);
+                sums[j][1] = _mm512_dpbf16_ps(sums[j][1], by, second);
+            }
+        }
+        for (int j = 0; j < ROWS_AT_A_TIME; j++) {
+            _mm512_storeu_ps(out + (row + j) * out_stride, sums[j][0]);
+            _mm512_storeu_ps(out + (row + j) * out_stride + 16, sums[j][1]);
+        }
+    }
+}
+
+/* The product in AVX-512, or NULL where the processor has none of bfloat16. */
+static MultiplyPairs *find_vector_product(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16") ? vector_product : NULL;
+}
 #else
 static int may_use_tiles(void) { return 0; }
+static MultiplyPairs *find_vector_product(void) { return NULL; }
 static void begin_tiles(void) {}
 static void end_tiles(void) {}
 static void tile_product(const uint16_t *left, ptrdiff_t left_stride, const uint32_t *right,

@@ -50,16 +50,25 @@ TARGET static void NAME(gather)(Run *run, View *view, ptrdiff_t step, ptrdiff_t 
     }
 }
 
+/* Copy PANEL rows into both layouts of float32. */
+TARGET static void NAME(lay_in_strips)(View *view, const float *lines, ptrdiff_t start,
+                                       ptrdiff_t width, ptrdiff_t height) {
+    for (ptrdiff_t i = 0; i < width; i += PANEL)
+        for (ptrdiff_t r = 0; r < PANEL; r++)
+            for (ptrdiff_t j = 0; j < PANEL; j++)
+                view->by_row[i * height + (start + r) * PANEL + j] = lines[r * width + i + j];
+    float *strip = view->by_input + start * width;
+    for (ptrdiff_t i = 0; i < width; i++)
+        for (ptrdiff_t r = 0; r < PANEL; r++) strip[i * PANEL + r] = lines[r * width + i];
+}
+
 /* Phase 0: a view's rows start ... start + PANEL. */
 TARGET static void NAME(see)(Run *run, View *view, ptrdiff_t step, ptrdiff_t start, Space *space) {
     const ptrdiff_t width = run->inputs_padded, height = run->rows_padded;
-    float *lines = view->in_floats ? view->by_row + start * width : space->lines;
+    float *lines = space->lines;
     NAME(gather)(run, view, step, start, lines);
-    if (view->in_floats)
-        for (ptrdiff_t i = 0; i < width; i++)
-            for (ptrdiff_t r = 0; r < PANEL; r++)
-                view->by_input[i * height + start + r] = lines[r * width + i];
-    if (!view->in_tiles) return;
+    if (view->in_floats) NAME(lay_in_strips)(view, lines, start, width, height);
+    if (!view->in_pairs) return;
     for (ptrdiff_t i = 0; i < width; i += 16)
         for (ptrdiff_t r = 0; r < PANEL; r += 2) {
             uint32_t *out = view->pairs_of_rows + ((i / 16) * (height / 2) + (start + r) / 2) * 16;
@@ -76,15 +85,17 @@ TARGET static void NAME(see)(Run *run, View *view, ptrdiff_t step, ptrdiff_t sta
     }
 }
 
-/* out (PANEL, n_columns) = left (PANEL, depth) times right (depth, n_columns). */
+/* out (n_units, n_columns) = left (n_units, depth) times right, which lies in strips of PANEL
+ * columns, (depth, PANEL) each. Units are rounded up to a GROUP. */
 TARGET static void NAME(multiply)(const float *left, ptrdiff_t left_stride, const float *right,
-                                  ptrdiff_t right_stride, ptrdiff_t depth, ptrdiff_t n_columns,
+                                  ptrdiff_t depth, ptrdiff_t n_units, ptrdiff_t n_columns,
                                   float *out, ptrdiff_t out_stride) {
     for (ptrdiff_t column = 0; column < n_columns; column += 2 * LANES)
-        for (ptrdiff_t u = 0; u < PANEL; u += GROUP) {
+        for (ptrdiff_t u = 0; u < n_units; u += GROUP) {
             VECTOR sums[GROUP][2] = {{{0}}};
+            const float *strip = right + column / PANEL * PANEL * depth + column % PANEL;
             for (ptrdiff_t k = 0; k < depth; k++) {
-                const float *line = right + k * right_stride + column;
+                const float *line = strip + k * PANEL;
                 VECTOR first = *(const VECTOR *)line, second = *(const VECTOR *)(line + LANES);
                 for (int j = 0; j < GROUP; j++) {
                     float by = left[(u + j) * left_stride + k];
@@ -100,40 +111,39 @@ TARGET static void NAME(multiply)(const float *left, ptrdiff_t left_stride, cons
         }
 }
 
-/* Phase 1: the values of a panel of hidden units for each row. */
-TARGET static void NAME(hide)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t panel) {
+/* Phase 1: the values of a panel of units for each row. Without a hidden layer the units are the
+ * classes, and their values the logits. */
+TARGET static void NAME(compute_panel)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t panel) {
     const ptrdiff_t width = run->inputs_padded, height = run->rows_padded, unit = panel * PANEL;
     const View *view = run->views + net->view;
-    float *values = net->values + unit * height;
-    if (net->in_tiles)
+    float *values = (net->n_units ? net->values : net->logits) + unit * height;
+    if (net->in_pairs)
         for (ptrdiff_t r = 0; r < height; r += 32)
-            tile_product(net->packed + unit * width, width,
-                         view->pairs_of_inputs + r / 16 * (width / 2) * 16, width / 2 * 16, width,
-                         values + r, height);
+            run->multiply_pairs(net->packed + unit * width, width,
+                                view->pairs_of_inputs + r / 16 * (width / 2) * 16, width / 2 * 16,
+                                width, values + r, height);
     else
-        NAME(multiply)(net->weights + unit * width, width, view->by_input, height, run->n_inputs,
-                       height, values, height);
+        NAME(multiply)(net->weights + unit * width, width, view->by_input, width,
+                       n_of_panel(run, net, panel), height, values, height);
     uint64_t first = (run->first_step + step) * net->n_panels * PANEL * height + unit * height;
     for (ptrdiff_t u = 0; u < PANEL; u++) {
         float bias = net->weights[net->bias + unit + u], *line = values + u * height;
-        for (ptrdiff_t r = 0; r < height; r++) {
-            float value = line[r] + bias;
-            line[r] = value > 0 ? value : 0;
-        }
+        for (ptrdiff_t r = 0; r < height; r++) line[r] += bias;
+        if (!net->n_units) continue;
+        for (ptrdiff_t r = 0; r < height; r++) line[r] = line[r] > 0 ? line[r] : 0;
         NAME(drop)(line, height, first + u * height, net->key, net->silenced, net->kept_scale);
     }
 }
 
 /* Logits of n_classes from `k` on for PANEL rows. */
-INLINE TARGET void NAME(sum_up)(const Run *run, Network *net, const float *inputs,
-                                ptrdiff_t n_inputs, ptrdiff_t start, ptrdiff_t k,
+INLINE TARGET void NAME(sum_up)(const Run *run, Network *net, ptrdiff_t start, ptrdiff_t k,
                                 const int n_classes) {
     const ptrdiff_t height = run->rows_padded;
     for (ptrdiff_t r = start; r < start + PANEL; r += 2 * LANES) {
         VECTOR sums[8][2] = {{{0}}};
         const float *top = net->weights + net->top + k;
-        for (ptrdiff_t u = 0; u < n_inputs; u++, top += run->n_classes) {
-            const float *line = inputs + u * height + r;
+        for (ptrdiff_t u = 0; u < net->n_units; u++, top += run->n_classes) {
+            const float *line = net->values + u * height + r;
             VECTOR first = *(const VECTOR *)line, second = *(const VECTOR *)(line + LANES);
             for (int j = 0; j < n_classes; j++) {
                 sums[j][0] += top[j] * first;
@@ -166,16 +176,20 @@ INLINE float NAME(exponential)(float x) {
     return p * power;
 }
 
+/* Phase 2, with a hidden layer: PANEL rows' logits. */
+TARGET static void NAME(sum_up_all)(Run *run, Network *net, ptrdiff_t start) {
+    ptrdiff_t n_classes = run->n_classes, k = 0;
+    for (; k + 8 <= n_classes; k += 8) NAME(sum_up)(run, net, start, k, 8);
+    if (n_classes - k >= 4) NAME(sum_up)(run, net, start, k, 4), k += 4;
+    if (n_classes - k >= 2) NAME(sum_up)(run, net, start, k, 2), k += 2;
+    if (n_classes - k >= 1) NAME(sum_up)(run, net, start, k, 1);
+}
+
 /* Phase 2: PANEL rows' logits, their losses, and the losses' derivatives by the logits. */
 TARGET static void NAME(judge)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t start) {
     const ptrdiff_t height = run->rows_padded, n_classes = run->n_classes;
-    const float *inputs = net->n_units ? net->values : run->views[net->view].by_input;
-    ptrdiff_t n_inputs = net->n_units ? net->n_units : run->n_inputs, k = 0;
-    for (; k + 8 <= n_classes; k += 8)
-        NAME(sum_up)(run, net, inputs, n_inputs, start, k, 8);
-    if (n_classes - k >= 4) NAME(sum_up)(run, net, inputs, n_inputs, start, k, 4), k += 4;
-    if (n_classes - k >= 2) NAME(sum_up)(run, net, inputs, n_inputs, start, k, 2), k += 2;
-    if (n_classes - k >= 1) NAME(sum_up)(run, net, inputs, n_inputs, start, k, 1);
+    ptrdiff_t k;
+    if (net->n_units) NAME(sum_up_all)(run, net, start);
     float most[PANEL], total[PANEL], share[PANEL];
     float *logits = net->logits + start;
     for (int r = 0; r < PANEL; r++) most[r] = logits[r], total[r] = 0;
@@ -204,20 +218,39 @@ TARGET static void NAME(judge)(Run *run, Network *net, ptrdiff_t step, ptrdiff_t
     for (int r = 0; r < n_real; r++) logits[labels[r] * height + r] -= share[r];
 }
 
-/* Phase 3: step on the last layer's weights from n inputs, from `first` on. */
-TARGET static void NAME(learn_top)(Run *run, Network *net, float correction,
-                                   const float *inputs, ptrdiff_t first, ptrdiff_t n,
-                                   float *gradient) {
-    const ptrdiff_t height = run->rows_padded, n_classes = run->n_classes;
-    for (ptrdiff_t u = 0; u < n; u++)
-        for (ptrdiff_t k = 0; k < n_classes; k++) {
-            const float *line = inputs + (first + u) * height, *error = net->logits + k * height;
-            VECTOR sums = {0};
-            for (ptrdiff_t r = 0; r < height; r += LANES)
-                sums += *(const VECTOR *)(line + r) * *(const VECTOR *)(error + r);
+/* gradient (n, n_classes) of n_classes from `k` on by n_units from `u` on. */
+INLINE TARGET void NAME(multiply_rows)(const Run *run, const Network *net, const float *values,
+                                       ptrdiff_t u, ptrdiff_t k, const int n_units,
+                                       const int n_classes, float *gradient) {
+    const ptrdiff_t height = run->rows_padded;
+    const float *lines = values + u * height, *errors = net->logits + k * height;
+    VECTOR sums[4][4] = {{{0}}};
+    for (ptrdiff_t r = 0; r < height; r += LANES)
+        for (int i = 0; i < n_units; i++) {
+            VECTOR line = *(const VECTOR *)(lines + i * height + r);
+            for (int j = 0; j < n_classes; j++)
+                sums[i][j] += line * *(const VECTOR *)(errors + j * height + r);
+        }
+    for (int i = 0; i < n_units; i++)
+        for (int j = 0; j < n_classes; j++) {
             float sum = 0;
-            for (int j = 0; j < LANES; j++) sum += sums[j];
-            gradient[u * n_classes + k] = sum;
+            for (int lane = 0; lane < LANES; lane++) sum += sums[i][j][lane];
+            gradient[(u + i) * run->n_classes + k + j] = sum;
+        }
+}
+
+/* Phase 3: step on the last layer's weights from n hidden units, from `first` on. */
+TARGET static void NAME(learn_top)(Run *run, Network *net, float correction, ptrdiff_t first,
+                                   ptrdiff_t n, float *gradient) {
+    const ptrdiff_t n_classes = run->n_classes;
+    const float *values = net->values + first * run->rows_padded;
+    for (ptrdiff_t k = 0; k < n_classes; k += 4)
+        for (ptrdiff_t u = 0; u < n; u += 4) {
+            int is_whole = u + 4 <= n && k + 4 <= n_classes;
+            if (is_whole) NAME(multiply_rows)(run, net, values, u, k, 4, 4, gradient);
+            for (ptrdiff_t i = u; !is_whole && i < n && i < u + 4; i++)
+                for (ptrdiff_t j = k; j < n_classes && j < k + 4; j++)
+                    NAME(multiply_rows)(run, net, values, i, j, 1, 1, gradient);
         }
     NAME(learn)(net, correction, net->top + first * n_classes, gradient, n * n_classes, NULL);
 }
@@ -228,26 +261,30 @@ TARGET static void NAME(mask)(float *restrict signals, const float *restrict val
     for (ptrdiff_t i = 0; i < n; i++) signals[i] *= values[i] > 0 ? kept_scale : 0;
 }
 
-/* Phase 3: derivatives by a panel's units before ReLU, (PANEL, rows_padded). */
+/* Phase 3: derivatives by a panel's hidden units before ReLU, (PANEL, rows_padded). */
 TARGET static void NAME(trace_back)(Run *run, Network *net, ptrdiff_t unit, float *signals) {
     const ptrdiff_t height = run->rows_padded, n_classes = run->n_classes;
-    for (ptrdiff_t u = 0; u < PANEL; u++) {
-        const float *values = net->values + (unit + u) * height;
-        const float *top = net->weights + net->top + (unit + u) * n_classes;
-        ptrdiff_t n = unit + u < net->n_units ? n_classes : 0;
+    const float *top = net->weights + net->top + unit * n_classes;
+    ptrdiff_t n_real = net->n_units - unit;
+    for (ptrdiff_t u = 0; u < PANEL; u += 4)
         for (ptrdiff_t r = 0; r < height; r += 2 * LANES) {
-            VECTOR first = {0}, second = {0};
-            for (ptrdiff_t k = 0; k < n; k++) {
+            VECTOR sums[4][2] = {{{0}}};
+            for (ptrdiff_t k = 0; u < n_real && k < n_classes; k++) {
                 const float *error = net->logits + k * height + r;
-                first += top[k] * *(const VECTOR *)error;
-                second += top[k] * *(const VECTOR *)(error + LANES);
+                VECTOR first = *(const VECTOR *)error, second = *(const VECTOR *)(error + LANES);
+                for (int j = 0; j < 4; j++) {
+                    float by = u + j < n_real ? top[(u + j) * n_classes + k] : 0;
+                    sums[j][0] += by * first;
+                    sums[j][1] += by * second;
+                }
             }
-            float *target = signals + u * height + r;
-            *(VECTOR *)target = first;
-            *(VECTOR *)(target + LANES) = second;
+            for (int j = 0; j < 4; j++) {
+                float *target = signals + (u + j) * height + r;
+                *(VECTOR *)target = sums[j][0];
+                *(VECTOR *)(target + LANES) = sums[j][1];
+            }
         }
-        NAME(mask)(signals + u * height, values, height, net->kept_scale);
-    }
+    NAME(mask)(signals, net->values + unit * height, PANEL * height, net->kept_scale);
 }
 
 /* Call for 32 inputs' weights and moments of a panel, which tiles need not. (GCC drops calls of a
@@ -261,15 +298,18 @@ INLINE TARGET void NAME(fetch)(const Network *net, ptrdiff_t at, ptrdiff_t width
         }
 }
 
-/* Phase 3: step on the weights of a panel of hidden units, and on the last layer's for them. */
+/* Phase 3: step on a panel's weights and biases, and on the last layer's weights from it. */
 TARGET static void NAME(learn_panel)(Run *run, Network *net, float correction, ptrdiff_t panel,
                                      Space *space) {
     const ptrdiff_t width = run->inputs_padded, height = run->rows_padded, unit = panel * PANEL;
     const View *view = run->views + net->view;
-    float *signals = space->signals;
-    NAME(trace_back)(run, net, unit, signals);
-    ptrdiff_t n_real = net->n_units - unit < PANEL ? net->n_units - unit : PANEL;
-    NAME(learn_top)(run, net, correction, net->values, unit, n_real, space->small);
+    const ptrdiff_t n_real = n_of_panel(run, net, panel);
+    const float *signals = net->logits + unit * height;
+    if (net->n_units) {
+        NAME(trace_back)(run, net, unit, space->signals);
+        NAME(learn_top)(run, net, correction, unit, n_real, space->small);
+        signals = space->signals;
+    }
     float biases[PANEL];
     for (ptrdiff_t u = 0; u < PANEL; u++) {
         VECTOR sums = {0};
@@ -279,34 +319,35 @@ TARGET static void NAME(learn_panel)(Run *run, Network *net, float correction, p
         for (int j = 0; j < LANES; j++) biases[u] += sums[j];
     }
     NAME(learn)(net, correction, net->bias + unit, biases, PANEL, NULL);
-    if (net->in_tiles)
+    if (net->in_pairs)
         for (ptrdiff_t i = 0; i < PANEL * height; i++) space->halves[i] = rounded(signals[i]) >> 16;
     for (ptrdiff_t start = 0; start < width; start += SPAN) {
         ptrdiff_t n = width - start < SPAN ? width - start : SPAN;
-        if (net->in_tiles)
+        if (net->in_pairs)
             for (ptrdiff_t i = 0; i < n; i += 32) {
                 NAME(fetch)(net, unit * width + start + i, width);
-                tile_product(space->halves, height,
-                             view->pairs_of_rows + (start + i) / 16 * (height / 2) * 16,
-                             height / 2 * 16, height, space->gradient + i, SPAN);
+                run->multiply_pairs(space->halves, height,
+                                    view->pairs_of_rows + (start + i) / 16 * (height / 2) * 16,
+                                    height / 2 * 16, height, space->gradient + i, SPAN);
             }
         else
-            NAME(multiply)(signals, height, view->by_row + start, width, height, n,
+            NAME(multiply)(signals, height, view->by_row + start * height, height, n_real, n,
                            space->gradient, SPAN);
-        for (ptrdiff_t u = 0; u < PANEL; u++) {
+        for (ptrdiff_t u = 0; u < n_real; u++) {
             ptrdiff_t at = (unit + u) * width + start;
             NAME(learn)(net, correction, at, space->gradient + u * SPAN, n,
-                        net->in_tiles ? net->packed + at : NULL);
+                        net->in_pairs ? net->packed + at : NULL);
         }
     }
 }
 
-/* Phase 3: step on the last biases; take the batch's loss. */
+/* Phase 3: take the batch's loss; step on the biases after a hidden layer. */
 TARGET static void NAME(finish)(Run *run, Network *net, float correction, float *gradient) {
     const ptrdiff_t height = run->rows_padded;
     double loss = 0;
     for (ptrdiff_t r = 0; r < height; r++) loss += net->losses[r];
     net->loss += loss / run->n_rows;
+    if (!net->n_units) return;
     for (ptrdiff_t k = 0; k < run->n_classes; k++) {
         gradient[k] = 0;
         for (ptrdiff_t r = 0; r < height; r++) gradient[k] += net->logits[k * height + r];
@@ -320,18 +361,13 @@ TARGET static void NAME(do_item)(Run *run, int phase, ptrdiff_t step, Item item,
     if (phase == 0)
         NAME(see)(run, run->views + item.network, step, item.part * PANEL, space);
     else if (phase == 1)
-        NAME(hide)(run, net, step, item.part);
+        NAME(compute_panel)(run, net, step, item.part);
     else if (phase == 2)
         NAME(judge)(run, net, step, item.part * PANEL);
     else if (item.part == LAST_BIASES)
         NAME(finish)(run, net, correction, space->small);
-    else if (net->n_units)
+    else
         NAME(learn_panel)(run, net, correction, item.part, space);
-    else {
-        ptrdiff_t first = item.part * PANEL, n = run->n_inputs - first;
-        const float *inputs = run->views[net->view].by_input;
-        NAME(learn_top)(run, net, correction, inputs, first, n < PANEL ? n : PANEL, space->small);
-    }
 }
 
 /* An item's result does not depend on the thread that computes it, nor on the order of items. */

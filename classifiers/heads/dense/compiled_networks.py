@@ -26,7 +26,7 @@ else:
 # Units and inputs are padded to whole panels.
 PANEL = 32
 MAX_HIDDEN_LAYERS = 1
-# Hidden kernels of this many numbers and more are multiplied in bfloat16 where that is faster.
+# First layers of this many weights and more are multiplied in bfloat16 where that is faster.
 FAST_SIZE = 1 << 17
 
 
@@ -38,8 +38,8 @@ def fits(spec: NetworkSpec) -> bool:
 class CompiledNetworks:
     """Networks that learn from the same batches, each to the same bits as alone.
 
-    A batch is laid out once for all. Large hidden layers are multiplied in bfloat16 where the
-    processor has tiles for it; weights, sums and all else are float32.
+    A batch is laid out once for all. Large first layers are multiplied in bfloat16 where the
+    processor can; weights, sums and all else are float32.
 
     Parameters
     ----------
@@ -90,32 +90,33 @@ class CompiledNetworks:
 
 @dataclass(frozen=True)
 class _Weights:
-    """A network's weights, as views of one array; the hidden layer is ``(units, inputs)``."""
+    """A network's weights, as views of one array; ``top`` is the layer after a hidden one."""
 
-    hidden: NDArray[np.float32]
+    units: NDArray[np.float32]  # (n_units, n_features), both padded
     bias: NDArray[np.float32]
-    top: NDArray[np.float32]
+    top: NDArray[np.float32]  # (n_hidden, n_classes)
     top_bias: NDArray[np.float32]
 
 
 class _Network:
     def __init__(self, spec: NetworkSpec, n_features: int, n_classes: int) -> None:
         self._spec = spec
-        (self._n_units,) = spec.shape.hidden or (0,)
-        self._sizes = (n_features, n_classes)
+        (self._n_hidden,) = spec.shape.hidden or (0,)
+        # Without a hidden layer, the units are the classes.
+        self._n_units = self._n_hidden or n_classes
+        self._n_features = n_features
         n_units, n_inputs = _padded(self._n_units), _padded(n_features)
-        n_last = self._n_units or n_features
-        bounds = np.cumsum([n_units * n_inputs, n_units, n_last * n_classes, n_classes])
+        n_top = n_classes if self._n_hidden else 0
+        bounds = np.cumsum([n_units * n_inputs, n_units, self._n_hidden * n_top, n_top])
         # Weights, and Adam's means of the gradients and of their squares.
         self._state = np.zeros((3, bounds[-1]), np.float32)
         parts = np.split(self._state[0], bounds[:-1])
-        self._weights = _Weights(
-            parts[0].reshape(n_units, n_inputs), parts[1], parts[2].reshape(n_last, -1), parts[3]
-        )
-        if self._n_units:
-            start = glorot_uniform(n_features, self._n_units, spec.seed, 0)
-            self._weights.hidden[: self._n_units, :n_features] = start.T
-        self._weights.top[:] = glorot_uniform(n_last, n_classes, spec.seed, int(self._n_units > 0))
+        units, top = parts[0].reshape(n_units, n_inputs), parts[2].reshape(self._n_hidden, n_top)
+        self._weights = _Weights(units, parts[1], top, parts[3])
+        start = glorot_uniform(n_features, self._n_units, spec.seed, 0)
+        units[: self._n_units, :n_features] = start.T
+        if self._n_hidden:
+            top[:] = glorot_uniform(self._n_hidden, n_classes, spec.seed, 1)
 
     def arguments(
         self, views: Sequence[tuple[float, int]]
@@ -124,23 +125,22 @@ class _Network:
         spec = self._spec
         return (
             self._state,
-            self._n_units,
+            self._n_hidden,
             views.index(_input_dropout(spec)),
-            self._n_units * self._sizes[0] >= FAST_SIZE,
+            self._n_units * self._n_features >= FAST_SIZE,
             spec.lr,
             spec.weight_decay,
-            spec.dropout_rates[1] if self._n_units else 0.0,
+            spec.dropout_rates[1] if self._n_hidden else 0.0,
             _key(spec.seed, 1),
         )
 
     def layers(self) -> Layers:
         """Return copies of kernels ``(n_inputs, n_outputs)`` and biases, in order."""
         weights, n_units = self._weights, self._n_units
+        kernel = np.ascontiguousarray(weights.units[:n_units, : self._n_features].T)
+        first = (kernel, weights.bias[:n_units].copy())
         top = (weights.top.copy(), weights.top_bias.copy())
-        if not n_units:
-            return [top]
-        kernel = np.ascontiguousarray(weights.hidden[:n_units, : self._sizes[0]].T)
-        return [(kernel, weights.bias[:n_units].copy()), top]
+        return [first, top] if self._n_hidden else [first]
 
 
 def _input_dropout(spec: NetworkSpec) -> tuple[float, int]:

@@ -22,8 +22,8 @@ from .network import PRESETS, Layers, NetworkSpec, Preset, Trained, forward
 
 # Most weights of the networks that train jointly; with Adam's moments they take four times as much.
 PART_BYTES = 1 << 28
-# So many training samples tell the accuracy of an epoch to about a point.
-SEEN_ROWS = 2048
+# So many training samples tell the accuracy of an epoch to about two points.
+SEEN_ROWS = 512
 
 
 class DenseHead(Head):
@@ -60,7 +60,7 @@ class DenseHead(Head):
     kernel_0_, bias_0_, kernel_1_, ... : ndarray of float32
         Layers in order, kernels ``(n_inputs, n_outputs)``.
     history_ : dict of str to list of float
-        ``loss``, ``accuracy`` on at most 2,048 of the training samples and, with validation
+        ``loss``, ``accuracy`` on at most 512 of the training samples and, with validation
         samples, ``val_loss`` and ``val_accuracy`` of each epoch.
     best_epoch_ : int
         Whose weights were kept, counted from 0.
@@ -72,9 +72,10 @@ class DenseHead(Head):
     Notes
     -----
     Networks of at most one hidden layer train in compiled steps. A network trains to the same bits
-    alone, in a grid and on any number of threads. Hidden layers of 131,072 weights or more are
-    multiplied in bfloat16 on processors with AMX. Deeper networks, and all of them where the
-    package was installed without a compiler, train in Keras, in float32, several times slower.
+    alone, in a grid and on any number of threads. First layers of 131,072 weights or more are
+    multiplied in bfloat16 on processors with AMX or AVX-512's bfloat16. Deeper networks, and all of
+    them where the package was installed without a compiler, train in Keras, in float32, several
+    times slower.
     """
 
     iteration_param = "epochs"
