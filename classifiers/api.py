@@ -17,9 +17,9 @@ from ..extractor.run_options import LogObserver, Observer
 from .fit_arguments import options_of, with_families, with_split, with_weights
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
-from .selection.fit import FitReport, HeadOptions, fit
+from .selection.fit import FitReport, HeadOptions, chosen_metric, fit, with_metric
 from .selection.like import features_of, fit_like
-from .selection.metrics import DEFAULT_METRIC, find_metric
+from .selection.metrics import find_metric
 from .selection.replaced import save_and_compare
 from .selection.results import keep_fit
 from .selection.splitting.splits import split_features
@@ -63,7 +63,9 @@ def fit_model(
     sample_weight : array-like (n_samples,), or mapping of sample id to weight, optional
         From 0 on; by default the weights of the source, where its table has them.
     metric : str, optional
-        What ``FitReport.score`` is; by default accuracy.
+        What ``FitReport.score`` is; by default accuracy, or balanced accuracy where the largest
+        class has more than three times the images of the smallest. ``recall:Shirt`` and
+        ``cost:costs.csv`` are metrics, too.
     like : path or Model, optional
         Make this model again, with its head, parameters, images, labels and splits.
     cache, out : path
@@ -89,7 +91,10 @@ def fit_model(
         An own estimator cannot be kept without pickle; nothing is written.
     """
     store = FeatureStore(cache)
-    options, chosen = options_of(options, head), find_metric(metric or DEFAULT_METRIC)
+    options = options_of(options, head)
+    if metric is not None:
+        find_metric(metric)
+        options = replace(options, metric=metric)
     old = load_model(like) if isinstance(like, str | Path) else like
     opened = features_of(old, store) if old else _opened(features, store)
     opened = opened if split is None else with_split(opened, split)
@@ -97,6 +102,7 @@ def fit_model(
     model_output(Path(out), opened.class_names, overwrite=overwrite)
     if old:
         report = fit_like(old, opened, command, options.memory)
+        report = with_metric(report, chosen_metric(opened, report.split, options.metric)[0])
     else:
         report = fit(opened, options, command, observer)
     engine = str(old.origin.get("engine", "")) if old else None
@@ -104,7 +110,7 @@ def fit_model(
     model = _completed(report.model, store, tag, engine)
     note = save_and_compare(model, Path(out), store, observer, overwrite=overwrite)
     prepared = report.prepared.with_note(note)
-    report = replace(report, model=model, prepared=prepared, metric=chosen.name)
+    report = replace(report, model=model, prepared=prepared)
     if note := report.model.head.trust_note():
         (observer or LogObserver()).say(note)
     return report

@@ -60,6 +60,13 @@ KeepStateOption = Annotated[
         help="Leave OUT.epochs: the same command with more epochs goes on from there.",
     ),
 ]
+MetricOption = Annotated[
+    str,
+    typer.Option(
+        help="{metrics}; auto: accuracy, and balanced_accuracy where the largest class has more "
+        "than three times the images of the smallest."
+    ),
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
@@ -74,6 +81,7 @@ TensorboardOption = Annotated[
 ]
 UNDEFINED = "–"
 COLUMN_GAP = 2
+LEAST_CUT = 8
 DEFAULT_CACHE = Path("featx-cache")
 FEATURES_HELP = (
     "Cached features: their --name, a source, source@fingerprint, a backbone; default: the newest."
@@ -118,10 +126,12 @@ def draw_table(
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     optional: Sequence[str] = (),
+    cut: Sequence[str] = (),
 ) -> None:
     """Draw a table; columns whose every cell is a number are aligned right.
 
-    Where the console is too narrow for a line a row, ``optional`` columns are left out in turn.
+    Where the console is too narrow for a line a row, ``optional`` columns are left out in turn,
+    then texts in the columns ``cut`` are shortened.
     """
     from rich.table import Table
     from rich.text import Text
@@ -131,6 +141,7 @@ def draw_table(
         widths = [max(len(row[i]) for row in (headers, *rows)) for i in shown]
         if sum(widths) + COLUMN_GAP * (len(shown) - 1) > console.width and name in headers:
             shown.remove(list(headers).index(name))
+    rows = _cut(headers, rows, shown, [list(headers).index(name) for name in cut], console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in shown:
         numeric = bool(rows) and all(_is_number(row[column]) for row in rows)
@@ -139,6 +150,26 @@ def draw_table(
     for row in rows:
         table.add_row(*(Text(encodable(row[column], console.encoding)) for column in shown))
     console.print(table, soft_wrap=False)
+
+
+def _cut(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    shown: Sequence[int],
+    cut: Sequence[int],
+    room: int,
+) -> list[list[str]]:
+    """Return rows whose cells in the columns ``cut`` are shortened until a line holds a row."""
+    cells = [list(row) for row in rows]
+    widths = {i: max(len(row[i]) for row in (headers, *cells)) for i in shown}
+    for i in filter(widths.__contains__, cut):
+        excess = sum(widths.values()) + COLUMN_GAP * (len(widths) - 1) - room
+        if excess > 0:
+            widths[i] = max(len(headers[i]), LEAST_CUT, widths[i] - excess)
+            for row in cells:
+                if len(row[i]) > widths[i]:
+                    row[i] = f"{row[i][: widths[i] - 1]}…"
+    return cells
 
 
 def _is_number(cell: str) -> bool:
@@ -191,11 +222,11 @@ def typed_command() -> str:
     return shlex.join(["featx", *sys.argv[1:]])
 
 
-def table_metrics(*more: str) -> list[Metric]:
+def table_metrics(*more: Metric) -> list[Metric]:
     """Return the metrics that stand in every table, and ``more``."""
     from ..classifiers.selection.metrics import METRICS
 
-    return [m for m in METRICS.values() if m.in_tables or m.name in more]
+    return [m for m in METRICS.values() if m.in_tables] + [m for m in more if not m.in_tables]
 
 
 def metric_cells(scores: Scores, metrics: Sequence[Metric]) -> list[str]:

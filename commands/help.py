@@ -47,6 +47,7 @@ def _lists() -> dict[str, str]:
     from ..classifiers.scoring.outputs.formats import BY_ENDING, FORMATS
     from ..classifiers.scoring.outputs.provenance import COLUMNS
     from ..classifiers.selection.metrics import METRICS
+    from ..classifiers.selection.metrics.of_class import FORMS
     from ..extractor.engines import ENGINE_NAMES
 
     return {
@@ -56,7 +57,7 @@ def _lists() -> dict[str, str]:
         "formats": _joined(list(FORMATS)),
         "graph_formats": _joined(list(GRAPH_FORMATS)),
         "heads": _joined(list(HEADS)),
-        "metrics": _joined(list(METRICS)),
+        "metrics": _joined([*METRICS, *FORMS]),
         "networks": _joined(list(NETWORKS)),
     }
 

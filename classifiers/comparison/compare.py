@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import Predictions, Result
+from ...cache import Predictions, Result, Scores
 from ...cache.errors import ConfigError
-from ..selection.metrics import Interval, Metric, bootstrap_draws, bootstrap_interval, measure
+from ..selection.metrics import (
+    Interval,
+    Metric,
+    always,
+    bootstrap_draws,
+    bootstrap_interval,
+    measure,
+)
 from .leaderboard import TEST, VALIDATION
 from .significance import DeLong, bootstrap_p_value, delong, holm, mcnemar
 from .source_results import SourceResults
@@ -30,12 +37,15 @@ class ComparedModel:
     predictions : Predictions
     value : float or None
         The metric; None where it is undefined.
+    scores : Scores
+        All metrics on the rows of the comparison.
     """
 
     label: str
     result: Result
     predictions: Predictions
     value: float | None
+    scores: Scores
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -98,12 +108,15 @@ class Comparison:
     metric : Metric
     split : str
     models : tuple of ComparedModel
+    baseline : Scores
+        Of always saying the rows' most frequent class.
     pairs : tuple of Pair
     """
 
     metric: Metric
     split: str
     models: tuple[ComparedModel, ...]
+    baseline: Scores
     pairs: tuple[Pair, ...]
 
     def disagreements(self) -> list[dict[str, Any]]:
@@ -143,9 +156,14 @@ class Comparison:
                     "features": m.result.features,
                     "params": dict(m.result.params),
                     "value": m.value,
+                    "rarest": m.scores.to_dict()["rarest"],
                 }
                 for m in self.models
             ],
+            "baseline": {
+                "class": self.baseline.params["class"],
+                "value": self.baseline.metrics.get(self.metric.name),
+            },
             "pairs": [asdict(pair) for pair in self.pairs],
             "disagreements": self.disagreements(),
         }
@@ -189,7 +207,9 @@ def compare(
         _pair(metric, models[i], models[j], draws[j] - draws[i])
         for i, j in combinations(range(len(models)), 2)
     ]
-    return Comparison(metric, chosen, tuple(models), tuple(_with_holm(pairs)))
+    rows = models[0].predictions.rows
+    least = always(rows.y, rows.class_names, int(np.bincount(rows.y).argmax()), chosen, [metric])
+    return Comparison(metric, chosen, tuple(models), least, tuple(_with_holm(pairs)))
 
 
 def _common_split(source: SourceResults, words: Sequence[str], metric: Metric) -> str:
@@ -219,8 +239,11 @@ def _judged(
             f"{result.id} has no predictions of the split {split}, but of {kept}{advice}"
         )
     rows = predictions.rows
-    measures = measure(rows.y, predictions.probabilities, rows.class_names)
-    return ComparedModel(label, result, predictions, measures.metrics.get(metric.name))
+    metric.check(rows.class_names)
+    measures = measure(rows.y, predictions.probabilities, rows.class_names, [metric])
+    value = measures.metrics.get(metric.name)
+    scores = Scores(result.head, split, result.params, len(rows), **vars(measures))
+    return ComparedModel(label, result, predictions, value, scores)
 
 
 def _check_rows(one: ComparedModel, other: ComparedModel, split: str) -> None:
@@ -251,7 +274,8 @@ def _draws(metric: Metric, model: ComparedModel) -> NDArray[np.float64]:
     if model.value is None:
         return np.full(1, np.nan)
     y, probabilities = model.predictions.y, model.predictions.probabilities
-    return bootstrap_draws([metric], y, probabilities)[metric.name]
+    names = model.predictions.rows.class_names
+    return bootstrap_draws([metric], y, probabilities, class_names=names)[metric.name]
 
 
 def _pair(metric: Metric, a: ComparedModel, b: ComparedModel, draws: NDArray[np.float64]) -> Pair:

@@ -70,6 +70,7 @@ def detail(source: SourceResults, result: Result, split: str) -> Detail:
         metrics=measures.metrics,
         intervals={**known, **measures.intervals},
         undefined=measures.undefined,
+        rarest=measures.rarest,
     )
     return Detail(
         RankedResult(result, scores, describe_params(result), source.cost(result)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,15 @@ from ...cache.errors import TrainingDataError
 from ..models.model import Model
 from ..models.split_rows import TRAIN, VAL
 from ..selection.fit import predict_rows
-from ..selection.metrics import Measures, confusion, measure, measure_classes
+from ..selection.metrics import (
+    AUTO,
+    Measures,
+    always,
+    confusion,
+    measure,
+    measure_classes,
+    metric_for,
+)
 from ..selection.metrics.bootstrap import bootstrap_draws, bootstrap_interval
 from ..selection.metrics.registry import METRICS
 
@@ -72,6 +80,10 @@ class Evaluation:
     baseline_class : str
     baseline : float
         Accuracy of always saying the most frequent class of the judged rows.
+    metric : str
+        By which the model is held against always saying that class: accuracy, or balanced accuracy
+        where the largest class has more than three times the rows of the smallest.
+    beats_baseline : bool
     worst : tuple of WorstImage
     """
 
@@ -90,6 +102,8 @@ class Evaluation:
     baseline_class: str
     baseline: float
     worst: tuple[WorstImage, ...]
+    metric: str = ""
+    beats_baseline: bool = True
 
 
 def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Evaluation:
@@ -132,6 +146,10 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
         if (roles == role).any() and model.rows is not None
     )
     counts = np.bincount(y[chosen], minlength=len(model.class_names))
+    measures = _measures(y[chosen], decided[chosen], model.class_names)
+    metric, _ = metric_for(AUTO, y[chosen], model.class_names)
+    least = always(y[chosen], model.class_names, int(counts.argmax()), judged)
+    ranks = [metric.rank(one.metrics.get(metric.name)) for one in (measures, least)]
     unknown = np.bincount(features.y[(features.y >= 0) & (labels < 0)], minlength=len(names))
     return Evaluation(
         model_classes=model.class_names,
@@ -143,11 +161,13 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
         n_judged=len(chosen),
         unknown_classes={n: int(k) for n, k in zip(names, unknown, strict=True) if k},
         parts=parts,
-        measures=_measures(y[chosen], decided[chosen], model.class_names),
+        measures=measures,
         classes=measure_classes(y[chosen], decided[chosen], model.class_names),
         confusion=confusion(y[chosen], decided[chosen]).tolist(),
         baseline_class=model.class_names[int(counts.argmax())],
         baseline=float(counts.max() / counts.sum()),
+        metric=metric.name,
+        beats_baseline=ranks[0] < ranks[1],
         worst=_worst(model, features, rows[chosen], (y[chosen], P[chosen], decided[chosen])),
     )
 
@@ -179,7 +199,7 @@ def _measures(y: NDArray[np.int64], P: NDArray[Any], class_names: tuple[str, ...
     draws = bootstrap_draws(open_ones, y, P)
     intervals = {name: bootstrap_interval(values) for name, values in draws.items()}
     more = {name: interval for name, interval in intervals.items() if interval}
-    return Measures(found.metrics, {**found.intervals, **more}, found.undefined)
+    return replace(found, intervals={**found.intervals, **more})
 
 
 def _worst(

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...cache import FeatureStore, Result, Scores
+import numpy as np
+
+from ...cache import FeatureSpec, FeatureStore, Result, Scores
 from ...cache.errors import (
     CacheFormatError,
     CacheWriteError,
@@ -16,7 +18,14 @@ from ...cache.errors import (
 )
 from ...cache.records.run_record import BASELINE
 from ...extractor.run_options import LogObserver, Observer
-from ..selection.metrics import Metric, bootstrap_draws, bootstrap_interval, measure
+from ..selection.metrics import (
+    Metric,
+    always,
+    bootstrap_draws,
+    bootstrap_interval,
+    measure,
+)
+from ..selection.metrics.of_class import without_costs
 from .source_results import Cost, SourceResults, describe_params
 
 TEST, VALIDATION = "test", "val"
@@ -35,12 +44,15 @@ class RankedResult:
     params : str
         As people read them.
     cost : Cost
+    spec : FeatureSpec or None
+        Of the features; None where they are gone.
     """
 
     result: Result
     scores: Scores
     params: str
     cost: Cost
+    spec: FeatureSpec | None = None
 
     def value(self, metric: Metric) -> float | None:
         """Return a metric; None where it is undefined."""
@@ -63,6 +75,7 @@ class RankedResult:
             "metrics": dict(self.scores.metrics),
             "intervals": {name: list(i) for name, i in self.scores.intervals.items()},
             "undefined": dict(self.scores.undefined),
+            "rarest": self.scores.to_dict()["rarest"],
             **vars(self.cost),
             "converged": not result.convergence_note,
             "has_predictions": self.scores.split in result.rows,
@@ -81,12 +94,15 @@ class Board:
         The rows' name; empty where an earlier featx did not keep it.
     n_rows : int
     entries : tuple of RankedResult
+    baseline : Scores or None
+        Of always saying the rows' most frequent class; None where the rows are not kept.
     """
 
     split: str
     rows: str
     n_rows: int
     entries: tuple[RankedResult, ...]
+    baseline: Scores | None = None
 
     @property
     def title(self) -> str:
@@ -127,7 +143,8 @@ def leaderboards(
         for name, scores in result.scores.items():
             if (name == TEST) == (split == TEST):
                 rows = result.rows.get(name, "")
-                entry = RankedResult(result, scores, describe_params(result), source.cost(result))
+                params, spec = describe_params(result), source.specs.get(result.features)
+                entry = RankedResult(result, scores, params, source.cost(result), spec)
                 groups.setdefault((name, rows, scores.n_samples), []).append(entry)
     if not groups:
         raise ConfigError(_nothing(source, split))
@@ -137,8 +154,20 @@ def leaderboards(
     for (name, rows, n_rows), group in groups.items():
         ranked = [complete[id(entry)] for entry in group]
         ranked.sort(key=lambda entry: metric.rank(entry.value(metric)))
-        boards.append(Board(name, rows, n_rows, tuple(ranked)))
+        baseline = _baseline(source, ranked, name, metric)
+        boards.append(Board(name, rows, n_rows, tuple(ranked), baseline))
     return sorted(boards, key=lambda board: -len(board.entries))
+
+
+def _baseline(
+    source: SourceResults, entries: Sequence[RankedResult], split: str, metric: Metric
+) -> Scores | None:
+    """Measure always saying the most frequent class of the rows of a leaderboard."""
+    rows = next(filter(None, (source.judged_rows(e.result, split) for e in entries)), None)
+    if rows is None:
+        return None
+    label = int(np.bincount(rows.y).argmax())
+    return always(rows.y, rows.class_names, label, split, [metric])
 
 
 def _nothing(source: SourceResults, split: str) -> str:
@@ -170,7 +199,7 @@ def _completed(
 def _lacks(entry: RankedResult, metric: Metric) -> bool:
     scores = entry.scores
     is_told = metric.name in scores.undefined or metric.name in scores.intervals
-    return scores.split in entry.result.rows and not is_told
+    return scores.split in entry.result.rows and not (is_told and scores.rarest)
 
 
 def _with_interval(source: SourceResults, entry: RankedResult, metric: Metric) -> RankedResult:
@@ -182,21 +211,24 @@ def _with_interval(source: SourceResults, entry: RankedResult, metric: Metric) -
         return entry
     if predictions is None:
         return entry
-    y, probabilities = predictions.y, predictions.probabilities
-    now = measure(y, probabilities, predictions.rows.class_names)
+    y, probabilities, names = predictions.y, predictions.probabilities, predictions.rows.class_names
+    metric.check(names)
+    now = measure(y, probabilities, names, [metric])
     # The mean over folds is not the metric on all rows, and so has an interval of its own.
     metrics = {**now.metrics, **scores.metrics}
     intervals = {**now.intervals, **scores.intervals}
     if metric.name in metrics and metric.name not in intervals:
-        interval = bootstrap_interval(bootstrap_draws([metric], y, probabilities)[metric.name])
+        draws = bootstrap_draws([metric], y, probabilities, class_names=names)
+        interval = bootstrap_interval(draws[metric.name])
         intervals |= {metric.name: interval} if interval else {}
     scores = replace(
         scores,
         metrics=metrics,
         intervals=intervals,
         undefined={**now.undefined, **scores.undefined},
+        rarest=now.rarest,
     )
-    result = replace(result, scores={**result.scores, scores.split: scores})
+    result = replace(result, scores={**result.scores, scores.split: without_costs(scores)})
     with suppress(CacheWriteError):  # of a read-only cache the next call computes it again
         source.kept.put(result, {})
     return replace(entry, result=result, scores=scores)

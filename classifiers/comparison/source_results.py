@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...cache import FeatureStore, Predictions, Result, ResultStore
-from ...cache.errors import ConfigError, FeatxError
+from ...cache import FeatureSpec, FeatureStore, JudgedRows, Predictions, Result, ResultStore
+from ...cache.errors import CacheFormatError, ConfigError, FeatxError
 from ...cache.records.run_record import RunRecord
 from ...cache.suggest import did_you_mean
 from ...extractor.backbones import find_backbone
 from ..heads.registry import STORED
 from ..models.model_file import load_model
 from ..selection.grid import params_text
-from ..selection.metrics import Metric
+from ..selection.metrics import (
+    AUTO,
+    DEFAULT_METRIC,
+    METRICS,
+    Metric,
+    find_metric,
+    metric_for,
+)
+from ..selection.results import with_pooled
 
 HIDDEN_PARAMS = ("random_state", "network")
 
@@ -76,6 +84,33 @@ class SourceResults:
         """Return what a result gave to the rows of a split; None where it is not kept."""
         return self.kept.predictions(result, split)
 
+    def judged_rows(self, result: Result, split: str) -> JudgedRows | None:
+        """Return the rows that a result was measured on; None where they are not kept."""
+        try:
+            predictions = self.predictions(result, split)
+        except CacheFormatError:  # for `featx cache verify` to tell
+            return None
+        return None if predictions is None else predictions.rows
+
+    def choose_metric(self, name: str, *words: str) -> tuple[Metric, str]:
+        """Return the metric of a name, or of ``auto`` by the newest rows that judged.
+
+        They are those of the result that the first of ``words`` means, if there is one.
+
+        The text says what to say of the choice, and is empty where there is nothing to say.
+
+        Raises
+        ------
+        ConfigError
+            There is no such metric, or it names a class that the newest rows do not know.
+        """
+        results = [self.find(words[0], "val", METRICS[DEFAULT_METRIC])] if words else self.results
+        kept = ((result, split) for result in results for split in result.rows)
+        rows = next(filter(None, (self.judged_rows(*one) for one in kept)), None)
+        if rows is None:
+            return find_metric(DEFAULT_METRIC if name == AUTO else name), ""
+        return metric_for(name, rows.y, rows.class_names)
+
     def find(self, word: str, split: str, metric: Metric) -> Result:
         """Return the result that a word means.
 
@@ -92,7 +127,8 @@ class SourceResults:
         exact = [r for r in self.results if r.id == word]
         named = [r for r in self.results if r.name == word]
         if named and not exact:
-            return best_on_validation([r for r in named if split in r.rows] or named, metric)
+            measured = [r for r in named if split in r.rows] or named
+            return best_on_validation([with_metric(self.kept, r, metric) for r in measured], metric)
         matches = exact or [r for r in self.results if len(word) > 3 and r.id.startswith(word)]
         if len(matches) == 1:
             return matches[0]
@@ -146,9 +182,14 @@ class SourceResults:
         return {stored.name: stored.record for stored in self.store.list_features()}
 
     @cached_property
+    def specs(self) -> dict[str, FeatureSpec]:
+        """The spec of each set of features of the cache, by its name."""
+        return {stored.name: stored.spec for stored in self.store.list_features()}
+
+    @cached_property
     def _networks(self) -> dict[str, tuple[int | None, int | None]]:
         """Return parameters and multiply-adds of the backbone of each set of features."""
-        return {s.name: _backbone_size(s.spec) for s in self.store.list_features()}
+        return {name: _backbone_size(spec) for name, spec in self.specs.items()}
 
 
 def _backbone_size(spec: Any) -> tuple[int | None, int | None]:
@@ -163,6 +204,18 @@ def _backbone_size(spec: Any) -> tuple[int | None, int | None]:
         return None, None
     scale = spec.image_size[0] * spec.image_size[1] / record.image_size**2
     return record.n_params, int(record.gmacs * 1e9 * scale)
+
+
+def with_metric(store: ResultStore, result: Result, metric: Metric) -> Result:
+    """Return a result with a metric that names a class or costs, of the predictions it kept."""
+    if metric.name in METRICS:
+        return result
+    scores = dict(result.scores)
+    for split, one in result.scores.items():
+        kept = store.predictions(result, split)
+        if kept is not None:
+            scores[split] = with_pooled(one, kept, metric)
+    return replace(result, scores=scores)
 
 
 def best_on_validation(results: Sequence[Result], metric: Metric) -> Result:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet, FeatureStore, Predictions, Scores
+from ...cache import FeatureSet, FeatureSpec, FeatureStore, Predictions, Scores
+from ...cache.errors import ConfigError
 from ...extractor.run_options import Observer
 from ..heads.registry import find_head
 from ..models.model import Model
-from ..models.split_rows import SplitRows
+from ..models.split_rows import SplitRows, shortened
 from .configurations import Configuration, Fitting, Outcome, outcomes
 from .fit import (
     HeadOptions,
@@ -27,13 +28,9 @@ from .fit import (
 )
 from .folds import FoldReader, make_folds
 from .metrics import METRICS, Metric
-from .results import FeatureResults, Measured, mean_over_folds
+from .results import FeatureResults, Measured, mean_over_folds, with_pooled
 from .splitting.preparation import prepare
 from .sweep_options import SweepOptions
-
-BALANCED_METRIC = "balanced_accuracy"
-# How many times the smallest class the largest one is where accuracy hides the small ones.
-IMBALANCE = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,8 @@ class Candidate:
     measured : Measured
     is_stored : bool
         Whether an earlier sweep had measured it.
+    spec : FeatureSpec
+        Of the features.
     """
 
     features: str
@@ -56,6 +55,7 @@ class Candidate:
     params: dict[str, Any]
     measured: Measured
     is_stored: bool
+    spec: FeatureSpec
 
     @property
     def scores(self) -> Scores:
@@ -74,6 +74,10 @@ class Failure:
     features: str
     configuration: str
     reason: str
+
+
+def _few(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{', …' * (len(names) > 3)}"
 
 
 class FeatureSweep:
@@ -105,30 +109,49 @@ class FeatureSweep:
         self.failures: list[Failure] = []
         self._best: tuple[Any, Measured, Any] | None = None
 
+    @property
+    def y_seen(self) -> NDArray[np.int64]:
+        """The classes of the training and validation rows."""
+        y: NDArray[np.int64] = self.features.y[self.prepared.split.merged().train]
+        return y
+
+    def check_same_rows(self, other: FeatureSweep) -> None:
+        """Refuse to rank features beside others that are judged by other rows or classes.
+
+        Raises
+        ------
+        ConfigError
+            Says how many rows they share.
+        """
+        rows, others = self._judged_rows, other._judged_rows
+        if rows.name == others.name:
+            return
+        names = f"{self.features.name} and {other.features.name}"
+        if rows.class_names != others.class_names:
+            raise ConfigError(
+                f"{names} have other classes ({_few(rows.class_names)}; {_few(others.class_names)})"
+                ", so they are not ranked together: sweep each by itself"
+            )
+        shared = len(np.intersect1d(shortened(rows.digests), shortened(others.digests)))
+        raise ConfigError(
+            f"{names} are judged by other rows ({len(rows):,} and {len(others):,}, of which they "
+            f"share {shared:,}), so they are not ranked together: a difference could come from the "
+            "rows. Extract both from one source, as it is now, or sweep each by itself"
+        )
+
     def undefined(self, metric: Metric) -> str:
         """Say why a metric is undefined on the rows of a fold that judge; empty where it is not."""
         y, names = self.features.y, self.features.class_names
+        if metric.name not in METRICS:
+            return metric.undefined(y[self._rows], names)
         folds = self.reader.folds
         return next(filter(None, (metric.undefined(y[f.held_out], names) for f in folds)), "")
-
-    def imbalance(self) -> str:
-        """Say so where the largest class has many times the images of the smallest one."""
-        counts = np.bincount(self.features.y[self.prepared.split.merged().train])
-        classes = np.flatnonzero(counts)
-        small, large = (classes[f(counts[classes])] for f in (np.argmin, np.argmax))
-        if counts[large] <= IMBALANCE * counts[small]:
-            return ""
-        names = self.features.class_names
-        return (
-            f"Ranked by {METRICS[BALANCED_METRIC].title}: {names[large]!r} has {counts[large]:,} "
-            f"images and {names[small]!r} {counts[small]:,}. --metric accuracy ranks by accuracy."
-        )
 
     def candidates(self, metric: Metric, observer: Observer) -> Iterator[tuple[int, Candidate]]:
         """Yield every configuration that can be fitted, and its index, as it is measured."""
         missing = []
         for configuration in self.configurations:
-            stored = self.results.get(configuration.head, dict(configuration.params))
+            stored = self.results.get(configuration.head, dict(configuration.params), metric)
             if stored is None or not stored.tells(metric.name):
                 missing.append(configuration)
                 continue
@@ -136,7 +159,9 @@ class FeatureSweep:
             observer.advance(1)
         for configuration, measured, probabilities, head in self._measure(missing, observer):
             predictions = Predictions(self._judged_rows, probabilities)
-            self.results.put(configuration.params, measured, {measured.scores.split: predictions})
+            scores = with_pooled(measured.scores, predictions, metric)
+            measured = replace(measured, scores=scores)
+            self.results.put(configuration.params, measured, {scores.split: predictions})
             rank = metric.rank(measured.scores.metrics.get(metric.name)), configuration.index
             if self._best is None or rank < self._best[0]:
                 self._best = rank, measured, head
@@ -175,7 +200,9 @@ class FeatureSweep:
         parts = [o.probabilities for o in done if o.probabilities is not None]
         return np.concatenate(parts)[np.argsort(held_out)]
 
-    def winner(self, candidate: Candidate, command: str) -> tuple[Model, Scores | None]:
+    def winner(
+        self, candidate: Candidate, metric: Metric, command: str
+    ) -> tuple[Model, Scores | None]:
         """Return the model of ``candidate`` and its scores on the test rows, looked at just now."""
         scores, features, split = candidate.scores, self.features, self.prepared.split
         head = self._head_of(candidate)
@@ -184,7 +211,7 @@ class FeatureSweep:
         test = None
         if len(split.test):
             predictions = predict_rows(model, features, split.test)
-            test = score_split(model, predictions, "test", scores.fit_seconds)
+            test = score_split(model, predictions, "test", scores.fit_seconds, [metric])
             self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         result_id = self.results.id_of(scores.head, candidate.params)
@@ -192,13 +219,13 @@ class FeatureSweep:
         rows = SplitRows.of(split.merged() if self.options.cv else split)
         return replace(model, scores=kept, split=split.to_dict(), rows=rows, origin=made), test
 
-    def baseline(self) -> Scores:
+    def baseline(self, metric: Metric) -> Scores:
         """Measure always saying the most frequent class, on the rows that judge."""
         split = self.prepared.split
         if not self.options.cv:
-            return baseline(self.features, split.train, split.val, "val")
+            return baseline(self.features, split.train, split.val, "val", [metric])
         rows = split.merged().train
-        return baseline(self.features, rows, rows, f"cv{self.options.cv}")
+        return baseline(self.features, rows, rows, f"cv{self.options.cv}", [metric])
 
     def _head_of(self, candidate: Candidate) -> Any:
         best = self._best
@@ -215,4 +242,4 @@ class FeatureSweep:
     ) -> Candidate:
         spec, params = self.features.spec, dict(configuration.params)
         name = self.features.name
-        return Candidate(name, spec.backbone, spec.layer, params, measured, is_stored)
+        return Candidate(name, spec.backbone, spec.layer, params, measured, is_stored, spec)

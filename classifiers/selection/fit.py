@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,13 +21,12 @@ from ..models.model import Model
 from ..models.split_rows import SplitRows
 from .decisions.class_values import class_weights_by_index
 from .memory import training_rows
-from .metrics import measure
+from .metrics import AUTO, METRICS, Metric, always, measure, metric_for
 from .splitting.preparation import Prepared, prepare
 from .splitting.splits import Split
 
 LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
-MOST_FREQUENT = "most frequent class"
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ class HeadOptions:
         A classifier of scikit-learn's interface, such as a ``Pipeline``, in place of ``name``.
     split_seed : int, optional
         Of the split alone.
+    metric : str
+        What ``FitReport.score`` is, and by which the head is held against the baseline: the name
+        of a metric, or ``auto``, as in ``SweepOptions``.
     """
 
     name: str = "logreg"
@@ -57,6 +59,7 @@ class HeadOptions:
     drop_near_duplicates: bool = False
     estimator: Any = None
     split_seed: int | None = None
+    metric: str = AUTO
 
     @property
     def head_name(self) -> str:
@@ -94,7 +97,7 @@ class FitReport(Shown):
         By split; what ``scores`` were measured on.
     predict_rate : float
         Rows a second, over all splits.
-    metric : str
+    metric : Metric
         What ``score`` is.
     """
 
@@ -107,12 +110,12 @@ class FitReport(Shown):
     seconds: float
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     predict_rate: float = 0.0
-    metric: str = "accuracy"
+    metric: Metric = METRICS["accuracy"]
 
     @property
     def score(self) -> float | None:
         """``metric`` on test, or on validation where there is no test; None where undefined."""
-        return self.scores[-1].metrics.get(self.metric) if self.scores else None
+        return self.scores[-1].metrics.get(self.metric.name) if self.scores else None
 
     def _title(self) -> str:
         return f"FitReport of {self.features}"
@@ -120,10 +123,10 @@ class FitReport(Shown):
     def _facts(self) -> dict[str, str]:
         facts = {"head": self.model.head_name, "rows": ", ".join(self._counts())}
         for scores, baseline in zip(self.scores, self.baselines, strict=True):
-            value, least = (s.metrics.get(self.metric) for s in (scores, baseline))
+            value, least = (s.metrics.get(self.metric.name) for s in (scores, baseline))
             text = "undefined" if value is None else f"{value:.4f}"
             less = "" if least is None else f" (always the most frequent class: {least:.4f})"
-            facts[f"{self.metric} on {scores.split}"] = text + less
+            facts[f"{self.metric.name} on {scores.split}"] = text + less
         return {**facts, "seconds": f"{self.seconds:.2f}"}
 
     def _counts(self) -> list[str]:
@@ -164,12 +167,37 @@ def fit(
     options = options or HeadOptions()
     head = options.make_head()
     prepared = prepare(features, options.seed_of_split, options.drop_near_duplicates)
-    for note in prepared.notes:
-        (observer or LogObserver()).say(note)
+    metric, note = chosen_metric(features, prepared.split, options.metric)
+    for text in filter(None, (*prepared.notes, note)):
+        (observer or LogObserver()).say(text)
     start = time.perf_counter()
     fit_head(head, features, prepared.split, options)
     seconds = time.perf_counter() - start
-    return measured(features, prepared, options.head_name, head, seconds, command)
+    report = measured(features, prepared, options.head_name, head, seconds, command)
+    return with_metric(report, metric)
+
+
+def chosen_metric(features: FeatureSet, split: Split, name: str) -> tuple[Metric, str]:
+    """Return the metric of a name or of ``auto``, and what to say of the choice."""
+    y = features.y[split.merged().train]
+    return metric_for(name, y, features.class_names, "Measured")
+
+
+def with_metric(report: FitReport, metric: Metric) -> FitReport:
+    """Return the report with ``metric`` as its score, measured on the predictions that it has."""
+    if metric.name in METRICS:
+        return replace(report, metric=metric)
+    scores, baselines = [], []
+    for one, least in zip(report.scores, report.baselines, strict=True):
+        judged = report.predictions[one.split]
+        y, names = judged.y, judged.rows.class_names
+        now = measure(y, judged.probabilities, names, [metric])
+        scores.append(replace(one, **vars(now)))
+        baselines.append(always(y, names, names.index(least.params["class"]), one.split, [metric]))
+    model = replace(report.model, scores=tuple(one.to_dict() for one in scores))
+    return replace(
+        report, model=model, metric=metric, scores=tuple(scores), baselines=tuple(baselines)
+    )
 
 
 def measured(
@@ -279,15 +307,15 @@ def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions
 
 
 def baseline(
-    features: FeatureSet, train: NDArray[np.int64], rows: NDArray[np.int64], name: str
+    features: FeatureSet,
+    train: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    name: str,
+    more: Sequence[Metric] = (),
 ) -> Scores:
     """Measure always saying the most frequent class of the training rows."""
-    names = features.class_names
     label = int(np.bincount(features.y[train]).argmax())
-    probabilities = np.zeros((len(rows), len(names)), np.float32)
-    probabilities[:, label] = 1
-    measures = measure(features.y[rows], probabilities, names)
-    return Scores(MOST_FREQUENT, name, {"class": names[label]}, len(rows), **vars(measures))
+    return always(features.y[rows], features.class_names, label, name, more)
 
 
 def predict_rows(model: Model, features: FeatureSet, rows: NDArray[np.int64]) -> Predictions:
@@ -305,7 +333,13 @@ def judged_rows(features: FeatureSet, rows: NDArray[np.int64]) -> JudgedRows:
     return JudgedRows(ids, digests, features.y[rows], features.class_names)
 
 
-def score_split(model: Model, predictions: Predictions, name: str, fit_seconds: float) -> Scores:
+def score_split(
+    model: Model,
+    predictions: Predictions,
+    name: str,
+    fit_seconds: float,
+    more: Sequence[Metric] = (),
+) -> Scores:
     """Measure the predictions of ``model`` on the rows of a split."""
     rows = predictions.rows
     return Scores(
@@ -314,7 +348,7 @@ def score_split(model: Model, predictions: Predictions, name: str, fit_seconds: 
         params=model.head.get_json_params(),
         n_samples=len(rows),
         fit_seconds=fit_seconds,
-        **vars(measure(rows.y, predictions.probabilities, rows.class_names)),
+        **vars(measure(rows.y, predictions.probabilities, rows.class_names, more)),
     )
 
 

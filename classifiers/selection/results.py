@@ -18,7 +18,8 @@ from ...cache.results.result import SWEEP
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
 from .fit import FitReport, seeded_head
-from .metrics import measure
+from .metrics import DEFAULT_METRIC, METRICS, Metric, measure
+from .metrics.of_class import without_costs
 from .splitting.splits import Split
 
 ID_DIGITS = 8
@@ -115,6 +116,30 @@ def mean_over_folds(folds: Sequence[Measured]) -> Measured:
     )
 
 
+def with_pooled(scores: Scores, predictions: Predictions, metric: Metric) -> Scores:
+    """Add what is measured on the judged rows of all folds together.
+
+    That is the rarest class, and a metric that names a class or costs: in a single fold a class
+    may have no row.
+    """
+    more = [] if metric.name in METRICS else [metric]
+    if scores.rarest is not None and scores.split == "val" and not more:
+        return scores
+    y, P, names = predictions.y, predictions.probabilities, predictions.rows.class_names
+    now = measure(y, P, names, more)
+
+    def asked(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {m.name: values[m.name] for m in more if m.name in values}
+
+    return replace(
+        scores,
+        metrics={**scores.metrics, **asked(now.metrics)},
+        intervals={**scores.intervals, **asked(now.intervals)},
+        undefined={**scores.undefined, **asked(now.undefined)},
+        rarest=now.rarest,
+    )
+
+
 @dataclass
 class FeatureResults:
     """Results on one set of features under one scheme of validation.
@@ -146,16 +171,18 @@ class FeatureResults:
     scheme: dict[str, Any]
     refusal: str = field(default="", init=False)
 
-    def get(self, head: str, params: Mapping[str, Any]) -> Measured | None:
+    def get(
+        self, head: str, params: Mapping[str, Any], metric: Metric = METRICS[DEFAULT_METRIC]
+    ) -> Measured | None:
         """Return what was measured of a configuration on validation or over folds, or None.
 
-        Metrics that came later are measured on the predictions that are kept.
+        ``metric``, and metrics that came later, are measured on the predictions that are kept.
         """
         result = self._results.get(self.features.name, self.id_of(head, params))
         if result is None or self._judged not in result.scores:
             return None
         return Measured(
-            self._with_later_metrics(result),
+            self._with_later_metrics(result, metric),
             result.model_bytes,
             result.predict_rate,
             result.convergence_note,
@@ -223,8 +250,9 @@ class FeatureResults:
         )
 
     def _write(self, result: Result, predictions: Mapping[str, Predictions]) -> None:
+        scores = {split: without_costs(one) for split, one in result.scores.items()}
         try:
-            self._results.put(result, predictions)
+            self._results.put(replace(result, scores=scores), predictions)
         except CacheWriteError as error:
             cause = error.__cause__
             reason = getattr(cause, "strerror", None) or cause
@@ -244,13 +272,16 @@ class FeatureResults:
         all_params: dict[str, Any] = made.get_json_params()
         return all_params
 
-    def _with_later_metrics(self, result: Result) -> Scores:
+    def _with_later_metrics(self, result: Result, metric: Metric) -> Scores:
         scores = result.scores[self._judged]
         try:
-            kept = None if self.scheme["cv"] else self._results.predictions(result, self._judged)
+            kept = self._results.predictions(result, self._judged)
         except CacheFormatError:
             kept = None
         if kept is None:
+            return scores
+        scores = with_pooled(scores, kept, metric)
+        if self.scheme["cv"]:
             return scores
         now = measure(kept.y, kept.probabilities, kept.rows.class_names)
         return replace(

@@ -14,12 +14,12 @@ from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import find_head
 from ..models.model import Model
 from .configurations import Configuration
-from .feature_sweep import BALANCED_METRIC, Candidate, Failure, FeatureSweep
+from .feature_sweep import Candidate, Failure, FeatureSweep
 from .grid import default_families, params_text
 from .memory import able_from_disk
-from .metrics import DEFAULT_METRIC, METRICS, Metric
+from .metrics import DEFAULT_METRIC, METRICS, Metric, metric_for
 from .splitting.preparation import Prepared
-from .sweep_options import AUTO, SweepOptions
+from .sweep_options import SweepOptions
 
 SHOWN_CANDIDATES = 5
 
@@ -108,11 +108,14 @@ def sweep(
     Raises
     ------
     TrainingDataError, ConfigError
-        The labels or the grid cannot be used, or no configuration can be fitted.
+        The labels or the grid cannot be used, the sets have other classes or rows, or no
+        configuration can be fitted.
     """
     start, observer = time.perf_counter(), observer or LogObserver()
     configurations = _configurations(options)
     sweeps = [FeatureSweep(one, configurations, options, store) for one in features]
+    for one in sweeps[1:]:
+        sweeps[0].check_same_rows(one)
     left_out = sorted({head for one in sweeps for head in one.left_out})
     if not any(one.configurations for one in sweeps):
         raise ConfigError(_nothing_to_do(left_out))
@@ -122,7 +125,7 @@ def sweep(
         observer.say(note)
     board = _measure(sweeps, metric, observer)
     best, feature_sweep = board[0]
-    winner, test = feature_sweep.winner(best, command)
+    winner, test = feature_sweep.winner(best, metric, command)
     return SweepReport(
         options=options,
         metric=metric,
@@ -130,7 +133,7 @@ def sweep(
         failures=tuple(failure for one in sweeps for failure in one.failures),
         winner=winner,
         test=test,
-        baseline=feature_sweep.baseline(),
+        baseline=feature_sweep.baseline(metric),
         prepared=tuple(one.prepared for one in sweeps),
         notes=notes,
         seconds=time.perf_counter() - start,
@@ -192,10 +195,10 @@ def _nothing_fitted(failures: Sequence[Failure]) -> str:
 
 def _choose_metric(asked: str, sweeps: Sequence[FeatureSweep]) -> tuple[Metric, list[str]]:
     """Return the metric that ranks, and what to say where it is not the one that was asked for."""
-    if asked == AUTO:
-        note = next(filter(None, (one.imbalance() for one in sweeps)), "")
-        return METRICS[BALANCED_METRIC if note else DEFAULT_METRIC], [note] if note else []
-    metric = METRICS[asked]
+    first = sweeps[0]
+    metric, note = metric_for(asked, first.y_seen, first.features.class_names)
+    if note:
+        return metric, [note]
     reason = next(filter(None, (one.undefined(metric) for one in sweeps)), "")
     if not reason:
         return metric, []

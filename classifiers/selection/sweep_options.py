@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from ...cache.errors import ConfigError
 from .grid import Family
-from .metrics import find_metric
-
-AUTO = "auto"
+from .metrics import AUTO, find_metric
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,9 @@ class SweepOptions:
     families : tuple of Family
         Empty for the built-in grid of all heads.
     metric : str
-        What ranks the configurations: the name of a metric; or ``auto``, which is accuracy, and
-        balanced accuracy where the largest class has more than three times the smallest.
+        What ranks the configurations: the name of a metric, ``recall:Shirt`` or ``cost:FILE``
+        among them; or ``auto``, which is accuracy, and balanced accuracy where the largest class
+        has more than three times the images of the smallest.
     cv : int
         Number of folds; 0 judges on one validation split.
     random_state : int

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..common import DEFAULT_CACHE, UNDEFINED, CacheOption, JsonOption, answer, draw_table
+from ..common import (
+    DEFAULT_CACHE,
+    CacheOption,
+    JsonOption,
+    MetricOption,
+    answer,
+    draw_table,
+    metric_cell,
+    say,
+)
+from ..measures import cautions, rarest_cell, rarest_header
 from ..options import PATH_OR_NAME
 
 if TYPE_CHECKING:
@@ -27,7 +37,7 @@ def compare(
         ),
         PATH_OR_NAME,
     ],
-    metric: Annotated[str, typer.Option(help="{metrics}.")] = "accuracy",
+    metric: MetricOption = "auto",
     split: Annotated[
         str | None,
         typer.Option(
@@ -56,11 +66,14 @@ def compare(
     from ...cache import FeatureStore
     from ...classifiers.comparison.compare import compare as compare_models
     from ...classifiers.comparison.source_results import SourceResults
-    from ...classifiers.selection.metrics import find_metric
 
     store = FeatureStore(cache)
     manifest = store.find(source).record.manifest if source else None
-    comparison = compare_models(SourceResults(store, manifest), models, find_metric(metric), split)
+    measured = SourceResults(store, manifest)
+    chosen, why = measured.choose_metric(metric, *models)
+    if why:
+        say(why)
+    comparison = compare_models(measured, models, chosen, split)
     if as_csv:
         labels = [model.label for model in comparison.models]
         writer = csv.DictWriter(sys.stdout, ("sample", "class", *labels), lineterminator="\n")
@@ -92,13 +105,22 @@ def _draw(console: Console, comparison: Comparison) -> None:
             model.label,
             describe_params(model.result),
             model.result.backbone,
-            UNDEFINED if model.value is None else f"{model.value:.4f}",
+            metric_cell(model.scores, metric.name, ""),
+            rarest_cell(model.scores),
             model.result.id,
         )
         for model in comparison.models
     ]
-    headers = ("model", "parameters", "features", metric.title, "id")
-    draw_table(console, headers, rows, optional=("id", "features", "parameters"))
+    least, rarest = comparison.baseline, rarest_header(m.scores for m in comparison.models)
+    always = f"always {least.params['class']!r}"
+    numbers = (metric_cell(least, metric.name, ""), rarest_cell(least))
+    rows.append(("baseline", always, "", *numbers, ""))
+    headers = ("model", "parameters", "features", metric.title, rarest, "id")
+    optional, cut = ("id", "features", "parameters"), ("parameters", "features", "model")
+    draw_table(console, headers, rows, optional=optional, cut=cut[optional.index("features") :])
+    best = min(comparison.models, key=lambda m: metric.rank(m.value))
+    for line in cautions([best.scores], least, metric, f"{best.label}, the best of them,"):
+        console.print(line)
     for pair in pairs:
         console.print(in_words(pair, metric, len(pairs)))
         tests = f"  {pair.test}: p = {pair.p_value:.2g}. " if pair.p_value is not None else "  "

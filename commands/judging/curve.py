@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import DEFAULT_CACHE, FEATURES_HELP, CacheOption, JsonOption, answer, draw_table
+from ..common import (
+    DEFAULT_CACHE,
+    FEATURES_HELP,
+    CacheOption,
+    JsonOption,
+    MetricOption,
+    answer,
+    draw_table,
+    say,
+)
 from ..progress import Progress
 from .bars import sparkline
 
@@ -26,7 +35,7 @@ def curve(
         typer.Argument(help="{heads}; default: the best so far.", show_default=False),
     ] = None,
     features: Annotated[str | None, typer.Option(help=FEATURES_HELP, show_default=False)] = None,
-    metric: Annotated[str, typer.Option(help="{metrics}.")] = "accuracy",
+    metric: MetricOption = "auto",
     draws: Annotated[int, typer.Option(min=1, help="Samples of each size.")] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the samples.")] = 0,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
@@ -45,11 +54,14 @@ def curve(
         choose_subjects,
         learning_curves,
     )
-    from ...classifiers.selection.metrics import find_metric
+    from ...classifiers.selection.metrics import metric_for
 
     store = FeatureStore(cache)
-    options = CurveOptions(find_metric(metric), draws, seed)
     opened = store.open_features(features)
+    chosen, why = metric_for(metric, opened.y, opened.class_names, "Measured")
+    if why:
+        say(why)
+    options = CurveOptions(chosen, draws, seed)
     results = ResultStore(store.layout).read(opened.manifest.name)
     subjects = choose_subjects(heads or [], opened, results)
     with Progress(unit="fits") as progress:

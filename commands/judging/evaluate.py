@@ -43,7 +43,6 @@ SHOWN_CLASSES = 30
 LARGEST_MATRIX = 10
 SHOWN_PAIRS = 5
 SHOWN_WORST = 5
-FEW_ROWS = 20
 HEADINGS = {"val": "validation", "train": "training", "held out": "held-out"}
 
 
@@ -159,6 +158,8 @@ def _draw(console: Console, found: Evaluation) -> None:
 
 
 def _warnings(found: Evaluation) -> list[str]:
+    from ...classifiers.selection.metrics import FEW_ROWS, METRICS
+
     lines = []
     n_unknown = found.n_labelled - found.n_known
     if n_unknown:
@@ -179,6 +180,12 @@ def _warnings(found: Evaluation) -> list[str]:
         lines.append(
             "WARNING: the model file does not say which images it was trained on. It may know "
             "these."
+        )
+    if not found.beats_baseline:
+        metric = METRICS[found.metric].title
+        lines.append(
+            f"WARNING: the model is no better than always saying {found.baseline_class!r}, by "
+            f"{metric}."
         )
     if found.n_judged < FEW_ROWS:
         lines.append(f"Only {found.n_judged} rows: what is measured here is a guess.")

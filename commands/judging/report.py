@@ -13,6 +13,7 @@ from ..common import (
     FEATURES_HELP,
     CacheOption,
     JsonOption,
+    MetricOption,
     OverwriteOption,
     answer,
     human_bytes,
@@ -55,7 +56,7 @@ def report(
         str | None,
         typer.Option(help="Draw predictions of val or test; default: what most models have."),
     ] = None,
-    metric: Annotated[str, typer.Option(help="What ranks: {metrics}.")] = "accuracy",
+    metric: MetricOption = "auto",
     tsne: Annotated[
         bool | None,
         typer.Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +19,9 @@ from ..common import (
     draw_table,
     human_bytes,
     metric_cell,
+    say,
 )
+from ..measures import cautions, rarest_cell, rarest_header
 from ..options import PATH_OR_NAME
 from ..progress import Progress
 from .bars import bars
@@ -27,14 +29,16 @@ from .bars import bars
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...cache import FeatureStore
+    from ...cache import FeatureStore, Scores
     from ...classifiers.comparison.detail import Detail
     from ...classifiers.comparison.leaderboard import Board, RankedResult
     from ...classifiers.selection.metrics import Metric
 
 SOURCE_ARGUMENT_HELP = "A source, or features of it, by any of their names; default: the newest."
+RAREST = {"class": "name", "rows": "rows", "recall": "recall"}
 OPTIONAL = ("rows/s", "kind", "extract s", "MACs", "size", "bar", "params", "fit s", "id")
 SHOWN_CLASSES = 12
+HALF = " ±{:.3f}"
 
 
 def results(
@@ -42,7 +46,15 @@ def results(
         str | None, typer.Argument(help=SOURCE_ARGUMENT_HELP, show_default=False), PATH_OR_NAME
     ] = None,
     split: Annotated[str, typer.Option(help="Rows that judge: val or test.")] = "val",
-    sort: Annotated[str, typer.Option("--sort", "--metric", help="{metrics}.")] = "accuracy",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            "--metric",
+            help="{metrics}; auto: accuracy, and balanced_accuracy where the largest class has "
+            "more than three times the images of the smallest.",
+        ),
+    ] = "auto",
     show: Annotated[
         str | None,
         typer.Option(
@@ -62,10 +74,12 @@ def results(
     """
     from ...cache import FeatureStore
     from ...classifiers.comparison.leaderboard import leaderboards, results_of
-    from ...classifiers.selection.metrics import find_metric
 
-    metric, store = find_metric(sort), FeatureStore(cache)
+    store = FeatureStore(cache)
     measured = results_of(store, source)
+    metric, why = measured.choose_metric(sort)
+    if why:
+        say(why)
     if show is not None:
         shown = _detail(store, source, show, split, metric)
         answer(as_json, _detail_data(shown), lambda console: _draw_detail(console, shown))
@@ -73,7 +87,7 @@ def results(
     with Progress(unit="results") as progress:
         boards = leaderboards(measured, metric, split, progress)
     if as_csv:
-        sys.stdout.write(_csv(boards))
+        sys.stdout.write(_csv(boards, metric))
         return
     answer(as_json, _data(boards, metric), lambda console: _draw(console, boards, metric))
 
@@ -97,6 +111,7 @@ def _data(boards: Sequence[Board], metric: Metric) -> dict[str, Any]:
                 "split": board.split,
                 "rows": board.rows,
                 "n_rows": board.n_rows,
+                "baseline": board.baseline.to_dict() if board.baseline else None,
                 "results": [entry.to_dict() for entry in board.entries],
             }
             for board in boards
@@ -104,7 +119,7 @@ def _data(boards: Sequence[Board], metric: Metric) -> dict[str, Any]:
     }
 
 
-def _csv(boards: Sequence[Board]) -> str:
+def _csv(boards: Sequence[Board], metric: Metric) -> str:
     """Return a line for each result, with a column for every metric."""
     from ...classifiers.selection.metrics import METRICS
 
@@ -113,9 +128,11 @@ def _csv(boards: Sequence[Board]) -> str:
         values, intervals = line.pop("metrics"), line.pop("intervals")
         line.pop("undefined")
         line.pop("params")
-        for name in METRICS:
+        rarest = line.pop("rarest") or {}
+        for name in dict.fromkeys((*METRICS, metric.name)):
             low, high = intervals.get(name, ("", ""))
             line |= {name: values.get(name, ""), f"{name}_low": low, f"{name}_high": high}
+        line |= {f"rarest_{key}": rarest.get(part, "") for key, part in RAREST.items()}
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(lines[0]))
     writer.writeheader()
@@ -124,10 +141,13 @@ def _csv(boards: Sequence[Board]) -> str:
 
 
 def _draw(console: Console, boards: Sequence[Board], metric: Metric) -> None:
+    labels = _labels([entry for board in boards for entry in board.entries])
     for board in boards:
         console.print(f"By {metric.title} on {board.title}:")
-        has_backbones = len({e.result.features for b in boards for e in b.entries}) > 1
-        _draw_board(console, board, metric, has_backbones)
+        _draw_board(console, board, metric, labels)
+        first = [board.entries[0].scores]
+        for line in cautions(first, board.baseline, metric, "The first of them"):
+            console.print(line)
     if len(boards) > 1:
         console.print(
             "Ranked apart, for they were measured on other rows: another split, seed or set of "
@@ -138,15 +158,17 @@ def _draw(console: Console, boards: Sequence[Board], metric: Metric) -> None:
     console.print("± is half the 95 % interval. featx compare A B says whether two really differ.")
 
 
-def _draw_board(console: Console, board: Board, metric: Metric, has_backbones: bool) -> None:
+def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[str, str]) -> None:
     values = [entry.value(metric) for entry in board.entries]
     shown = bars(values, metric.higher_is_better) if console.is_terminal else [""] * len(values)
+    rarest = rarest_header(entry.scores for entry in board.entries)
     columns = {
         "": [str(i) for i in range(1, len(values) + 1)],
         "model": [e.result.name + "*" * bool(e.result.convergence_note) for e in board.entries],
         "parameters": [e.params for e in board.entries],
-        **({"features": _labels(board.entries)} if has_backbones else {}),
-        metric.title: [metric_cell(e.scores, metric.name) for e in board.entries],
+        **({"features": [labels[e.result.features] for e in board.entries]} if labels else {}),
+        metric.title: [metric_cell(e.scores, metric.name, HALF) for e in board.entries],
+        rarest: [rarest_cell(e.scores) for e in board.entries],
         **({"bar": shown} if console.is_terminal else {}),
         "fit s": [f"{e.cost.fit_seconds:.2f}" for e in board.entries],
         "extract s": [_number(e.cost.extract_seconds) for e in board.entries],
@@ -158,20 +180,33 @@ def _draw_board(console: Console, board: Board, metric: Metric, has_backbones: b
         "id": [e.result.id for e in board.entries],
     }
     rows = list(zip(*columns.values(), strict=True))
-    draw_table(console, list(columns), rows, optional=OPTIONAL)
+    if board.baseline:
+        rows.append(_baseline_row(columns, board.baseline, metric, rarest))
+    cut = ("parameters", *(["features"] if labels else []), "model")
+    draw_table(console, list(columns), rows, optional=OPTIONAL, cut=cut)
 
 
-def _labels(entries: Sequence[RankedResult]) -> list[str]:
-    """Return the backbone of each result, with its layer where that tells two apart."""
-    layers: dict[str, set[str]] = {}
-    for entry in entries:
-        layers.setdefault(entry.result.backbone, set()).add(entry.result.layer)
-    return [
-        e.result.backbone
-        if len(layers[e.result.backbone]) == 1
-        else f"{e.result.backbone} {e.result.layer}"
-        for e in entries
-    ]
+def _baseline_row(
+    columns: Mapping[str, Sequence[str]], baseline: Scores, metric: Metric, rarest: str
+) -> tuple[str, ...]:
+    cells = {
+        "model": "baseline",
+        "parameters": f"always {baseline.params['class']!r}",
+        metric.title: metric_cell(baseline, metric.name, HALF),
+        rarest: rarest_cell(baseline),
+    }
+    return tuple(cells.get(name, "") for name in columns)
+
+
+def _labels(entries: Sequence[RankedResult]) -> dict[str, str]:
+    """Return a label for each set of features, by its name; empty where there is one only."""
+    from ...classifiers.comparison.feature_labels import feature_labels
+
+    sets = {entry.result.features: entry for entry in entries}
+    specs = {name: entry.spec for name, entry in sets.items() if entry.spec is not None}
+    labels = feature_labels(specs)
+    others = {n: f"{e.result.backbone} {e.result.layer}" for n, e in sets.items() if n not in specs}
+    return {**labels, **others} if len(sets) > 1 else {}
 
 
 def _number(value: float | None) -> str:

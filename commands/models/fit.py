@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from ..common import (
     DropNearDuplicatesOption,
     JsonOption,
     MemoryOption,
+    MetricOption,
     ModelOutOption,
     NameOption,
     NoteOption,
@@ -26,7 +28,6 @@ from ..common import (
     check_curves,
     draw_table,
     metric_cell,
-    metric_cells,
     parsed_memory,
     prepared_data,
     split_text,
@@ -34,6 +35,7 @@ from ..common import (
     typed_command,
     write_curves,
 )
+from ..measures import cautions, rarest_cell, rarest_header
 from ..output_encoding import encodable
 from ..progress import Progress
 from .confusion_text import MAX_CLASSES, confusion_lines
@@ -41,9 +43,21 @@ from .confusion_text import MAX_CLASSES, confusion_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...cache import Scores
     from ...classifiers.selection.fit import FitReport
+    from ...classifiers.selection.metrics import Metric
 
-ALLOWED_BESIDE_LIKE = {"like", "memory", "out", "overwrite", "cache", "as_json", "name", "note"}
+ALLOWED_BESIDE_LIKE = {
+    "like",
+    "metric",
+    "memory",
+    "out",
+    "overwrite",
+    "cache",
+    "as_json",
+    "name",
+    "note",
+}
 
 
 def fit(
@@ -68,6 +82,7 @@ def fit(
     patience: Annotated[
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
+    metric: MetricOption = "auto",
     memory: MemoryOption = None,
     drop_near_duplicates: DropNearDuplicatesOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the head.")] = 0,
@@ -119,6 +134,7 @@ def fit(
         parsed_memory(memory),
         drop_near_duplicates,
         split_seed=split_seed,
+        metric=metric,
     )
     check_curves(tensorboard)
     with Progress() as progress:
@@ -126,6 +142,7 @@ def fit(
             features,
             options,
             like=like,
+            metric=None if metric == "auto" else metric,
             cache=cache,
             out=out,
             overwrite=overwrite,
@@ -199,6 +216,7 @@ def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
         "n_skipped": report.n_skipped,
         "fit_seconds": report.seconds,
         "converged": not report.model.head.convergence_note(),
+        "metric": report.metric.name,
         "baselines": [scores.to_dict() for scores in report.baselines],
         **prepared_data([report.prepared]),
     }
@@ -206,9 +224,7 @@ def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
 
 def draw_fit(console: Console, report: FitReport, out: Path) -> None:
     """Draw what became of training: rows, seconds, metrics by split."""
-    from ...classifiers.selection.metrics import DEFAULT_METRIC
-
-    split = report.split
+    split, metric = report.split, report.metric
     console.print(
         f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "
         f"{len(report.model.class_names)} classes, {report.seconds:.1f} s"
@@ -218,18 +234,28 @@ def draw_fit(console: Console, report: FitReport, out: Path) -> None:
         console.print(f"  left out, without features: {report.n_skipped} of the source's samples")
     if note := report.model.head.convergence_note():
         console.print(f"  {report.model.head_name} {note}")
-    metrics = table_metrics()
-    headers = ("split", "rows", *(metric.title for metric in metrics), "baseline")
+    metrics = table_metrics(metric)
+    titles = [one.title for one in metrics]
+    headers = ("split", "rows", *titles, "baseline", rarest_header(report.scores))
     rows = [
-        (s.split, f"{s.n_samples:,}", *metric_cells(s, metrics), metric_cell(b, DEFAULT_METRIC, ""))
+        (
+            *(s.split, f"{s.n_samples:,}", *_cells(s, metrics)),
+            *(metric_cell(b, metric.name, ""), rarest_cell(s)),
+        )
         for s, b in zip(report.scores, report.baselines, strict=True)
     ]
     if rows:
-        draw_table(console, headers, rows)
+        draw_table(console, headers, rows, optional=("AUC", "F1"), cut=("split",))
         baseline = report.baselines[0].params["class"]
-        console.print(f"  baseline: the accuracy of always saying {baseline!r}")
+        console.print(f"  baseline: the {metric.title} of always saying {baseline!r}")
+        for line in cautions(report.scores[::-1], report.baselines[-1], metric, "The model"):
+            console.print(line)
         _draw_confusion(console, report)
     console.print(f"Model: {out}. Next: featx score {out} photos/ --out predictions.parquet")
+
+
+def _cells(scores: Scores, metrics: Sequence[Metric]) -> list[str]:
+    return [metric_cell(scores, metric.name, " ±{:.3f}") for metric in metrics]
 
 
 def _draw_confusion(console: Console, report: FitReport) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...cache import Scores
 from ...cache.format.atomic import write_text
+from ...classifiers.comparison.feature_labels import feature_labels
+from ...classifiers.selection.feature_sweep import Candidate
 from ...classifiers.selection.grid import params_text
 from ...classifiers.selection.metrics import DEFAULT_METRIC, METRICS, Metric
 from ...classifiers.selection.sweep import SweepReport
@@ -22,6 +24,7 @@ from ..common import (
     prepared_data,
     table_metrics,
 )
+from ..measures import cautions, rarest_cell, rarest_header
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 NOT_CONVERGED = "*"
 SHOWN_FAILURES = 5
 CSV_KEYS = ("features", "head", "parameters")
+CSV_RAREST = ("rarest_class", "rarest_rows", "rarest_recall")
 CSV_SPEEDS = ("fit_seconds", "model_bytes", "rows_per_second")
 
 
@@ -42,7 +46,7 @@ def leaderboard_data(report: SweepReport, out: Path) -> dict[str, Any]:
         "cv": report.options.cv,
         "left_out": list(report.left_out),
         "not_fitted": [asdict(failure) for failure in report.failures],
-        "leaderboard": [{**asdict(c), "measured": c.measured.to_dict()} for c in report.candidates],
+        "leaderboard": [_candidate_data(c) for c in report.candidates],
         "baseline": report.baseline.to_dict(),
         "winner": {
             "head": report.winner.head_name,
@@ -57,12 +61,21 @@ def leaderboard_data(report: SweepReport, out: Path) -> dict[str, Any]:
     }
 
 
+def _candidate_data(candidate: Candidate) -> dict[str, Any]:
+    data = {**asdict(candidate), "measured": candidate.measured.to_dict()}
+    data["measured"]["scores"] = candidate.scores.to_dict()
+    del data["spec"]
+    return data
+
+
 def draw_leaderboard(console: Console, report: SweepReport, out: Path) -> None:
     """Draw the leaderboard, and say what is odd about it and how the winner does on test."""
-    labels = _feature_labels(report)
+    specs = {c.features: c.spec for c in report.candidates}
+    labels = feature_labels(specs) if len(specs) > 1 else {}
     ranked = [] if report.metric.name == DEFAULT_METRIC else [report.metric]
     headers = ("", "head", "parameters", *(["features"] if labels else []), "accuracy")
-    headers += (*(metric.name for metric in ranked), "fit s", "size", "rows/s")
+    rarest = rarest_header(c.scores for c in report.candidates)
+    headers += (*(metric.name for metric in ranked), rarest, "fit s", "size", "rows/s")
     rows = [
         (
             str(position),
@@ -70,6 +83,7 @@ def draw_leaderboard(console: Console, report: SweepReport, out: Path) -> None:
             params_text(c.params),
             *([labels[c.features]] if labels else []),
             *_metric_columns(c.scores, ranked),
+            rarest_cell(c.scores),
             f"{c.scores.fit_seconds:.2f}",
             human_bytes(c.measured.model_bytes),
             f"{c.measured.predict_rate:,.0f}",
@@ -78,12 +92,14 @@ def draw_leaderboard(console: Console, report: SweepReport, out: Path) -> None:
     ]
     always = f"always {report.baseline.params['class']!r}"
     baseline = ("", "baseline", always, *([""] if labels else []))
-    rows.append((*baseline, *_metric_columns(report.baseline, ranked), "", "", ""))
-    draw_table(console, headers, rows, optional=("rows/s", "size", "fit s"))
+    rows.append((*baseline, *_metric_columns(report.baseline, ranked)))
+    rows[-1] = (*rows[-1], rarest_cell(report.baseline), "", "", "")
+    cut = ("parameters", *(["features"] if labels else []), *(m.name for m in ranked))
+    draw_table(console, headers, rows, optional=("rows/s", "size", "fit s"), cut=cut)
     for line in (*_footnotes(report), _summary(report)):
         console.print(line)
     if report.test:
-        metrics = table_metrics(report.metric.name)
+        metrics = table_metrics(report.metric)
         cells = zip(metrics, metric_cells(report.test, metrics), strict=True)
         shown = ", ".join(f"{metric.title} {cell}" for metric, cell in cells)
         console.print(f"The winner on test: {shown}")
@@ -105,24 +121,8 @@ def _footnotes(report: SweepReport) -> Iterator[str]:
     more = len(report.failures) - SHOWN_FAILURES
     if more > 0:
         yield f"Not fitted either: {more} more configurations (--json lists all)"
-    metric = report.metric
-    values = (s.metrics.get(metric.name) for s in (report.candidates[0].scores, report.baseline))
-    winner, baseline = map(metric.rank, values)
-    if winner >= baseline:
-        always = report.baseline.params["class"]
-        yield f"The winner is no better than always saying {always!r}, by {metric.title}."
-
-
-def _feature_labels(report: SweepReport) -> dict[str, str]:
-    """Return a short label for each set of features, where there are several."""
-    sets = {c.features: (c.backbone, f"{c.backbone} {c.layer}") for c in report.candidates}
-    if len(sets) < 2:
-        return {}
-    for i in range(2):
-        labels = {name: texts[i] for name, texts in sets.items()}
-        if len(set(labels.values())) == len(labels):
-            return labels
-    return {name: name for name in sets}
+    measured = filter(None, (report.candidates[0].scores, report.test))
+    yield from cautions(measured, report.baseline, report.metric, "The winner")
 
 
 def _summary(report: SweepReport) -> str:
@@ -145,13 +145,21 @@ def is_leaderboard(path: Path) -> bool:
         return file.read(len(header)) == header
 
 
+def _rarest_values(scores: Scores) -> tuple[Any, ...]:
+    rarest = scores.rarest
+    if rarest is None:
+        return ("", "", "")
+    return rarest.name, rarest.rows, "" if rarest.recall is None else rarest.recall
+
+
 def write_csv(path: Path, report: SweepReport) -> None:
     """Write the leaderboard as CSV, a row for each configuration."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     first = [metric.name for metric in table_metrics()]
     more = [name for name in METRICS if name not in first]
-    writer.writerow((*CSV_KEYS, *first, "low", "high", *CSV_SPEEDS, *more))
+    more += [] if report.metric.name in METRICS else [report.metric.name]
+    writer.writerow((*CSV_KEYS, *first, "low", "high", *CSV_SPEEDS, *more, *CSV_RAREST))
     for c in report.candidates:
         values = c.scores.metrics
         writer.writerow(
@@ -161,6 +169,7 @@ def write_csv(path: Path, report: SweepReport) -> None:
                 *c.scores.intervals.get(DEFAULT_METRIC, ("", "")),
                 *(c.scores.fit_seconds, c.measured.model_bytes, c.measured.predict_rate),
                 *(values.get(name, "") for name in more),
+                *_rarest_values(c.scores),
             )
         )
     write_text(path, text.getvalue())

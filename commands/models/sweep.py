@@ -14,6 +14,7 @@ from ..common import (
     DropNearDuplicatesOption,
     JsonOption,
     MemoryOption,
+    MetricOption,
     ModelOutOption,
     NameOption,
     NoteOption,
@@ -49,13 +50,7 @@ def sweep(
     cv: Annotated[
         int, typer.Option("--cv", min=0, help="Judge over so many folds, not on one split.")
     ] = 0,
-    metric: Annotated[
-        str,
-        typer.Option(
-            help="{metrics}; auto: accuracy, and balanced_accuracy where the largest class has "
-            "more than three times the images of the smallest."
-        ),
-    ] = "auto",
+    metric: MetricOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
     split_seed: SplitSeedOption = None,
     memory: MemoryOption = None,

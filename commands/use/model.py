@@ -217,7 +217,8 @@ def _draw(console: Console, data: Mapping[str, Any]) -> None:
     console.print("scores")
     rows = [_score_row(score) for score in data["scores"]]
     titles = [metric.title for metric in table_metrics()]
-    draw_table(console, ("  split", "rows", *titles, "fit s"), rows)
+    headers = ("  split", "rows", *titles, "recall of the rarest class", "fit s")
+    draw_table(console, headers, rows)
     console.print(f"digest of the model: {data['digest']}")
 
 
@@ -237,7 +238,23 @@ def _score_row(score: Mapping[str, Any]) -> tuple[str, ...]:
     values = [score.get("metrics", {}).get(metric.name) for metric in table_metrics()]
     cells = [UNDEFINED if value is None else f"{value:.4f}" for value in values]
     seconds = f"{score.get('fit_seconds', 0):.2f}"
-    return (f"  {_safe(score.get('split'))}", str(score.get("n_samples")), *cells, seconds)
+    return (
+        f"  {_safe(score.get('split'))}",
+        str(score.get("n_samples")),
+        *cells,
+        _rarest(score),
+        seconds,
+    )
+
+
+def _rarest(score: Mapping[str, Any]) -> str:
+    """Return recall, support and name of the rarest class; a dash in files of an earlier featx."""
+    rarest = score.get("rarest")
+    if not isinstance(rarest, dict):
+        return UNDEFINED
+    recall, rows = rarest.get("recall"), rarest.get("rows")
+    share = f"{recall:.2f}" if isinstance(recall, float) else UNDEFINED
+    return f"{share} of {rows} {_safe(rarest.get('name'))}"
 
 
 def _safe(value: Any) -> str:

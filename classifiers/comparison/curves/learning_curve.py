@@ -167,6 +167,7 @@ def learning_curves(
         raise TrainingDataError(
             "a learning curve is measured on validation images, and there are none: add images"
         )
+    options.metric.check(features.class_names)
     reason = options.metric.undefined(features.y[split.val], features.class_names)
     if reason:
         raise TrainingDataError(f"{options.metric.title} is undefined on validation: {reason}")
@@ -175,7 +176,7 @@ def learning_curves(
         features.y[split.train],
         np.asarray(features.X[split.val]),
         features.y[split.val],
-        len(features.class_names),
+        features.class_names,
     )
     sizes = curve_sizes(len(split.train), rows.n_classes)
     samples = {size: _samples(rows.y, size, options) for size in sizes}
@@ -198,7 +199,11 @@ class _Rows:
     y: NDArray[np.int64]
     X_val: NDArray[Any]
     y_val: NDArray[np.int64]
-    n_classes: int
+    class_names: tuple[str, ...]
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
 
 
 def _samples(y: NDArray[np.int64], size: int, options: CurveOptions) -> list[NDArray[np.int64]]:
@@ -244,4 +249,5 @@ def _value(
     head.fit(rows.X[sample], rows.y[sample])
     probabilities = np.zeros((len(rows.y_val), rows.n_classes), np.float32)
     probabilities[:, head.classes_] = head.predict_proba(rows.X_val)
-    return float(options.metric.function(WeightedRows(rows.y_val, probabilities))[0])
+    judged = WeightedRows(rows.y_val, probabilities, class_names=rows.class_names)
+    return float(options.metric.function(judged)[0])

@@ -14,9 +14,9 @@ from ....cache.results.result import FIT
 from ...models.model_file import load_model
 from ...selection.fit import predict_rows
 from ...selection.like import split_like
-from ...selection.metrics import find_metric
+from ...selection.metrics import AUTO, find_metric, metric_for
 from ...selection.splitting.splits import Split, split_features
-from ..source_results import describe_params
+from ..source_results import describe_params, with_metric
 from .study import Answers, Study, StudyModel
 
 MAX_DRAWN = 6
@@ -57,6 +57,8 @@ def gather(
     """
     results = ResultStore(store.layout)
     kept = results.read()
+    if metric != AUTO:
+        kept = [with_metric(results, one, find_metric(metric)) for one in kept]
     measured = [
         _of_result(one) if isinstance(one, Result) else _of_model_file(one, store, kept)
         for one in named
@@ -67,6 +69,8 @@ def gather(
         raise ConfigError(f"a report is of one source, these are of {len(manifests)}: {names}")
     manifest = next(iter(manifests), "") or store.open_features(features).manifest.name
     listed = {one.result.id for one in measured if one.result is not None}
+    opened = store.open_features(features or manifest)
+    metric = metric_for(metric, opened.y, opened.class_names)[0].name
     in_source = [r for r in kept if r.features.rpartition("@")[0] == manifest]
     others = [_of_result(r) for r in in_source if r.id not in listed]
     ranked_on = _ranking_split([*measured, *others])
@@ -75,8 +79,8 @@ def gather(
     answers, judged_on = _answers(drawn, results, store, split)
     styles = {one.entry.id: one.entry.style for one in answers}
     entries = tuple(replace(m.entry, style=styles.get(m.entry.id, -1)) for m in everything)
-    name = answers[0].entry.features if answers else (features or manifest)
-    opened = store.open_features(name)
+    if answers:
+        opened = store.open_features(answers[0].entry.features)
     everywhere = _everywhere(drawn, answers, results, store)
     split_of_rows = _split_of(opened)
     return Study(opened, split_of_rows, entries, answers, judged_on, ranked_on, metric, everywhere)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....cache import FeatureStore, Result
-from ...selection.metrics import METRICS
+from ...selection.metrics import AUTO, DEFAULT_METRIC, find_metric
 from ..source_results import SourceResults
 
 
@@ -29,7 +29,7 @@ def find_named(
         A word names nothing, or several results.
     """
     source = SourceResults(FeatureStore(cache))
+    record = find_metric(DEFAULT_METRIC if metric == AUTO else metric)
     return [
-        Path(word) if Path(word).is_file() else source.find(word, split, METRICS[metric])
-        for word in words
+        Path(word) if Path(word).is_file() else source.find(word, split, record) for word in words
     ]

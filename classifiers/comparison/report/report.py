@@ -17,7 +17,7 @@ from ....cache.format.atomic import write_text
 from ....cache.output_path import output_file
 from ....extractor.run_options import LogObserver, Observer
 from ....extractor.sources.snapshot_images import open_images
-from ...selection.metrics import DEFAULT_METRIC
+from ...selection.metrics import AUTO
 from ..curves.stratified import stratified_sample
 from ..visible import visible
 from .album import Album, make_album
@@ -75,7 +75,7 @@ class ReportOptions:
 
     features: str | None = None
     split: str | None = None
-    metric: str = DEFAULT_METRIC
+    metric: str = AUTO
     source: str | None = None
     with_tsne: bool | None = None
     with_curve: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,34 +105,80 @@ def class_weights_by_index(
             head.set_params(class_weight=weights)
 
 
-def read_costs(path: Path, class_names: Sequence[str]) -> NDArray[np.float64]:
-    """Read a matrix of costs, ``(n_classes, n_classes)``: rows are true classes, columns predicted.
+EXPECTED_COSTS = (
+    "expected a CSV file with a row for each true class and a column for each prediction"
+)
 
-    The first row and the first column hold the names of classes.
 
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, lacks a class, or holds something that is no number.
+@dataclass(frozen=True)
+class CostTable:
+    """What each prediction costs, by the names of the true and of the predicted class.
+
+    Attributes
+    ----------
+    path : Path
+    true_names, predicted_names : tuple of str
+    values : ndarray of float64, shape (len(true_names), len(predicted_names))
     """
-    expected = "expected a CSV file with a row for each true class and a column for each prediction"
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = [row for row in csv.reader(file) if any(row)]
-        columns = [class_names.index(name.strip()) for name in header[1:]]
-        order = [class_names.index(row[0].strip()) for row in rows]
-        values = np.array([row[1:] for row in rows], np.float64)
-    except (OSError, UnicodeDecodeError, csv.Error, IndexError) as error:
-        raise ConfigError(f"{path}: not readable ({error}); {expected}") from error
-    except ValueError as error:
-        raise ConfigError(
-            f"{path}: {error}; {expected}, with the names {', '.join(class_names[:5])} …"
-        ) from error
-    everything = list(range(len(class_names)))
-    if sorted(columns) != everything or sorted(order) != everything:
-        raise ConfigError(f"{path}: {expected}; each of {len(class_names)} classes once")
-    if not np.isfinite(values).all():
-        raise ConfigError(f"{path}: costs are numbers, got {values[~np.isfinite(values)][0]}")
-    costs = np.zeros_like(values)
-    costs[np.ix_(order, columns)] = values
-    return costs
+
+    path: Path
+    true_names: tuple[str, ...]
+    predicted_names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, path: Path) -> CostTable:
+        """Read a CSV file whose first row and first column hold the names of classes.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be read, or holds something that is no number.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                header, *rows = [row for row in csv.reader(file) if any(row)]
+            values = np.array([row[1:] for row in rows], np.float64)
+            true_names = tuple(row[0].strip() for row in rows)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(f"{path}: not readable ({reason}); {EXPECTED_COSTS}") from error
+        except (ValueError, csv.Error, IndexError) as error:
+            raise ConfigError(f"{path}: {error}; {EXPECTED_COSTS}") from error
+        if not np.isfinite(values).all():
+            raise ConfigError(f"{path}: costs are numbers, got {values[~np.isfinite(values)][0]}")
+        return cls(path, true_names, tuple(name.strip() for name in header[1:]), values)
+
+    def matrix(self, class_names: Sequence[str]) -> NDArray[np.float64]:
+        """Return costs ``(n_classes, n_classes)``: rows are true classes, columns predicted.
+
+        Raises
+        ------
+        ConfigError
+            The table lacks a class, has one twice, or another one.
+        """
+        for names, what in ((self.true_names, "row"), (self.predicted_names, "column")):
+            problem = _names_problem(names, class_names)
+            if problem:
+                raise ConfigError(
+                    f"{self.path}: {EXPECTED_COSTS}, each of {len(class_names)} classes once; "
+                    f"{problem.replace('{}', what)}"
+                )
+        columns = [self.predicted_names.index(name) for name in class_names]
+        rows = [self.true_names.index(name) for name in class_names]
+        costs: NDArray[np.float64] = self.values[np.ix_(rows, columns)]
+        return costs
+
+
+def _names_problem(names: Sequence[str], class_names: Sequence[str]) -> str:
+    """Say what is wrong with the names of rows or columns; braces stand for which of them."""
+    absent = [name for name in class_names if name not in names]
+    if absent:
+        return f"no {{}} for {absent[0]!r}"
+    surplus = [name for name in names if name not in class_names or names.count(name) > 1]
+    return f"a {{}} for {surplus[0]!r} too many" if surplus else ""
+
+
+def read_costs(path: Path, class_names: Sequence[str]) -> NDArray[np.float64]:
+    """Read a matrix of costs, ``(n_classes, n_classes)``; raises ConfigError, as ``CostTable``."""
+    return CostTable.read(path).matrix(class_names)

@@ -20,13 +20,13 @@ from ....cache.errors import ConfigError, TrainingDataError
 from ...models.model import Model
 from ..fit import predict_rows
 from ..like import features_of, split_like
+from ..metrics import FEW_ROWS
 
 Factors = NDArray[np.float64]
 ROUNDS = 5
 CANDIDATES = 200
 STEP = 1 + 1e-6
 LARGEST = 1e12
-FEW_ROWS = 20
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def bootstrap_draws(
     probabilities: NDArray[Any],
     n_draws: int = N_DRAWS,
     random_state: int = 0,
+    class_names: Sequence[str] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Return each metric on each draw, ``(n_draws,)``; NaN where a draw leaves it undefined.
 
@@ -53,10 +54,12 @@ def bootstrap_draws(
     probabilities : ndarray of float, shape (n_samples, n_classes)
     n_draws, random_state : int
         Two models get the same draws: their differences are paired.
+    class_names : sequence of str
+        For metrics that name a class.
     """
     parts: dict[str, list[NDArray[np.float64]]] = {metric.name: [] for metric in metrics}
     for weights in draw_weights(len(y), n_draws, random_state):
-        rows = WeightedRows(y, probabilities, weights)
+        rows = WeightedRows(y, probabilities, weights, class_names)
         for metric in metrics:
             parts[metric.name].append(metric.function(rows))
     return {name: np.concatenate(values) for name, values in parts.items()}

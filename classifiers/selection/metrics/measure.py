@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....cache.results.scores import Rarest
+from .rarest import rarest_class
+from .record import Metric
 from .registry import RECORDS
 from .weighted_rows import WeightedRows
 from .wilson import Interval
@@ -25,15 +28,20 @@ class Measures:
         Of the metrics that have a 95 % interval in closed form.
     undefined : dict of str to str
         The metrics that are undefined on these rows, and why; ``metrics`` does not hold them.
+    rarest : Rarest or None
     """
 
     metrics: dict[str, float]
     intervals: dict[str, Interval]
     undefined: dict[str, str]
+    rarest: Rarest | None = None
 
 
 def measure(
-    y: NDArray[np.int64], probabilities: NDArray[Any], class_names: Sequence[str]
+    y: NDArray[np.int64],
+    probabilities: NDArray[Any],
+    class_names: Sequence[str],
+    more: Sequence[Metric] = (),
 ) -> Measures:
     """Measure every metric.
 
@@ -44,21 +52,25 @@ def measure(
     probabilities : ndarray of float, shape (n_samples, n_classes)
     class_names : sequence of str, length n_classes
         For the reasons why a metric is undefined.
+    more : sequence of Metric
+        Metrics that are measured, too, as those that name a class.
     """
-    rows = WeightedRows(y, probabilities)
+    rows = WeightedRows(y, probabilities, class_names=class_names)
     undefined, values = {}, {}
-    for metric in RECORDS:
+    metrics = {metric.name: metric for metric in (*RECORDS, *more)}
+    for metric in metrics.values():
         reason = metric.undefined(y, class_names)
         value = float("nan") if reason else float(metric.function(rows)[0])
         if np.isnan(value):
             undefined[metric.name] = reason or metric.nan_means
         else:
             values[metric.name] = value
-    intervals = {m.name: m.interval for m in RECORDS if m.interval and m.name in values}
+    forms = {m.name: m.interval for m in metrics.values() if m.interval and m.name in values}
     return Measures(
         values,
-        {name: interval(values[name], len(y)) for name, interval in intervals.items()},
+        {name: interval(values[name], rows) for name, interval in forms.items()},
         undefined,
+        rarest_class(rows),
     )
 
 

@@ -36,6 +36,10 @@ def more_classes_than(n: int) -> Need:
     return Need(lambda counts, _: "" if len(counts) > n else f"no more than {n} classes")
 
 
+def _suits_all(class_names: Sequence[str]) -> None:
+    """Take any classes."""
+
+
 ANY_ROW = Need(lambda counts, _: "" if counts.sum() else "no rows")
 EVERY_CLASS = Need(_absent_classes)
 
@@ -63,9 +67,11 @@ class Metric:
     nan_means : str
         Why predictions leave the metric undefined on rows that have all that it needs.
     interval : callable, optional
-        Takes the value and the number of rows; returns the 95 % interval in closed form.
+        Takes the value and the rows; returns the 95 % interval in closed form.
     in_tables : bool
         Whether it stands in every table, whatever a sweep is ranked by.
+    check : callable
+        Takes the names of classes; raises ConfigError where the metric does not suit them.
     """
 
     name: str
@@ -76,8 +82,9 @@ class Metric:
     in_percent: bool = True
     needs: tuple[Need, ...] = (ANY_ROW,)
     nan_means: str = "undefined for these predictions"
-    interval: Callable[[float, int], Interval] | None = None
+    interval: Callable[[float, WeightedRows], Interval] | None = None
     in_tables: bool = False
+    check: Callable[[Sequence[str]], None] = _suits_all
 
     def undefined(self, y: NDArray[np.int64], class_names: Sequence[str]) -> str:
         """Say why the metric is undefined on rows of these classes; empty where it is defined."""

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from ....cache.errors import ConfigError
 from ....cache.suggest import did_you_mean
+from .of_class import metric_of_class
 from .record import ANY_ROW, EVERY_CLASS, Metric, more_classes_than
 from .weighted_rows import Values, WeightedRows, mean_over_classes, ratio
-from .wilson import wilson_interval
+from .wilson import Interval, wilson_interval
 
 N_BINS = 15
 RANKED = (ANY_ROW, EVERY_CLASS, more_classes_than(1))
+
+
+def _share_interval(share: float, rows: WeightedRows) -> Interval:
+    return wilson_interval(share, len(rows.y))
 
 
 def _precision(rows: WeightedRows) -> Values:
@@ -95,7 +100,7 @@ RECORDS = (
         title="accuracy",
         description="share of rows whose most probable class is the true one",
         function=lambda rows: rows.mean(rows.is_right),
-        interval=wilson_interval,
+        interval=_share_interval,
         in_tables=True,
     ),
     Metric(
@@ -134,7 +139,7 @@ RECORDS = (
         description="share of rows whose true class is among the five most probable ones",
         function=_top(5),
         needs=(ANY_ROW, more_classes_than(5)),
-        interval=wilson_interval,
+        interval=_share_interval,
     ),
     Metric(
         name="top3",
@@ -142,7 +147,7 @@ RECORDS = (
         description="share of rows whose true class is among the three most probable ones",
         function=_top(3),
         needs=(ANY_ROW, more_classes_than(3)),
-        interval=wilson_interval,
+        interval=_share_interval,
     ),
     Metric(
         name="precision",
@@ -202,13 +207,15 @@ DEFAULT_METRIC = "accuracy"
 
 
 def find_metric(name: str) -> Metric:
-    """Return the record of a metric.
+    """Return the record of a metric; ``recall:Shirt`` and ``cost:costs.csv`` are names, too.
 
     Raises
     ------
     ConfigError
         There is none of that name.
     """
+    if metric := metric_of_class(name):
+        return metric
     if name not in METRICS:
         raise ConfigError(f"unknown metric {name!r}. {did_you_mean(name, METRICS)}")
     return METRICS[name]

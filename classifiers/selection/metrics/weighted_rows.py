@@ -7,6 +7,7 @@ formula stands once, and the tests hold it to scikit-learn's, which takes one sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,12 +29,18 @@ class WeightedRows:
     weights : ndarray, shape (n_samples, n_draws), optional
         How often each row counts, not negative; default: one column of ones. Sums have its number
         format: float32 is enough for draws.
+    class_names : sequence of str
+        For metrics that name a class.
     """
 
     def __init__(
-        self, y: NDArray[np.int64], probabilities: NDArray[Any], weights: Any = None
+        self,
+        y: NDArray[np.int64],
+        probabilities: NDArray[Any],
+        weights: Any = None,
+        class_names: Sequence[str] = (),
     ) -> None:
-        self.y, self.probabilities = y, probabilities
+        self.y, self.probabilities, self.class_names = y, probabilities, class_names
         self.weights: NDArray[Any] = np.ones((len(y), 1)) if weights is None else weights
 
     @property
@@ -120,11 +127,11 @@ class WeightedRows:
 
         Of one class against the rest; NaN where a class or its rest is absent.
         """
-        areas = [self._class_areas(label) for label in range(self.n_classes)]
+        areas = [self.areas_of(label) for label in range(self.n_classes)]
         return np.array([auc for auc, _ in areas]), np.array([ap for _, ap in areas])
 
-    def _class_areas(self, label: int) -> tuple[Values, Values]:
-        """Return the area under the ROC curve, and average precision, of one class.
+    def areas_of(self, label: int) -> tuple[Values, Values]:
+        """Return the area under the ROC curve, and average precision, of one class, ``(n_draws,)``.
 
         Both are sums over the levels of the scores that positive rows have, ascending. The first
         counts for each positive row the negative ones below it, ties half (Mann & Whitney 1947).

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from selection_shared import make_features, three_classes
 
-from featx.cache import FeatureStore
+from featx.cache import FeatureSet, FeatureStore
 from featx.cache.errors import ConfigError, TrainingDataError
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.selection.grid import Family
@@ -232,3 +232,52 @@ def test_other_rows_are_other_results(tmp_path: Path) -> None:
     report = sweep([features], SweepOptions(SMALL, drop_near_duplicates=True), store)
     assert not any(c.is_stored for c in report.candidates)
     assert report.winner.split["train"] == 110
+
+
+def uneven(root: Path) -> FeatureSet:
+    return make_features(root, [0] * 200 + [1] * 30, noise=3.0)
+
+
+@pytest.mark.parametrize("cv", [0, 3])
+def test_the_recall_of_a_class_ranks(tmp_path: Path, cv: int) -> None:
+    store, options = FeatureStore(tmp_path), SweepOptions(SMALL, "recall:b", cv)
+    first = sweep([uneven(tmp_path)], options, store)
+    values = [c.value("recall:b") for c in first.candidates]
+    assert values == sorted(values, reverse=True) and values[0] > values[-1]
+    best = first.candidates[0].scores
+    assert best.rarest and best.rarest.name == "b"
+    assert values[0] == pytest.approx(best.rarest.recall)
+    assert "recall:b" in first.test.metrics and first.baseline.metrics["recall:b"] == 0
+    again = sweep([uneven(tmp_path)], options, store)
+    assert all(c.is_stored for c in again.candidates)
+    assert [c.value("recall:b") for c in again.candidates] == values
+
+
+def test_costs_rank_anew_when_the_file_changes(tmp_path: Path) -> None:
+    store, path = FeatureStore(tmp_path), tmp_path / "costs.csv"
+    options = {}
+    for miss, alarm in ((50, 1), (1, 50)):
+        path.write_text(f",a,b\na,0,{alarm}\nb,{miss},0\n")
+        report = sweep([uneven(tmp_path)], SweepOptions(SMALL, f"cost:{path}"), store)
+        values = [c.value(f"cost:{path}") for c in report.candidates]
+        assert values == sorted(values)
+        options[miss] = report.candidates[0].params, values[0]
+    assert options[50] != options[1]
+
+
+def test_a_class_that_is_unknown_is_refused_before_anything_is_fitted(
+    tmp_path: Path, fits: list[int]
+) -> None:
+    with pytest.raises(ConfigError, match="names 'z', which is no class here"):
+        sweep([uneven(tmp_path)], SweepOptions(SMALL, "recall:z"), FeatureStore(tmp_path))
+    assert not fits
+
+
+def test_sets_with_other_rows_or_classes_are_not_ranked_together(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    full = three_classes(tmp_path, 200)
+    fewer, two = three_classes(tmp_path, 150, backbone="c"), uneven(tmp_path / "two")
+    with pytest.raises(ConfigError, match="judged by other rows"):
+        sweep([full, fewer], SweepOptions(SMALL), store)
+    with pytest.raises(ConfigError, match="have other classes"):
+        sweep([full, two], SweepOptions(SMALL), store)

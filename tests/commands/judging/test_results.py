@@ -7,7 +7,9 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests_shared import Cli
 
@@ -86,3 +88,40 @@ def test_training_curves_are_kept_and_written_for_tensorboard(cli: Cli, photos: 
     assert len(shown["history"]["loss"]) == len(shown["history"]["accuracy"]) == 2
     none = cli("fit", "--head", "ridge", "--tensorboard", "logs", "--overwrite")
     assert none.exit_code == 0 and "No training curves" in none.stderr
+
+
+@pytest.fixture
+def uneven(cli: Cli, tmp_path: Path) -> Cli:
+    """Features of few red and many green pictures that look much alike."""
+    rng = np.random.default_rng(0)
+    for name, n, green in (("red", 14, 110), ("green", 80, 125)):
+        (tmp_path / "uneven" / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = rng.normal((120, green, 90), 25, (8, 8, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "uneven" / name / f"{i}.png")
+    assert cli("extract", "uneven", *CHEAP).exit_code == 0
+    return cli
+
+
+def test_uneven_classes_are_told_in_every_table(uneven: Cli) -> None:
+    said = uneven("sweep", "--heads", "knn,centroid")
+    assert "Ranked by balanced accuracy" in said.stderr
+    fitted = uneven("fit", "--head", "knn", "--out", "b.featx")
+    tables = [said, fitted, uneven("results"), uneven("results", "--split", "test")]
+    tables.append(uneven("compare", "knn", "centroid", "--split", "val"))
+    for table in tables:
+        assert table.exit_code == 0, table.output
+        assert "recall red" in table.stdout and "baseline" in table.stdout
+        assert "Warning: 'red' has " in table.stdout
+    widest = max(len(s) for t in tables for s in t.stdout.splitlines() if " of " in s[-20:])
+    assert widest <= 80
+    by_recall = json.loads(uneven("results", "--sort", "recall:red", "--json").stdout)
+    values = [r["metrics"]["recall:red"] for r in by_recall["boards"][0]["results"]]
+    assert values == sorted(values, reverse=True)
+    assert by_recall["boards"][0]["baseline"]["metrics"]["recall:red"] == 0
+    rows = csv.DictReader(io.StringIO(uneven("results", "--csv").stdout))
+    assert {row["rarest_class"] for row in rows} == {"red"}
+    always = json.loads(uneven("fit", "--metric", "recall:red", "--json", "--overwrite").stdout)
+    assert always["metric"] == "recall:red" and "recall:red" in always["scores"][0]["metrics"]
+    unknown = uneven("results", "--sort", "recall:rot")
+    assert unknown.exit_code == 1 and "is no class here" in unknown.stderr
