@@ -14,8 +14,7 @@ from ...extractor.run_options import LogObserver, Observer
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from ..selection.decisions.class_values import class_weights_by_index
-from ..selection.fit import FitReport, chosen_metric, measured, with_metric
-from ..selection.metrics import AUTO
+from ..selection.fit import FitReport, measured, with_default_metric
 from ..selection.splitting.preparation import prepare
 from ..selection.splitting.splits import Split
 from .batches import PixelRows
@@ -75,11 +74,8 @@ def fit_baseline(
     val = _watched(features, split, head, memory)
     train_network(trainer, val, checkpoint, _job(features, split, head), observer)
     head.take(trainer)
-    metric, note = chosen_metric(features, split, AUTO)
-    if note:
-        observer.say(note)
     report = measured(features, prepared, HEAD, head, trainer.seconds, command)
-    report = with_metric(report, metric)
+    report = with_default_metric(report, features, observer)
     origin = {**report.model.origin, "history": head.history_}
     return replace(report, model=replace(report.model, origin=origin))
 

@@ -183,6 +183,14 @@ def chosen_metric(features: FeatureSet, split: Split, name: str) -> tuple[Metric
     return metric_for(name, y, features.class_names, "Measured")
 
 
+def with_default_metric(report: FitReport, features: FeatureSet, observer: Observer) -> FitReport:
+    """Return the report with the metric that ``auto`` chooses, and say why where it is not accuracy."""
+    metric, note = chosen_metric(features, report.split, AUTO)
+    if note:
+        observer.say(note)
+    return with_metric(report, metric)
+
+
 def with_metric(report: FitReport, metric: Metric) -> FitReport:
     """Return the report with ``metric`` as its score, measured on the predictions that it has."""
     if metric.name in METRICS:

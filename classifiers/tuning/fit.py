@@ -21,7 +21,14 @@ from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from ..selection.decisions.class_values import class_weights_by_index
-from ..selection.fit import FitReport, judged, judged_rows, judges, unmeasured
+from ..selection.fit import (
+    FitReport,
+    judged,
+    judged_rows,
+    judges,
+    unmeasured,
+    with_default_metric,
+)
 from ..selection.splitting.preparation import Prepared, prepare
 from ..selection.splitting.splits import Split
 from .head import FinetunedHead
@@ -95,7 +102,8 @@ def fit_tail(
     trainer = TailTrainer(frozen.tail, head, train, held_out)
     trainer.seconds += time.perf_counter() - start
     train_tail(trainer, checkpoint, _job(frozen, split, head), observer)
-    return _measured(frozen, prepared, head, trainer.seconds, command)
+    report = _measured(frozen, prepared, head, trainer.seconds, command)
+    return with_default_metric(report, features, observer)
 
 
 def _starting_point(

@@ -24,7 +24,7 @@ from ..common import (
     typed_command,
     write_curves,
 )
-from ..options import WorkersOption
+from ..options import PATH_OR_NAME, WorkersOption
 from ..progress import Progress
 from .fit import draw_fit, fit_data
 
@@ -57,11 +57,12 @@ def finetune(
     ] = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the batches.")] = 0,
     weights: Annotated[
-        str, typer.Option(help="Of the backbone: imagenet, random:SEED or a path.")
+        str, typer.Option(help="Of the backbone: imagenet, random:SEED or a path."), PATH_OR_NAME
     ] = "imagenet",
     source: Annotated[
         str | None,
         typer.Option(help="Where the images are now, if they were moved.", show_default=False),
+        PATH_OR_NAME,
     ] = None,
     keep_state: KeepStateOption = False,
     memory: MemoryOption = None,

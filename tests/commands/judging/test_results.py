@@ -94,7 +94,7 @@ def test_training_curves_are_kept_and_written_for_tensorboard(cli: Cli, photos: 
 def uneven(cli: Cli, tmp_path: Path) -> Cli:
     """Features of few red and many green pictures that look much alike."""
     rng = np.random.default_rng(0)
-    for name, n, green in (("red", 14, 110), ("green", 80, 125)):
+    for name, n, green in (("red", 30, 110), ("green", 120, 125)):
         (tmp_path / "uneven" / name).mkdir(parents=True)
         for i in range(n):
             pixels = rng.normal((120, green, 90), 25, (8, 8, 3)).clip(0, 255).astype(np.uint8)
