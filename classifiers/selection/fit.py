@@ -184,7 +184,7 @@ def chosen_metric(features: FeatureSet, split: Split, name: str) -> tuple[Metric
 
 
 def with_default_metric(report: FitReport, features: FeatureSet, observer: Observer) -> FitReport:
-    """Return the report with the metric that ``auto`` chooses, and say why where it is not accuracy."""
+    """Return the report with the metric that ``auto`` chooses; say why where not accuracy."""
     metric, note = chosen_metric(features, report.split, AUTO)
     if note:
         observer.say(note)
