@@ -160,5 +160,6 @@ def test_ray_sweeps_to_the_same_leaderboard(cli: Cli, project: Path, ray_cluster
         shutil.copytree(project / "whole", cache)
         words = ("sweep", "--heads", "ridge,knn", "--cache", cache, "-o", f"{cache}.featx")
         data = ok(cli(*words, "--json", *more))
-        boards.append([(row["params"], row["metrics"]["accuracy"]) for row in data["leaderboard"]])
+        rows = data["leaderboard"]
+        boards.append([(r["params"], r["measured"]["scores"]["metrics"]["accuracy"]) for r in rows])
     assert boards[0] == boards[1]
