@@ -235,6 +235,7 @@ class DenseHead(Head):
         watched: Training | None,
         generator: np.random.Generator,
     ) -> list[Trained]:
+        from ..linear.solver.design import Workers
         from .batches import Batches, scaled_rows
         from .early_stopping import evaluate, train
 
@@ -242,7 +243,9 @@ class DenseHead(Head):
         samples = [(part, *scaled_rows(part.X, self._scaled)) for part in judged]
 
         def measure(networks: Sequence[Layers]) -> list[dict[str, float]]:
-            measured = [evaluate(networks, replace(s, X=X), scale) for s, X, scale in samples]
+            measured = [
+                evaluate(networks, replace(part, X=X), scale, workers) for part, X, scale in samples
+            ]
             values = [{"accuracy": accuracy} for _, accuracy in measured[0]]
             for validation in measured[1:]:
                 for one, (loss, accuracy) in zip(values, validation, strict=True):
@@ -250,7 +253,8 @@ class DenseHead(Head):
             return values
 
         batches = Batches(data, int(self.batch_size), self._scaled)
-        return train(specs, batches, data.n_classes, measure, generator)
+        with Workers() as workers:
+            return train(specs, batches, data.n_classes, measure, generator)
 
     def _keep(self, trained: Trained) -> None:
         for i, (kernel, bias) in enumerate(trained.layers):

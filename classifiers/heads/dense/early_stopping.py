@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
+from ..linear.solver.design import Workers
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 from .batches import Batches
@@ -84,16 +86,19 @@ def train(
 
 
 def evaluate(
-    networks: Sequence[Layers], data: Training, scaled: Callable[[Floats], Floats]
+    networks: Sequence[Layers],
+    data: Training,
+    scaled: Callable[[Floats], Floats],
+    workers: Workers,
 ) -> list[tuple[float, float]]:
     """Return each network's loss and accuracy on some samples, read once for all."""
     width = max(kernel.shape[1] for layers in networks for kernel, _ in layers)
-    parts: list[list[Floats]] = [[] for _ in networks]
+    parts: list[list[Floats]] = []
     for _, block in iter_blocks(data.X, np.dtype(np.float32), width):
-        values = scaled(block)
-        for part, layers in zip(parts, networks, strict=True):
-            part.append(forward(values, layers))
-    return [_loss_and_accuracy(np.concatenate(part), data) for part in parts]
+        logits = partial(forward, scaled(block))
+        parts.append(workers.map(logits, networks))
+    judge = partial(_loss_and_accuracy, data=data)
+    return workers.map(judge, map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _loss_and_accuracy(logits: Floats, data: Training) -> tuple[float, float]:
