@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .errors import CacheError
 from .format.atomic import PARTIAL
+from .places.copies import refused
+from .places.remote_path import RemotePath
 
 SHARD_SUFFIX = ".h5"
 MANIFEST_SUFFIX = ".h5"
@@ -20,6 +22,7 @@ RUN_SUFFIX = ".json"
 RESULT_SUFFIX = ".json"
 PREDICTIONS_SUFFIX = ".h5"
 SPEC_NAME = "spec.json"
+INDEX_FOLDER = "index"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Layout:
     def shards(self, fingerprint: str) -> Path:
         """Return the folder of a set's shards."""
         return self.set_folder(fingerprint) / "shards"
+
+    def indexes(self, fingerprint: str) -> Path:
+        """Return the folder in which a set behind a URL says which rows are in which shard."""
+        return self.set_folder(fingerprint) / INDEX_FOLDER
 
     def run(self, fingerprint: str, manifest: str) -> Path:
         """Return the file of a run record."""
@@ -170,6 +177,8 @@ def list_folder(path: Path, suffix: str = "") -> list[Path]:
     CacheError
         The folder is there and cannot be read.
     """
+    if isinstance(path, RemotePath):
+        return _list_remote(path, suffix)
     try:
         names = os.listdir(path)  # noqa: PTH208 (pathlib passes over what it may not read)
     except FileNotFoundError:
@@ -181,6 +190,15 @@ def list_folder(path: Path, suffix: str = "") -> list[Path]:
             "made; name another with --cache, or ask its owner for the permission to read"
         ) from error
     return sorted(path / name for name in names if name.endswith(suffix))
+
+
+def _list_remote(path: RemotePath, suffix: str) -> list[Path]:
+    try:
+        return sorted(child for child in path.iterdir() if child.name.endswith(suffix))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 def size_of(path: Path) -> int:

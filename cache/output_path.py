@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import ConfigError
+from .places.remote_path import RemotePath, cache_path
 
 IsOwn = Callable[[Path], bool]
 FindForeign = Callable[[Path], Path | None]
@@ -37,6 +38,7 @@ def output_file(path: Path, what: str, is_own: IsOwn, *, overwrite: bool = False
     ConfigError
         Something else is there, or the folder cannot be written to.
     """
+    _refuse_url(path, what)
     status = _status(path)
     target = path.resolve() if path.is_symlink() else path
     if status is not None:
@@ -75,6 +77,7 @@ def output_folder(path: Path, what: str, find_foreign: FindForeign) -> Path:
     ConfigError
         Something else is there, or the folder cannot be written to.
     """
+    _refuse_url(path, what)
     status = _status(path)
     target = path.resolve() if path.is_symlink() else path
     if status is not None:
@@ -103,6 +106,15 @@ def foreign_entry(
         raise ConfigError(f"cannot read {folder}: {error.strerror or error}") from error
     foreign = (p for p in entries if p.is_symlink() or not p.is_file() or not is_own(p))
     return next(filter(os.path.lexists, foreign), None)
+
+
+def _refuse_url(path: Path, what: str) -> None:
+    url = cache_path(path)
+    if isinstance(url, RemotePath):
+        raise ConfigError(
+            f"{url} is a URL, and {what} is written to this machine: name a path here and copy the "
+            "result. Only --cache and sources may be URLs"
+        )
 
 
 def _status(path: Path) -> os.stat_result | None:

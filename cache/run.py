@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from .errors import CacheFormatError, CacheWriteError, ConfigError
 from .format.strings import StringColumn
 from .manifest import NO_LABEL, NO_SPLIT, Listing, Manifest, has_digest
-from .records.journal import JournalHeader, JournalWriter, is_in_use, read_journal
+from .records.journal import (
+    JournalHeader,
+    JournalWriter,
+    RemoteJournal,
+    is_in_use,
+    new_journal,
+    read_journal,
+)
 from .records.run_record import (
     BASELINE,
     EXTRACT,
@@ -70,7 +77,7 @@ class Run:
             raise ConfigError(f"unknown kind {header.kind!r}. {did_you_mean(header.kind, KINDS)}")
         self._store = store
         self.header = header
-        self._journal: JournalWriter | None = None
+        self._journal: JournalWriter | RemoteJournal | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -109,8 +116,8 @@ class Run:
         with self._lock:
             if self._journal is None:
                 self._store.make_root()
-                path = self._store.layout.journal(unique_name())
-                self._journal = JournalWriter(path, self.header)
+                folder = self._store.layout.journals
+                self._journal = new_journal(folder, unique_name(), self.header)
             self._journal.append(digests[named], keys)
 
     def count_on(
@@ -180,7 +187,7 @@ class Run:
     def _finish_transformation(self) -> list[RunRecord]:
         if self._journal is None:
             return []
-        digests = read_journal(self._journal.path).digests
+        digests = np.concatenate([read_journal(path).digests for path in self._journal.paths])
         return [self._add_to_snapshot(f, digests) for f in self.header.fingerprints]
 
     def _add_to_snapshot(self, fingerprint: str, digests: NDArray[np.uint8]) -> RunRecord:
@@ -219,7 +226,8 @@ class Run:
         if self._journal is None:
             return
         self._journal.close()
-        self._journal.path.unlink(missing_ok=True)
+        for path in self._journal.paths:
+            path.unlink(missing_ok=True)
         if self.header.kind == TRANSFORM:
             return
         for journal in self._store.read_journals():

@@ -16,6 +16,7 @@ from .format.atomic import write_text
 from .format.compression import check_compression
 from .layout import Layout
 from .manifest import DIGEST_BYTES, Listing, Manifest, prove_unchanged
+from .places.remote_path import RemotePath, cache_path
 from .records.journal import Journal, read_journal, sample_keys
 from .records.manifest_file import read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
@@ -23,6 +24,7 @@ from .records.run_record import EXTRACT, UNFINISHED, RunRecord, read_run, write_
 from .records.stored import StoredFeatures, choose
 from .run import Run, new_header, snapshot_name
 from .shards.join import join_small_shards
+from .shards.set_index import index_shards, open_set
 from .shards.shard import write_shard
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
@@ -36,7 +38,8 @@ class FeatureStore:
     Parameters
     ----------
     root : path
-        The cache's folder; it may be read-only as long as nothing is written.
+        The cache's folder, or a URL such as ``s3://bucket/features``; it may be read-only as long
+        as nothing is written.
     compression : str, optional
         How new shards are compressed (one of ``COMPRESSIONS``); by default not at all, so that
         they memory-map. It is no part of the fingerprint: the numbers are the same.
@@ -48,7 +51,7 @@ class FeatureStore:
     """
 
     def __init__(self, root: Path | str = DEFAULT_ROOT, compression: str | None = None) -> None:
-        self.root = Path(root)
+        self.root = cache_path(root)
         self.layout = Layout(self.root)
         self.compression = check_compression(compression)
 
@@ -68,7 +71,7 @@ class FeatureStore:
         CacheWriteError
             The file system refused.
         """
-        if self.is_new:
+        if not isinstance(self.root, RemotePath) and self.is_new:
             write_text(self.layout.gitignore, "# Made by featx\n*\n")
 
     def write_rows(self, spec: FeatureSpec, batches: Sequence[FeatureBatch]) -> Path:
@@ -89,9 +92,17 @@ class FeatureStore:
         if not path.exists():
             write_text(path, spec.to_json() + "\n")
 
-    def open_set(self, spec: FeatureSpec) -> ShardSet:
-        """Open all shards of ``spec``; a set that does not exist yet has no rows."""
-        return ShardSet.open(self.layout.shards(spec.fingerprint), spec)
+    def open_set(self, spec: FeatureSpec, digests: NDArray[np.uint8] | None = None) -> ShardSet:
+        """Open the shards of ``spec``; a set that does not exist yet has no rows.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+        digests : ndarray of uint8, shape (n, 32), optional
+            The rows that are asked for. Behind a URL, shards are not listed where an index names
+            all these rows.
+        """
+        return open_set(self.layout.shards(spec.fingerprint), spec, digests)
 
     def join_small_shards(self, spec: FeatureSpec) -> str:
         """Join the small shards of a set into few large ones, for the end of a run.
@@ -213,7 +224,13 @@ class FeatureStore:
 
     def write_run(self, record: RunRecord) -> None:
         """Replace the record of a source's last extraction under one spec."""
+        if isinstance(self.root, RemotePath):
+            self.index_shards(record.fingerprint)
         write_run(self.layout.run(record.fingerprint, record.manifest), record)
+
+    def index_shards(self, fingerprint: str) -> None:
+        """Note which rows are in which shards of a set behind a URL."""
+        index_shards(self.layout.shards(fingerprint), self.read_spec(fingerprint))
 
     def read_run(self, fingerprint: str, manifest: str) -> RunRecord | None:
         """Read the record of a source's last extraction under one spec, or None."""
@@ -303,7 +320,8 @@ class FeatureStore:
             Nothing answers to the name, or the snapshot of its source is damaged.
         """
         stored = self.find(name)
-        return FeatureSet(self.snapshot_of(stored), self.open_set(stored.spec), self.layout)
+        manifest = self.snapshot_of(stored)
+        return FeatureSet(manifest, self.open_set(stored.spec, manifest.digests), self.layout)
 
     def snapshot_of(self, stored: StoredFeatures) -> Manifest:
         """Read the snapshot of a source.

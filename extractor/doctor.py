@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..cache import FeatureBatch, FeatureStore
 from ..cache.errors import SourceFormatError
 from ..cache.manifest import DIGEST_BYTES
+from ..cache.places.remote_path import RemotePath
 from .engines import Engine, choose_engine, run_rows
 from .engines.batch_size import images_per_second
 from .engines.keras import accelerators, has_bfloat16
@@ -152,11 +153,12 @@ def _advice(engine: Engine, format: str) -> str:
 
 
 def _write_rate(store: FeatureStore, plan: Plan, row: NDArray[np.float32]) -> float:
-    """Return rows/s that the disk of the cache takes."""
+    """Return rows/s that the disk of the cache takes; behind a URL, this machine's."""
     n_rows = max(1, (8 << 20) // row.nbytes)
     X = np.repeat(row, n_rows, axis=0).astype(plan.spec.storage)
     digests = np.random.default_rng(0).integers(0, 256, (n_rows, DIGEST_BYTES), np.uint8)
-    with tempfile.TemporaryDirectory(dir=_existing(store.root)) as folder:
+    nearest = None if isinstance(store.root, RemotePath) else _existing(store.root)
+    with tempfile.TemporaryDirectory(dir=nearest) as folder:
         start = time.perf_counter()
         FeatureStore(folder).write_rows(plan.spec, [FeatureBatch(digests, X)])
         return n_rows / (time.perf_counter() - start)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from images_shared import make_photos
+from s3_shared import Proxy, configured, proxy_before, s3_server
 from typer.testing import CliRunner
 
 from featx.cli import app
@@ -20,6 +22,42 @@ def featx_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEATX_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an S3 server on loopback."""
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the copies of what lies behind URLs, for one test."""
+    folder = tmp_path / "copies"
+    monkeypatch.setenv("FEATX_COPIES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def proxy(s3_endpoint: str, copies: Path) -> Iterator[Proxy]:
+    """A proxy before the S3 server, which all of the test's requests go through."""
+    with (
+        proxy_before(s3_endpoint) as (between, endpoint),
+        pytest.MonkeyPatch.context() as patch,
+        configured(endpoint, patch),
+    ):
+        yield between
+
+
+@pytest.fixture
+def bucket(proxy: Proxy) -> str:
+    """An empty bucket, as a URL."""
+    import fsspec
+
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    fsspec.filesystem("s3").mkdir(name)
+    return f"s3://{name}"
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ..errors import CacheFormatError, CacheWriteError, FeaturesNotFoundError
 from ..format.atomic import atomic_path
 from ..format.sharing import is_shared, make_folder
 from ..layout import size_of
+from ..places.remote_path import RemotePath
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
 from ..records.split_table import read_assignments
@@ -113,7 +114,8 @@ def _adopt(path: Path, target: Path) -> None:
     """
     try:
         make_folder(target.parent)
-        if not is_shared(target.parent):
+        is_local = not (isinstance(path, RemotePath) or isinstance(target, RemotePath))
+        if is_local and not is_shared(target.parent):
             os.link(path, target)
             return
     except FileExistsError:

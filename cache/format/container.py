@@ -21,6 +21,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from ..errors import CacheError, FeatxError
+from ..places.remote_path import RemotePath
 from . import version
 from .atomic import atomic_path
 from .checksums import block_rows, row_checksums
@@ -245,9 +246,14 @@ def open_container(path: Path, kind: str, keep_open: bool = True) -> Container:
 
 def _try_open(path: Path, kind: str, keep_open: bool) -> Container | None:
     """Open ``path``, or return None where another file took its name meanwhile."""
-    with path.open("rb") as raw:
+    local = path.copy_path() if isinstance(path, RemotePath) else path
+    with local.open("rb") as raw:
         check_footer(path, raw.fileno())
-        with h5py.File(path, "r", locking=False) as file:
+        try:
+            file = h5py.File(local, "r", locking=False)
+        except FileNotFoundError:
+            return None
+        with file:
             checked, opened = os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())
             if (checked.st_dev, checked.st_ino) != (opened.st_dev, opened.st_ino):
                 return None

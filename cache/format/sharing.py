@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..places.remote_path import RemotePath
+
 CONFIG = "cache.json"
 SHARED, GROUP = "shared", "group"
 LEVELS = 5
@@ -24,7 +26,7 @@ FOLDER_BITS = FILE_BITS | stat.S_IXGRP | stat.S_ISGID
 
 def is_shared(folder: Path) -> bool:
     """Tell whether a folder lies in a cache that a group shares."""
-    return any(
+    return not isinstance(folder, RemotePath) and any(
         read_config(parent).get(SHARED) == GROUP for parent in (folder, *folder.parents)[:LEVELS]
     )
 

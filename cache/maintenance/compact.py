@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import CacheFormatError
 from ..format.compression import check_compression
 from ..layout import size_of
+from ..places.remote_path import RemotePath
 from ..shards.join import TARGET_BYTES, groups, join, joining
 from ..shards.shard import Shard
 from ..store import FeatureStore
@@ -68,6 +69,8 @@ def compact(
         report.n_bytes_before += sum(map(size_of, before))
         if before:
             _compact_set(before, wanted, target_bytes, report)
+            if isinstance(store.root, RemotePath):
+                store.index_shards(fingerprint)
         after = store.layout.shard_paths(fingerprint)
         report.n_after += len(after)
         report.n_bytes_after += sum(map(size_of, after))

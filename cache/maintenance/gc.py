@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..errors import CacheFormatError
 from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, size_of
+from ..places.remote_path import RemotePath
 from ..results.result import read_result
 from ..shards.shard import Shard
 from ..store import FeatureStore
-from .reachability import is_old, is_stale, reachability, trim
+from .reachability import is_old, is_stale, reachability, refuse_beside_runs, trim
 
 PARTIAL_AGE_SECONDS = 3600.0
 
@@ -117,13 +118,17 @@ def collect_garbage(
     ------
     CacheFormatError, FeaturesNotFoundError
         As ``find_garbage``; also where a row in use turns out damaged. Run ``repair`` then.
+    CacheError
+        The cache is behind a URL, and runs may be writing.
     CacheWriteError
         The disk refused; all rows in use are still there.
     """
+    refuse_beside_runs(store)
     garbage = find_garbage(store, partial_age_seconds)
     reachable = reachability(store)
     for dead in garbage.rows:
         trim(store, dead.shard, reachable)
+    _index_again(store, garbage)
     for path in garbage.partials:
         path.unlink(missing_ok=True)
     for folder in garbage.sets:
@@ -131,6 +136,13 @@ def collect_garbage(
     for folder in garbage.sweeps:
         remove_results(folder)
     return garbage
+
+
+def _index_again(store: FeatureStore, garbage: Garbage) -> None:
+    """Bring the index of the sets of which shards were rewritten up to date, behind a URL."""
+    if isinstance(store.root, RemotePath):
+        for fingerprint in {dead.shard.parent.parent.name for dead in garbage.rows}:
+            store.index_shards(fingerprint)
 
 
 def results_in(folder: Path) -> list[Path]:
@@ -162,6 +174,8 @@ def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
         return
     layout.spec(fingerprint).unlink(missing_ok=True)
     folder = layout.set_folder(fingerprint)
+    for path in layout.indexes(fingerprint).glob("*"):
+        path.unlink(missing_ok=True)
     for empty in (folder / "shards", folder / "runs", folder):
         with suppress(OSError):  # not there, or with a foreign file in it: not ours to remove
             empty.rmdir()

@@ -14,6 +14,7 @@ from ..errors import CacheWriteError, ConfigError
 from ..format.atomic import write_text
 from ..format.sharing import CONFIG, GROUP, SHARED, is_shared, open_to_group
 from ..format.version import stamped
+from ..places.remote_path import RemotePath
 from ..store import FeatureStore
 from ..suggest import did_you_mean
 
@@ -63,6 +64,11 @@ def init(store: FeatureStore, shared: bool = False, group: str | None = None) ->
         The folder cannot be made or changed.
     """
     root = store.root
+    if isinstance(root, RemotePath):
+        raise ConfigError(
+            f"{root} needs no `featx cache init`: the first command that writes makes the cache. "
+            "Who may read and write there, the server's own permissions say"
+        )
     is_new = store.is_new
     group_id = None if group is None else _group_id(group)
     store.make_root()

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import CacheError, FeaturesNotFoundError
 from ..layout import JOURNAL_SUFFIX
 from ..manifest import DIGEST_BYTES
-from ..records.journal import is_in_use, naming_paused, read_journal
+from ..places.remote_path import RemotePath
+from ..records.journal import REMOTE_SECONDS, is_in_use, naming_paused, read_journal
 from ..records.manifest_file import read_manifest
 from ..shards.index import DigestIndex
 from ..shards.shard import Shard, copy_rows
@@ -112,6 +113,31 @@ def _files_in_use(store: FeatureStore) -> list[Path]:
     journals = [path for path in store.layout.journal_paths() if not is_stale(path)]
     unfinished = [path for path in store.layout.progress_paths() if not is_old(path)]
     return [*journals, *store.layout.manifest_paths(), *unfinished]
+
+
+def refuse_beside_runs(store: FeatureStore) -> None:
+    """Refuse to delete rows behind a URL while runs may count on them.
+
+    Raises
+    ------
+    CacheError
+        A run has named rows lately: there is no lock that would hold it back.
+    """
+    if not isinstance(store.root, RemotePath):
+        return
+    names = {read_journal(path).header.name for path in _alive(store)}
+    if names:
+        minutes = int(REMOTE_SECONDS // 60)
+        raise CacheError(
+            f"nothing was deleted: runs over {', '.join(sorted(names))} have named rows in "
+            f"{store.root} within the last {minutes} minutes. Behind a URL nobody can tell whether "
+            "they go on, and deleting would take rows that they count on. Let them end (run a "
+            f"killed one again), or wait {minutes} minutes"
+        )
+
+
+def _alive(store: FeatureStore) -> list[Path]:
+    return [path for path in store.layout.journal_paths() if is_in_use(path)]
 
 
 def trim(store: FeatureStore, path: Path, reachable: Reachability) -> None:

@@ -14,7 +14,7 @@ from ..run import snapshot_name
 from ..shards.shard import Shard
 from ..store import FeatureStore
 from .gc import remove_results, remove_set_if_empty, results_in
-from .reachability import Reachability, trim
+from .reachability import Reachability, refuse_beside_runs, trim
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,13 @@ def remove(store: FeatureStore, name: str) -> Removal:
     """Delete the features that ``name`` names; rows that other sources or runs use stay.
 
     The run record goes first: cut short, the features are gone and ``gc`` removes the rest.
+
+    Raises
+    ------
+    CacheError
+        The cache is behind a URL, and runs may be writing.
     """
+    refuse_beside_runs(store)
     removal = find_removal(store, name)
     features = removal.features
     for path in removal.records:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..layout import size_of
+from ..places.remote_path import RemotePath
 from ..records.stored import StoredFeatures
 from ..store import FeatureStore
 
@@ -65,6 +66,8 @@ def measure_usage(store: FeatureStore, stored: Sequence[StoredFeatures]) -> Usag
 
 def bytes_below(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
+    if isinstance(folder, RemotePath):
+        return sum(size_of(path) for path in folder.rglob("*"))
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

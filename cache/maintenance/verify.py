@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import CacheFormatError, NewerFormatError
 from ..format.atomic import PARTIAL
 from ..layout import (
+    INDEX_FOLDER,
     JOURNAL_SUFFIX,
     MANIFEST_SUFFIX,
     PREDICTIONS_SUFFIX,
@@ -21,6 +22,7 @@ from ..layout import (
     SPEC_NAME,
     size_of,
 )
+from ..places.remote_path import RemotePath
 from ..records.journal import read_journal
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
@@ -28,6 +30,7 @@ from ..records.run_record import read_run
 from ..records.split_table import read_assignments
 from ..results.judged_rows import check_predictions
 from ..results.result import read_result
+from ..shards.set_index import read_index
 from ..shards.shard import Shard
 from ..store import FeatureStore
 
@@ -84,6 +87,8 @@ def verify(store: FeatureStore) -> VerifyReport:
             continue
         n_files += 1
         n_bytes += size_of(path)
+        if isinstance(path, RemotePath):
+            path.drop_copy()  # what lies there is asked for, not what came from there once
         try:
             finding = _check(store, path)
         except FileNotFoundError:
@@ -131,6 +136,8 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
         return _whole(lambda _: store.read_spec(parts[1]))
     if len(parts) == 4 and parts[2] == "shards" and suffix == SHARD_SUFFIX:
         return lambda shard: tuple(Shard(shard, parts[1]).bad_rows().tolist())
+    if len(parts) == 4 and parts[2] == INDEX_FOLDER and suffix == SHARD_SUFFIX:
+        return _whole(lambda index: read_index(index, parts[1]))
     if len(parts) == 4 and parts[2] == "runs" and suffix == RUN_SUFFIX:
         return _whole(read_run)
     return None

@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import struct
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,9 +33,12 @@ from ..format.atomic import atomic_path
 from ..format.sharing import make_folder
 from ..format.strings import StringColumn
 from ..format.version import stamped, without_version
+from ..layout import JOURNAL_SUFFIX
 from ..manifest import DIGEST_BYTES
+from ..places.remote_path import RemotePath
 
 SAMPLE_KEY_BYTES = 16
+REMOTE_SECONDS = 3600.0
 ENTRY_BYTES = SAMPLE_KEY_BYTES + DIGEST_BYTES
 BLOCK = struct.Struct("<QQ")
 
@@ -81,12 +85,57 @@ class Journal:
     digests: NDArray[np.uint8]
 
 
+def new_journal(folder: Path, name: str, header: JournalHeader) -> JournalWriter | RemoteJournal:
+    """Return the journal of a run that begins.
+
+    Raises
+    ------
+    CacheWriteError
+        The file system refused.
+    """
+    if isinstance(folder, RemotePath):
+        return RemoteJournal(folder, name, header)
+    return JournalWriter(folder / f"{name}{JOURNAL_SUFFIX}", header)
+
+
+class RemoteJournal:
+    """The journal of a run behind a URL, where nothing is appended: each block is a file.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The files, in order.
+    """
+
+    def __init__(self, folder: Path, name: str, header: JournalHeader) -> None:
+        self._folder, self._name = folder, name
+        self._line = _first_line(header)
+        self.paths: list[Path] = []
+
+    def append(self, digests: NDArray[np.uint8], keys: NDArray[np.uint8] | None = None) -> None:
+        """Name rows ``(n, 32)``; the server has them when this returns.
+
+        Raises
+        ------
+        CacheWriteError
+            The server refused; what was named before still is.
+        """
+        path = self._folder / f"{self._name}-{len(self.paths):06d}{JOURNAL_SUFFIX}"
+        with atomic_path(path) as partial:
+            partial.write_bytes(self._line + _block(digests, keys))
+        self.paths.append(path)
+
+    def close(self) -> None:
+        """Do nothing: no file is open."""
+
+
 class JournalWriter:
     """A new journal that is open for appending.
 
     Attributes
     ----------
-    path : Path
+    paths : list of Path
+        The file.
     close : callable
         Lets go of the file: from then on the run counts as ended.
 
@@ -97,14 +146,14 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, header: JournalHeader) -> None:
-        self.path = path
-        line = json.dumps(stamped(asdict(header))) + "\n"
+        self._path = path
+        self.paths = [path]
         with atomic_path(path) as partial:
             self._file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             self.close = weakref.finalize(self, os.close, self._file)
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(self._file, fcntl.LOCK_SH)
-            os.write(self._file, line.encode("ascii"))
+            os.write(self._file, _first_line(header))
 
     def append(self, digests: NDArray[np.uint8], keys: NDArray[np.uint8] | None = None) -> None:
         """Name rows ``(n, 32)``; they are on the disk when this returns.
@@ -114,15 +163,10 @@ class JournalWriter:
         CacheWriteError
             The disk refused; what was named before still is.
         """
-        entries = np.zeros((len(digests), ENTRY_BYTES), np.uint8)
-        entries[:, SAMPLE_KEY_BYTES:] = digests
-        if keys is not None:
-            entries[:, :SAMPLE_KEY_BYTES] = keys
-        data = entries.tobytes()
-        block = BLOCK.pack(len(entries), xxhash.xxh3_64_intdigest(data)) + data
+        block = _block(digests, keys)
         end = os.lseek(self._file, 0, os.SEEK_END)
         try:
-            with _locked(self.path.parent, fcntl.LOCK_SH):
+            with _locked(self._path.parent, fcntl.LOCK_SH):
                 if os.write(self._file, block) != len(block):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file)
@@ -130,13 +174,33 @@ class JournalWriter:
             with suppress(OSError):
                 os.ftruncate(self._file, end)
             raise CacheWriteError(
-                f"cannot write {self.path}: {error.strerror or error}. All earlier rows are safe; "
+                f"cannot write {self._path}: {error.strerror or error}. All earlier rows are safe; "
                 "free some space and run the same command again."
             ) from error
 
 
+def _first_line(header: JournalHeader) -> bytes:
+    return json.dumps(stamped(asdict(header))).encode("ascii") + b"\n"
+
+
+def _block(digests: NDArray[np.uint8], keys: NDArray[np.uint8] | None) -> bytes:
+    entries = np.zeros((len(digests), ENTRY_BYTES), np.uint8)
+    entries[:, SAMPLE_KEY_BYTES:] = digests
+    if keys is not None:
+        entries[:, :SAMPLE_KEY_BYTES] = keys
+    data = entries.tobytes()
+    return BLOCK.pack(len(entries), xxhash.xxh3_64_intdigest(data)) + data
+
+
 def is_in_use(path: Path) -> bool:
-    """Tell whether the run that writes a journal is alive, as far as the file system can tell."""
+    """Tell whether the run that writes a journal is alive, as far as the file system can tell.
+
+    Behind a URL nobody can: there, a run counts as alive for an hour after it last named rows.
+    """
+    if isinstance(path, RemotePath):
+        with suppress(FileNotFoundError):
+            return path.stat().st_mtime > time.time() - REMOTE_SECONDS
+        return False
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +213,13 @@ def is_in_use(path: Path) -> bool:
 
 @contextmanager
 def naming_paused(folder: Path) -> Iterator[None]:
-    """Let no run name rows in ``folder`` for the moment of a last look and a deletion."""
+    """Let no run name rows in ``folder`` for the moment of a last look and a deletion.
+
+    Behind a URL there is no such lock: see ``refuse_beside_runs``.
+    """
+    if isinstance(folder, RemotePath):
+        yield
+        return
     make_folder(folder)
     with _locked(folder, fcntl.LOCK_EX):
         yield

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..layout import SHARD_SUFFIX, size_of
+from ..places.copies import Copies
+from ..places.remote_path import RemotePath
 from ..spec import FeatureSpec
 from .shard import Shard, write_rows
 from .shardset import ShardSet
@@ -33,7 +35,8 @@ def join_small_shards(folder: Path, spec: FeatureSpec, target_bytes: int = TARGE
 
     Small is less than half of ``target_bytes``, or of a sixteenth of all rows where that is more. A
     shard that is larger than all that it would be joined with stays, so that many short runs, one
-    after the other, do not write the same rows again and again.
+    after the other, do not write the same rows again and again. Behind a URL, only shards of which
+    this machine has a copy are joined: those that it wrote.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def join_small_shards(folder: Path, spec: FeatureSpec, target_bytes: int = TARGE
     """
     paths = sorted(folder.glob(f"*{SHARD_SUFFIX}"))
     target = max(target_bytes, sum(map(size_of, paths)) // MOST_SHARDS)
-    small = [path for path in paths if size_of(path) < target // 2]
+    small = [path for path in paths if size_of(path) < target // 2 and _is_at_hand(path)]
     if len(small) <= FEW_SHARDS:
         return
     with joining(folder) as is_free:
@@ -89,7 +92,14 @@ def join(shards: Sequence[Shard], compression: str) -> int:
 
 @contextmanager
 def joining(folder: Path) -> Iterator[bool]:
-    """Hold the lock on joining in ``folder``; yields whether it was free."""
+    """Hold the lock on joining in ``folder``; yields whether it was free.
+
+    Behind a URL, the lock is one of this machine.
+    """
+    if isinstance(folder, RemotePath):
+        with Copies.of_user().lock(str(folder)) as is_free:
+            yield is_free
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield _lock(descriptor)
@@ -105,6 +115,10 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return True  # a file system without locks
     return True
+
+
+def _is_at_hand(path: Path) -> bool:
+    return not isinstance(path, RemotePath) or path.has_copy
 
 
 def _present(paths: Sequence[Path]) -> list[Path]:

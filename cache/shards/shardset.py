@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CacheError, CacheFormatError, FeaturesNotFoundError
 from ..layout import SHARD_SUFFIX, list_folder
 from ..manifest import DIGEST_BYTES
+from ..places.remote_path import RemotePath
 from ..spec import FeatureSpec
 from .index import DigestIndex
 from .open_files import OPEN_FILES
@@ -42,6 +43,8 @@ class ShardSet:
     damaged : list of CacheFormatError
         One error for each file in the folder that is no readable shard of this set; its rows count
         as missing.
+    folder : Path or None
+        Where rows are looked for that have moved into another shard.
     index : DigestIndex
         Finds rows by digest.
     """
@@ -50,7 +53,7 @@ class ShardSet:
         self.spec = spec
         self.shards = list(shards)
         self.damaged: list[CacheFormatError] = []
-        self._folder: Path | None = None
+        self.folder: Path | None = None
         # For each shard that is gone: the set, opened later, and the positions of its rows there.
         self._moved: dict[int, tuple[ShardSet, NDArray[np.int64]]] = {}
         self._successor: ShardSet | None = None
@@ -59,16 +62,25 @@ class ShardSet:
         self.index = DigestIndex(np.concatenate([empty, *(s.digests for s in self.shards)]))
 
     @classmethod
-    def open(cls, folder: Path, spec: FeatureSpec) -> Self:
-        """Open all shards in ``folder``; raises CacheError where the system refuses."""
+    def open(
+        cls, folder: Path, spec: FeatureSpec, indexed: Mapping[str, Shard] | None = None
+    ) -> Self:
+        """Open all shards in ``folder``; raises CacheError where the system refuses.
+
+        Of those in ``indexed``, by file name, what is in them is known already.
+        """
         for _ in range(LIST_ATTEMPTS):
             paths = list_folder(folder, SHARD_SUFFIX)
-            keep_open = OPEN_FILES.keep(len(paths))
+            # A copy of a file behind a URL must be able to go, so it is not kept open.
+            keep_open = not isinstance(folder, RemotePath) and OPEN_FILES.keep(len(paths))
             shards: list[Shard] = []
             damaged: list[CacheFormatError] = []
             try:
                 for path in paths:
-                    _open_one(path, spec, keep_open, shards, damaged)
+                    if indexed and path.name in indexed:
+                        shards.append(indexed[path.name])
+                    else:
+                        _open_one(path, spec, keep_open, shards, damaged)
             except BaseException as error:
                 if keep_open:
                     OPEN_FILES.release(len(paths))
@@ -76,7 +88,7 @@ class ShardSet:
                     continue
                 raise
             opened = cls(spec, shards)
-            opened.damaged, opened._folder = damaged, folder
+            opened.damaged, opened.folder = damaged, folder
             if keep_open:
                 weakref.finalize(opened, OPEN_FILES.release, len(paths))
             return opened
@@ -186,8 +198,8 @@ class ShardSet:
         """Find out where the rows of a shard are that is gone."""
         digests = self.shards[owner].digests
         for is_fresh in (False, True):
-            if is_fresh and self._folder is not None:
-                self._successor = ShardSet.open(self._folder, self.spec)
+            if is_fresh and self.folder is not None:
+                self._successor = ShardSet.open(self.folder, self.spec)
             if self._successor is not None:
                 positions = self._successor.index.find(digests)
                 if (positions >= 0).all():

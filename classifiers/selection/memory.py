@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, TrainingDataError
+from ...cache.places.sizes import parse_size
 from ..heads.registry import HEADS, find_head
 from ..heads.row_blocks import RowView
-
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-BINARY_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
 # Thread stacks, blocks of rows and what the trainer of the dense heads allocates.
 FIXED_BYTES = 32 * 2**20
@@ -32,11 +28,7 @@ def parse_memory(text: str) -> int:
     ConfigError
         It is no size.
     """
-    match = PATTERN.fullmatch(text.strip())
-    if match is None or not float(match[1]):
-        raise ConfigError(f"--memory takes a size such as 300MB, 2GB or 1.5GiB, got {text!r}")
-    units = BINARY_UNITS if match[3] else UNITS
-    return int(float(match[1]) * units[match[2].upper()])
+    return parse_size(text, "--memory")
 
 
 def least_memory(n_samples: int, n_features: int, n_classes: int) -> int:

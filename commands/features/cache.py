@@ -68,7 +68,7 @@ def list_(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> No
             draw_listing(console, data)
             draw_usage(console, measure_usage(store, stored))
         else:
-            console.print(f"No features in {cache}. Next: featx extract")
+            console.print(f"No features in {store.root}. Next: featx extract")
 
     answer(as_json, data, draw)
     for error in unreadable:

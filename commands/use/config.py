@@ -123,7 +123,7 @@ def _origin(parsed: Any, parameter: Any) -> str:
 
 
 def _environment() -> dict[str, str | None]:
-    from ...extractor.machine.home import featx_home
+    from ...cache.places.home import featx_home
 
     return {
         "FEATX_CACHE": os.environ.get("FEATX_CACHE"),

@@ -21,8 +21,8 @@ from typing import Any
 from ...cache import FeatureSpec
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
+from ...cache.places.home import VARIABLE, featx_home, writable_home
 from ..backbones.weights import file_digest
-from ..machine.home import VARIABLE, featx_home, writable_home
 from ..machine.versions import installed_versions
 from .base import Network
 

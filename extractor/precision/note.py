@@ -19,9 +19,9 @@ from typing import Any
 
 from ...cache.errors import CacheWriteError
 from ...cache.format.atomic import PARTIAL, write_text
+from ...cache.places.home import featx_home, writable_home
 from ..engines import EngineRecord, Network
 from ..machine.hardware import Hardware
-from ..machine.home import featx_home, writable_home
 from .calibration import calibration_digest
 from .drift import Drift
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...cache.errors import ConfigError, EmptySourceError, SourceFormatError, SourceNotFoundError
+from ...cache.places.file_system import is_url
 from .files.files import Files, Tree, plural, shown
 from .files.local import LocalFiles
-from .files.locate import is_url, locate
+from .files.locate import locate
 from .files.names import NOT_IMAGES, ending, is_image_name, is_visible
 from .folders.folder import open_folder
 from .kind import SourceKind

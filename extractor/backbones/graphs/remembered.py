@@ -10,7 +10,7 @@ from typing import Any
 
 from ....cache.errors import CacheWriteError
 from ....cache.format.atomic import write_text
-from ...machine.home import featx_home, writable_home
+from ....cache.places.home import featx_home, writable_home
 
 NAMES = "backbones.json"
 USED = "backbones"

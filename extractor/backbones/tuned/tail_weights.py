@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ....cache.errors import WeightsMismatchError
 from ....cache.format.atomic import atomic_path
-from ...machine.home import writable_home
+from ....cache.places.home import writable_home
 
 FOLDER = "tuned"
 ABOUT = "about"

@@ -12,7 +12,7 @@ from ....cache import FeatureSpec
 from ....cache.errors import CacheWriteError
 from ....cache.format.atomic import PARTIAL
 from ....cache.maintenance.usage import bytes_below
-from ...machine.home import featx_home
+from ....cache.places.home import featx_home
 from ..model_folder import ModelFolder, readable_name, uses
 
 SECONDS_A_DAY = 86_400

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ....cache.errors import SourceNotFoundError
+from ....cache.places.file_system import is_url
 from .files import Files
 from .local import LocalFiles
 from .remote import RemoteFiles, reach_advice
@@ -34,11 +35,6 @@ def locate(location: str | Path) -> tuple[Files, str | None]:
     except (OSError, ValueError) as error:
         raise SourceNotFoundError(f"cannot reach {str(location)!r}: {error}") from error
     raise SourceNotFoundError(f"{location} does not exist")
-
-
-def is_url(location: str) -> bool:
-    """Tell whether a place is a URL and not a path."""
-    return "://" in location
 
 
 def file_url_path(url: str) -> str:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import IO, Any
 
-from ....cache.errors import SourceFormatError
+from ....cache.errors import ConfigError, SourceFormatError
+from ....cache.places.file_system import open_file_system, persist, seconds_of, version_of
 from .files import NO_STAMP, Stamp, Tree
 from .names import is_visible
 
-VERSION_KEYS = (
-    *("ETag", "etag", "md5Hash", "md5", "checksum", "generation", "version_id", "blob_id"),
-)
-TIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 VERSION_BYTES = 6
-EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
+LARGE_BYTES = 32 << 20
 
 
 class RemoteFiles:
@@ -40,7 +36,7 @@ class RemoteFiles:
     def kind(self) -> str:
         """Return ``file``, ``directory`` or ``none``."""
         try:
-            info: dict[str, Any] = self._fs.info(self._root)
+            info: dict[str, Any] = persist(lambda: self._fs.info(self._root), "look at it")
         except FileNotFoundError:
             return "none"
         return str(info["type"])
@@ -48,7 +44,8 @@ class RemoteFiles:
     def list_folder(self, folder: str = "") -> list[str]:
         """Return the names of the visible files right in a folder; empty where it is none."""
         try:
-            infos = self._fs.ls(self._full(folder) if folder else self._root, detail=True)
+            path = self._full(folder) if folder else self._root
+            infos = persist(lambda: self._fs.ls(path, detail=True), f"list {path}")
         except OSError:
             return []
         names = [self._note(info) for info in infos if info["type"] == "file"]
@@ -57,7 +54,8 @@ class RemoteFiles:
     def walk(self) -> Tree:
         """Return the files below the URL; one listing tells all stamps."""
         tree = Tree()
-        for info in self._fs.find(self._root, detail=True).values():
+        infos = persist(lambda: self._fs.find(self._root, detail=True), f"list {self.location}")
+        for info in infos.values():
             name = self._note(info)
             if name:
                 tree.names.append(name)
@@ -72,13 +70,12 @@ class RemoteFiles:
         info = self._infos.get(name)
         if info is None:
             try:
-                info = self._fs.info(self._full(name))
+                info = persist(lambda: self._fs.info(self._full(name)), f"look at {name}")
             except FileNotFoundError:
                 return None
             except OSError:
                 return NO_STAMP
-        seconds = next((_seconds(info[key]) for key in TIME_KEYS if info.get(key)), 0.0)
-        version = next((str(info[key]) for key in VERSION_KEYS if info.get(key)), "")
+        seconds, version = seconds_of(info), version_of(info)
         if not seconds and not version:
             return NO_STAMP
         digest = hashlib.sha256(version.encode()).digest()[:VERSION_BYTES] if version else b""
@@ -103,14 +100,18 @@ class RemoteFiles:
         return file
 
     def _fetch(self, name: str, start: int | None, stop: int | None) -> bytes:
-        try:
-            content: bytes = self._fs.cat_file(self._full(name), start=start, end=stop)
-        except OSError:
-            raise
-        # Each client has errors of its own (botocore, aiohttp, google.auth); all mean the same.
-        except Exception as error:
-            raise OSError(f"{type(error).__name__}: {error}") from error
+        path = self._full(name)
+        content: bytes = persist(
+            lambda: self._fs.cat_file(path, start=start, end=stop, **self._options(name, start)),
+            f"read {path}",
+        )
         return content
+
+    def _options(self, name: str, start: int | None) -> dict[str, int]:
+        """Return what lets s3fs read a small object whole in one request, not in two."""
+        size = self._infos.get(name, {}).get("size") or LARGE_BYTES
+        is_s3 = self.location.startswith(("s3://", "s3a://"))
+        return {"max_concurrency": 1} if is_s3 and start is None and size < LARGE_BYTES else {}
 
     def _note(self, info: dict[str, Any]) -> str:
         """Keep what a listing says of a file; return its name, or nothing for a hidden one."""
@@ -144,31 +145,7 @@ def reach_advice(url: str) -> str:
 
 
 def _file_system(url: str) -> tuple[Any, str]:
-    protocol = url.split("://", maxsplit=1)[0]
     try:
-        import fsspec
-
-        file_system, root = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        extra = EXTRAS.get(protocol, "remote")
-        raise SourceFormatError(
-            f"{url} cannot be read without a further package ({error}): "
-            f"pip install 'featx[{extra}]'"
-        ) from error
-    except ValueError as error:
-        raise SourceFormatError(
-            f"{url}: no file system answers to {protocol}:// ({error})"
-        ) from error
-    return file_system, str(root).rstrip("/")
-
-
-def _seconds(value: Any) -> float:
-    """Return seconds since the epoch of a time in any of the forms that clients use."""
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, int | float):
-        return float(value)
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        return 0.0
+        return open_file_system(url)
+    except ConfigError as error:
+        raise SourceFormatError(str(error)) from error

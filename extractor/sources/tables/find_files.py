@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache.errors import SourceFormatError
+from ....cache.places.file_system import is_url
 from ..files.files import Files, Stamp, plural, shown
 from ..files.local import LocalFiles
-from ..files.locate import file_url_path, is_url
+from ..files.locate import file_url_path
 from ..files.names import NOT_IMAGES, ending, is_image_name
 from ..files.remote import RemoteFiles
 from ..source import stamp_array

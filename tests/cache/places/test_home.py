@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from featx.extractor.machine import home
+from featx.cache.places import home
 
 
 def test_the_variables_name_the_folder(monkeypatch, tmp_path):

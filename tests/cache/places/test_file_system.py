@@ -1,0 +1,72 @@
+"""Trying again: bounded, and only where it may help."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from featx.cache.errors import ConfigError
+from featx.cache.places.file_system import open_file_system, persist
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("featx.cache.places.file_system.FIRST_PAUSE_SECONDS", 0.001)
+
+
+def failing(errors: list[Exception]):
+    def action() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "done"
+
+    return action
+
+
+class ClientPayloadError(Exception):
+    """As aiohttp has one."""
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError("slow"), OSError(errno.EBUSY, "SlowDown"), ClientPayloadError("cut")]
+)
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    assert persist(failing([error] * 5), "read it") == "done"
+    with pytest.raises(OSError, match=r"\(tried 6 times\)"):
+        persist(failing([error] * 6), "read it")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (FileNotFoundError("x"), FileNotFoundError),
+        (PermissionError("x"), PermissionError),
+        (OSError(errno.ENOSPC, "full"), OSError),
+        (ValueError("NoCredentials"), OSError),
+    ],
+)
+def test_what_no_repetition_mends_is_raised_at_once(
+    error: Exception, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        persist(failing([error]), "read it")
+
+
+def test_the_number_of_attempts_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATX_URL_ATTEMPTS", "2")
+    with pytest.raises(OSError, match="tried 2 times"):
+        persist(failing([TimeoutError("slow")] * 2), "read it")
+    monkeypatch.setenv("FEATX_URL_ATTEMPTS", "many")
+    with pytest.raises(ConfigError, match="takes a whole number from 1"):
+        persist(failing([]), "read it")
+
+
+def test_options_of_fsspec_have_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    pytest.importorskip("s3fs")
+    options = {"config_kwargs": {"read_timeout": 7}, "key": "a", "secret": "b"}
+    monkeypatch.setitem(fsspec.config.conf, "s3", options)
+    file_system, path = open_file_system("s3://bucket/a b/")
+    assert path == "bucket/a b" and file_system.config_kwargs["read_timeout"] == 7
+    assert file_system.config_kwargs["connect_timeout"] == 10
