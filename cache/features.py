@@ -18,6 +18,7 @@ from .format.facts import Shown, shortened
 from .format.strings import StringColumn
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
+from .shards.set_index import open_set
 from .shards.shardset import ShardSet
 from .spec import FeatureSpec
 from .suggest import did_you_mean
@@ -102,7 +103,7 @@ class FeatureMatrix:
 
 def _reopened(address: tuple[Path, FeatureSpec], digests: NDArray[np.uint8]) -> FeatureMatrix:
     """Open the rows of some images in another process."""
-    shards = ShardSet.open(*address)
+    shards = open_set(*address, digests)
     positions = shards.index.find(digests)
     if (positions < 0).any():
         raise CacheError(

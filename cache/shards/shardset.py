@@ -106,9 +106,9 @@ class ShardSet:
         CacheError
             The set was not opened from a folder.
         """
-        if self._folder is None:
+        if self.folder is None:
             raise CacheError("these shards were put together by hand, and lie in no folder")
-        return self._folder.absolute(), self.spec
+        return self.folder.absolute(), self.spec
 
     def digests_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the digests ``(len(positions), 32)`` of the images of some rows."""
