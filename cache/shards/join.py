@@ -137,7 +137,7 @@ def _alike(group: Sequence[Shard]) -> list[Shard]:
 
 
 class _JoinedRows:
-    """Rows of several shards, read as they are sliced."""
+    """Rows of several shards, read as they are sliced; pages that were read are given back."""
 
     def __init__(self, shards: ShardSet, positions: NDArray[np.int64]) -> None:
         self._shards, self._positions = shards, positions
@@ -145,4 +145,7 @@ class _JoinedRows:
         self.dtype: np.dtype[Any] = shards.shards[0].dtype
 
     def __getitem__(self, rows: slice, /) -> NDArray[Any]:
-        return self._shards.take(self._positions[rows])
+        X = self._shards.take(self._positions[rows])
+        for shard in self._shards.shards:
+            shard.release_pages()
+        return X

@@ -5,6 +5,7 @@ Both kinds compare every row with its checksum before it is handed out; mapped r
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,10 @@ class Rows(Protocol):
         """Check every row anew and return the numbers of those that are damaged, ascending."""
         ...
 
+    def release_pages(self) -> None:
+        """Give the memory of pages that were read back; they are read anew when needed."""
+        ...
+
 
 class MappedRows:
     """Rows that are contiguous and uncompressed in their file.
@@ -54,6 +59,7 @@ class MappedRows:
         self._path = container.path
         self._info: ColumnInfo = container.columns[ROWS]
         self._X = container.column(ROWS)
+        self._mapping = container.mapping()
         self._block_sums = container.column("block_checksums")
         self._row_sums = container.column("row_checksums")
         self._checked = checked
@@ -88,6 +94,10 @@ class MappedRows:
             if xxhash.xxh3_64_intdigest(values.data) != int(self._block_sums[block]):
                 bad.append(self._bad_in_block(block, values))
         return np.concatenate(bad)
+
+    def release_pages(self) -> None:
+        """Give the memory of pages that were read back."""
+        self._mapping.madvise(mmap.MADV_DONTNEED)
 
     def _block(self, block: int) -> NDArray[Any]:
         first = block * self._info.block_rows
@@ -148,6 +158,10 @@ class ChunkedRows:
         """Check every row anew; a chunk is damaged as a whole."""
         bad = [self._rows_of(b) for b in range(len(self._sums)) if not self._is_whole(b)]
         return np.concatenate([np.zeros(0, np.int64), *bad])
+
+    def release_pages(self) -> None:
+        """Give the memory of pages that were read back."""
+        self._mapping.madvise(mmap.MADV_DONTNEED)
 
     def _rows_of(self, block: int) -> NDArray[np.int64]:
         first = block * self._info.block_rows

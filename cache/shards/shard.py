@@ -177,6 +177,12 @@ class Shard:
         """Check every row and return the numbers of the damaged ones."""
         return self._rows().bad_rows()
 
+    def release_pages(self) -> None:
+        """Give the memory of mapped pages back; what is read later is read from the file again."""
+        rows = self._open
+        if rows is not None:
+            rows.release_pages()
+
     def _rows(self) -> Rows:
         rows = self._open
         if rows is None:

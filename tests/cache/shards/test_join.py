@@ -166,12 +166,13 @@ store, spec = FeatureStore(sys.argv[1]), make_spec()
 X = np.ones((1000, 1024), np.float32)
 for i in range(40):
     store.write_rows(spec, [FeatureBatch(digests_of(range(i * 1000, i * 1000 + 1000)), X)])
-def anonymous():
+def resident(name):
     text = Path("/proc/self/status").read_text()
-    return int(text.split("RssAnon:")[1].split()[0]) / 1000
-before = anonymous()
+    return int(text.split(name)[1].split()[0]) / 1000
+Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+before = resident("VmRSS:")
 store.join_small_shards(spec)
-print(anonymous() - before, len(list(Path(sys.argv[1]).rglob("*.h5"))))
+print(resident("VmHWM:") - before, len(list(Path(sys.argv[1]).rglob("*.h5"))))
 """
 
 
