@@ -20,7 +20,7 @@ from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, finetune, fit, sweep, threshold
 from .commands.options import with_address
 from .commands.output_encoding import make_safe
-from .commands.use import config, model, score, similar
+from .commands.use import config, drift, model, score, similar
 
 USAGE, INTERRUPTED = 2, 130
 STOPPED = "interrupted. The same command goes on from what is saved."
@@ -165,6 +165,7 @@ app.command(rich_help_panel=JUDGING)(project.project)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(score.score)
 app.command(cls=RegistryHelp, rich_help_panel=USE)(model.export)
 app.command(rich_help_panel=USE)(similar.similar)
+app.command(rich_help_panel=USE)(drift.drift)
 app.command(rich_help_panel=USE, context_settings=config.PASS_ON)(config.config)
 app.add_typer(model.app, name="model", rich_help_panel=USE)
 

@@ -17,6 +17,7 @@ from ...extractor.backbones import IMAGENET
 from ...extractor.backbones.tuned import TailWeights
 from ...extractor.engines.packed import PackedNetwork
 from ...extractor.plan import Plan, plan_for
+from .novelty import Novelty
 from .split_rows import SplitRows
 
 SHOWN_METRICS = 3
@@ -49,6 +50,9 @@ class Model(Shown):
     decision : mapping
         What `featx threshold` chose: ``factors`` by which each class's probability is multiplied
         before the largest is taken, and ``rule``. Empty: the most probable class.
+    novelty : Novelty or None
+        What tells images that are unlike the training images; None in files of earlier versions,
+        and of networks that were trained on pixels.
     network : PackedNetwork or None
         The converted network, where `featx model pack` put it into the model's file.
     """
@@ -64,6 +68,7 @@ class Model(Shown):
     origin: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] = field(default_factory=dict)
     tail: TailWeights | None = None
+    novelty: Novelty | None = None
     network: PackedNetwork | None = None
 
     def decisive(self, probabilities: NDArray[Any]) -> NDArray[Any]:

@@ -28,6 +28,7 @@ from ...extractor.engines.packed import FOLDER as NETWORK
 from .array_bytes import array_from_bytes, array_to_bytes
 from .model import Model
 from .network_entry import REFERENCE, network_document, read_network
+from .novelty import Novelty
 from .split_rows import SplitRows
 from .tuned_layers import about_tail, read_tail, tail_arrays
 
@@ -103,6 +104,7 @@ def save_model(model: Model, path: Path | str = "model.featx", *, overwrite: boo
 
 def _more_arrays(model: Model) -> dict[str, NDArray[Any]]:
     rows = model.rows.to_arrays() if model.rows is not None else {}
+    rows |= model.novelty.to_arrays() if model.novelty is not None else {}
     return {**rows, **({REFERENCE: model.network.reference} if model.network else {})}
 
 
@@ -309,11 +311,19 @@ def _assemble(
         data_digest=str(document["data_digest"]),
         split=split,
         rows=SplitRows.from_arrays(arrays[MORE_ARRAYS]),
+        novelty=_novelty(arrays[MORE_ARRAYS], head),
         origin=origin,
         decision=_decision(document.get("decision", {}), len(class_names)),
         tail=read_tail(document.get("tuned"), arrays[TAIL_ARRAYS], spec),
         network=read_network(path, document.get(NETWORK), spec, more.get(REFERENCE)),
     )
+
+
+def _novelty(arrays: Mapping[str, NDArray[Any]], head: Any) -> Novelty | None:
+    novelty = Novelty.from_arrays(arrays)
+    if novelty is not None and len(novelty.centre) != head.n_features_in_:
+        raise ModelFileError("its training rows are not as wide as the head's features")
+    return novelty
 
 
 def _decision(decision: Any, n_classes: int) -> dict[str, Any]:

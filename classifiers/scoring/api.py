@@ -44,7 +44,8 @@ class ScoreOptions:
     predictions : PredictionOptions
         Columns, thresholds.
     columns : sequence of str
-        More columns: ``label`` and ``split`` of the source, ``model``, ``version``, ``time``.
+        More columns: ``label`` and ``split`` of the source, ``known`` (what the model did with the
+        image), ``model``, ``version``, ``time``.
     format : str or None
         Of a folder's part files, a key of ``FORMATS``; the ending of a file says its own.
     new_only : bool
@@ -124,6 +125,13 @@ def score_images(
         return score_by_workers(model, source, out, options, cache=cache, observer=observer)
     loaded = model if isinstance(model, Model) else load_model(model)
     provenance = options.provenance(loaded)
+    rate, novelty = options.predictions.unlike_rate, loaded.novelty
+    if rate is not None and novelty is not None and rate < novelty.least_rate:
+        observer.say(
+            f"Warning: {len(novelty.distances)} images calibrate what is unlike, so that up to "
+            f"{novelty.least_rate:.1%} of images like the training images may be flagged, not "
+            f"{rate:.1%}."
+        )
     target = _target(out, options, provenance.model)
     options.predictions.check_classes(loaded.class_names)
     store = FeatureStore(cache)

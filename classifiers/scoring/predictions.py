@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...cache import StringColumn
 from ...cache.errors import ConfigError
 from ..models.model import Model
-from .outputs.formats.record import TOP_K
+from .outputs.formats.record import TOP_K, UNLIKE
 from .outputs.provenance import printable
 from .row_block import RowBlock, binary_column
 
@@ -40,6 +40,10 @@ class PredictionOptions:
     abstain_below : float or None
         Rows whose probability is below it get the status ``unsure`` and no predicted class.
 
+    unlike_rate : float or None
+        A column ``unlike``: whether an image is unlike the training images. At most this share of
+        images that are like them is flagged.
+
     Raises
     ------
     ConfigError
@@ -50,11 +54,12 @@ class PredictionOptions:
     probabilities: bool = False
     threshold: float | None = None
     abstain_below: float | None = None
+    unlike_rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.top_k < 0:
             raise ConfigError(f"top_k counts from 1 (0: none), got {self.top_k}")
-        for name in ("threshold", "abstain_below"):
+        for name in ("threshold", "abstain_below", "unlike_rate"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name} is a probability from 0 to 1, got {value}")
@@ -94,6 +99,11 @@ class Predictor:
 
     def __post_init__(self) -> None:
         self.options.check_classes(self.model.class_names)
+        if self.options.unlike_rate is not None and self.model.novelty is None:
+            raise ConfigError(
+                "the model file does not hold what tells unlike images: it is of an earlier featx, "
+                "or a network trained on pixels. featx fit --like MODEL makes a head again"
+            )
 
     @property
     def group_rows(self) -> int:
@@ -114,24 +124,33 @@ class Predictor:
         """Return a ``pyarrow.Table`` with one row for each sample of ``block``, in order.
 
         Columns: id, predicted, probability, [top_classes, top_probabilities], [p_<class> …],
-        status, reason, [digest]. Where there is nothing to say a cell is null; ``reason`` is then
-        an empty text.
+        [unlike], status, reason, [digest]. Where there is nothing to say a cell is null; ``reason``
+        is then an empty text.
         """
         first = -block.start % self.group_rows
         borders = [0, *range(first, len(block.ok), self.group_rows), len(block.ok)]
         rows = np.concatenate([[0], np.cumsum(block.ok)])[borders].tolist()
         parts = [self.model.predict_proba(block.X[a:b]) for a, b in pairwise(rows) if a < b]
         empty = np.zeros((0, len(self.model.class_names)), np.float32)
-        return self._as_table(
-            block, np.concatenate(parts or [empty]).astype(np.float32, copy=False)
-        )
+        proba = np.concatenate(parts or [empty]).astype(np.float32, copy=False)
+        flags = [self._flags(block.X[a:b]) for a, b in pairwise(rows) if a < b]
+        return self._as_table(block, proba, np.concatenate([np.zeros(0, np.bool_), *flags]))
+
+    def _flags(self, X: Any) -> NDArray[np.bool_]:
+        """Return which rows are unlike the training rows; none where nobody asked."""
+        rate, novelty = self.options.unlike_rate, self.model.novelty
+        if rate is None or novelty is None:
+            return np.zeros(len(X), np.bool_)
+        return novelty.flag(X, rate)
 
     def empty_table(self) -> Any:
         """Return a table without rows, as ``table`` returns them."""
         no_features = np.zeros((0, self.model.head.n_features_in_), np.float32)
         return self.table(RowBlock(0, np.zeros(0, np.bool_), no_features, ()))
 
-    def _as_table(self, block: RowBlock, proba: NDArray[np.float32]) -> Any:
+    def _as_table(
+        self, block: RowBlock, proba: NDArray[np.float32], flags: NDArray[np.bool_]
+    ) -> Any:
         import pyarrow as pa
 
         limit = self.options.threshold
@@ -150,6 +169,7 @@ class Predictor:
             "probability": pa.array(_scatter(best, block.ok), pa.float32(), mask=~block.ok),
             **self._top(proba, block.ok),
             **self._all(proba, block.ok),
+            **self._unlike(flags, block.ok),
             "status": pa.DictionaryArray.from_arrays(status, pa.array(STATUSES)),
             "reason": self._reasons(block, best_codes, status == UNSURE),
         }
@@ -187,6 +207,13 @@ class Predictor:
             f"p_{name}": pa.array(_scatter(column, ok), pa.float32(), mask=~ok)
             for name, column in zip(self._names.to_pylist(), columns, strict=True)
         }
+
+    def _unlike(self, flags: NDArray[np.bool_], ok: NDArray[np.bool_]) -> dict[str, Any]:
+        import pyarrow as pa
+
+        if self.options.unlike_rate is None:
+            return {}
+        return {UNLIKE: pa.array(_scatter(flags, ok), pa.bool_(), mask=~ok)}
 
     def _reasons(self, block: RowBlock, best: Any, is_unsure: NDArray[np.bool_]) -> Any:
         import pyarrow as pa

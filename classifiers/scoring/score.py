@@ -58,6 +58,8 @@ class ScoreReport(Shown):
     first_errors : tuple of (id, reason)
         The first few images that could not be read.
     seconds : float
+    n_unlike : int or None
+        Images that are unlike the training images, with ``unlike_rate``.
     engine_drift : EngineDrift or None
         How far this machine's features are off, where another engine made the training features.
     """
@@ -80,6 +82,7 @@ class ScoreReport(Shown):
     held_out_agreement: float | None = None
     n_held_out: int = 0
     n_trained_on: int = 0
+    n_unlike: int | None = None
 
     def _title(self) -> str:
         return f"ScoreReport of {self.out}"
@@ -151,7 +154,7 @@ def score(job: ScoreJob) -> ScoreReport:
     predictor = Predictor(job.model, job.options, source.listing.sample_ids)
     digests = source.marks if source.marks.shape[1:] == (DIGEST_BYTES,) else None
     summary = Summary(source.listing, job.model.class_names, job.model.rows, digests)
-    more = MoreColumns(job.columns, source.listing, job.provenance)
+    more = MoreColumns(job.columns, source.listing, job.provenance, job.model.rows, digests)
     empty = predictor.empty_table()
     job.earlier.check_columns(columns_of(next(more.add_to([empty])), job.target), job.target)
     work = WorkFolder(job.target.path)
@@ -208,6 +211,7 @@ def report_of(summary: Summary, target: Target, seconds: float) -> ScoreReport:
         held_out_agreement=summary.held_out_agreement,
         n_held_out=summary.n_held_out,
         n_trained_on=summary.n_trained_on,
+        n_unlike=summary.n_unlike,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache import NO_SPLIT, Listing
 from ..models.split_rows import TEST, TRAIN, SplitRows
+from .outputs.formats.record import UNLIKE
 from .outputs.provenance import printable
 from .row_block import bytes_of
 
@@ -45,6 +46,8 @@ class Summary:
         of these, where both are equal.
     unknown_labels : Counter
         Rows by label, where the model does not know the label.
+    n_unlike : int or None
+        Rows that are unlike the training images; None where nobody asked.
     """
 
     listing: Listing
@@ -62,9 +65,10 @@ class Summary:
     n_held_out: int = 0
     n_held_out_agreeing: int = 0
     unknown_labels: Counter[str] = field(default_factory=Counter)
+    n_unlike: int | None = None
 
     def count(self, tables: Iterable[Any]) -> Iterator[Any]:
-        """Pass tables of predictions on, counted, without their digests."""
+        """Pass tables of predictions on, counted."""
         for table in tables:
             predicted = table.column("predicted").combine_chunks()
             status = table.column("status").combine_chunks()
@@ -79,8 +83,9 @@ class Summary:
                 digests = self.source_digests[self.n_samples : self.n_samples + len(table)]
             self._compare(predicted, digests)
             self.n_samples += len(table)
-            if "digest" in table.column_names:
-                table = table.drop_columns(["digest"])
+            if UNLIKE in table.column_names:
+                flagged = table.column(UNLIKE).to_pylist().count(True)
+                self.n_unlike = (self.n_unlike or 0) + flagged
             yield table
 
     @property

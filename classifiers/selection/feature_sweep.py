@@ -14,6 +14,7 @@ from ...cache.errors import ConfigError
 from ...extractor.run_options import Observer
 from ..heads.registry import find_head
 from ..models.model import Model
+from ..models.novelty import Novelty
 from ..models.split_rows import SplitRows, shortened
 from .configurations import Configuration, Fitting, Outcome, outcomes
 from .fit import (
@@ -216,8 +217,10 @@ class FeatureSweep:
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         result_id = self.results.id_of(scores.head, candidate.params)
         made = {**origin(command, features.name), "result": result_id}
-        rows = SplitRows.of(split.merged() if self.options.cv else split)
-        return replace(model, scores=kept, split=split.to_dict(), rows=rows, origin=made), test
+        learned = split.merged() if self.options.cv else split
+        novelty = Novelty.fit(features.X, learned.train, learned.val)
+        model = replace(model, rows=SplitRows.of(learned), novelty=novelty)
+        return replace(model, scores=kept, split=split.to_dict(), origin=made), test
 
     def baseline(self, metric: Metric) -> Scores:
         """Measure always saying the most frequent class, on the rows that judge."""

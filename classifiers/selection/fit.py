@@ -18,6 +18,7 @@ from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import OWN, compiled_parts, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
+from ..models.novelty import Novelty
 from ..models.split_rows import SplitRows
 from .decisions.class_values import class_weights_by_index
 from .memory import training_rows
@@ -174,7 +175,14 @@ def fit(
     fit_head(head, features, prepared.split, options)
     seconds = time.perf_counter() - start
     report = measured(features, prepared, options.head_name, head, seconds, command)
-    return with_metric(report, metric)
+    return with_metric(with_novelty(report, features), metric)
+
+
+def with_novelty(report: FitReport, features: FeatureSet) -> FitReport:
+    """Return the report with a model that tells images unlike its training images."""
+    split = report.split
+    novelty = Novelty.fit(features.X, split.train, split.val)
+    return replace(report, model=replace(report.model, novelty=novelty))
 
 
 def chosen_metric(features: FeatureSet, split: Split, name: str) -> tuple[Metric, str]:

@@ -11,7 +11,7 @@ from ...cache.errors import ConfigError, FeaturesNotFoundError
 from ...cache.records.label_snapshot import find_labels
 from ..heads.registry import HEADS, OWN
 from ..models.model import Model
-from .fit import FitReport, HeadOptions, fit_head, measured
+from .fit import FitReport, HeadOptions, fit_head, measured, with_novelty
 from .splitting.near_duplicates import NearDuplicates
 from .splitting.preparation import Prepared
 from .splitting.splits import Split
@@ -71,7 +71,8 @@ def fit_like(
     fit_head(head, features, split, HeadOptions(name, memory=memory))
     seconds = time.perf_counter() - start
     prepared = Prepared(split, NearDuplicates(), ())
-    return measured(features, prepared, name, head, seconds, command)
+    report = measured(features, prepared, name, head, seconds, command)
+    return with_novelty(report, features)
 
 
 def split_like(model: Model, features: FeatureSet) -> Split:

@@ -92,6 +92,18 @@ def score(
             help="Below this probability a row is `unsure`, with no class.", show_default=False
         ),
     ] = None,
+    flag_unlike: Annotated[
+        bool,
+        typer.Option(
+            "--flag-unlike", help="Add a column: is the image unlike the training images?"
+        ),
+    ] = False,
+    unlike_rate: Annotated[
+        str,
+        typer.Option(
+            "--unlike-rate", help="With --flag-unlike: share of like images that may be flagged."
+        ),
+    ] = "1%",
     columns: Annotated[
         str | None,
         typer.Option(help="More columns: {columns}, with commas between.", show_default=False),
@@ -148,6 +160,7 @@ def score(
     """
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
     from ...classifiers.scoring.join import join_predictions
+    from ...classifiers.selection.decisions.class_values import parse_share
     from ...extractor import SourceOptions
 
     options = ScoreOptions(
@@ -156,6 +169,7 @@ def score(
             probabilities=probabilities,
             threshold=threshold,
             abstain_below=abstain_below,
+            unlike_rate=parse_share(unlike_rate, "--unlike-rate") if flag_unlike else None,
         ),
         columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
         format=format,
@@ -227,6 +241,11 @@ def _draw(console: Console, report: ScoreReport) -> None:
     draw_table(console, ("predicted", "images"), [(name, f"{k:,}") for name, k in shown])
     if len(report.by_class) > SHOWN_CLASSES:
         console.print(f"  and {len(report.by_class) - SHOWN_CLASSES} more classes")
+    if report.n_unlike is not None:
+        console.print(
+            f"{_images(report.n_unlike)} unlike the training images; --unlike-rate says how many "
+            "of like ones are among them"
+        )
     for line in _agreement_lines(report):
         console.print(line)
     console.print(f"Predictions: {report.out}")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ....cache import SPLITS, Listing
 from ....cache.errors import ConfigError
 from ....cache.suggest import did_you_mean
+from ...models.split_rows import SplitRows
+from ..row_block import bytes_of
 from .formats.record import LAST_COLUMNS
+
+KNOWN = ("new", "trained on", "validation", "test")
+"""What the column ``known`` says; the first of images that the model never saw."""
 
 MODEL, VERSION, SCORED_AT = "featx.model", "featx.version", "featx.scored_at"
 
@@ -48,6 +56,10 @@ class MoreColumns:
     listing : Listing
         The samples, in the order of the rows.
     provenance : Provenance
+    known : SplitRows or None
+        The images that the model was trained, chosen and tested on.
+    digests : ndarray of uint8, shape (n_samples, 32), or None
+        Of the images, where they do not come with the predictions in a column ``digest``.
 
     Raises
     ------
@@ -58,17 +70,26 @@ class MoreColumns:
     names: Sequence[str]
     listing: Listing
     provenance: Provenance
+    known: SplitRows | None = None
+    digests: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.names)
 
     def add_to(self, tables: Iterable[Any]) -> Iterator[Any]:
-        """Pass on the tables of all rows, in order, with the columns."""
+        """Pass on the tables of all rows, in order, with the columns, without their digests."""
         start = 0
         for table in tables:
-            rows, position = range(start, start + len(table)), table.num_columns - len(LAST_COLUMNS)
+            rows, digests = range(start, start + len(table)), self.digests
+            if digests is not None:
+                digests = digests[rows.start : rows.stop]
+            if "digest" in table.column_names:
+                digests = bytes_of(table.column("digest"))
+                table = table.drop_columns(["digest"])
+            position = table.num_columns - len(LAST_COLUMNS)
             for number, name in enumerate(self.names):
-                table = table.add_column(position + number, name, COLUMNS[name](self, rows))
+                column = COLUMNS[name](replace(self, digests=digests), rows)
+                table = table.add_column(position + number, name, column)
             start = rows.stop
             yield table
 
@@ -95,6 +116,16 @@ def _split(more: MoreColumns, rows: range) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(SPLITS))
 
 
+def _known(more: MoreColumns, rows: range) -> Any:
+    """Return what the model did with each image; null where its file does not say."""
+    import pyarrow as pa
+
+    if more.known is None or more.digests is None:
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(rows), pa.int8()), pa.array(KNOWN))
+    splits = more.known.find(more.digests)
+    return pa.DictionaryArray.from_arrays(pa.array(splits + 1, pa.int8()), pa.array(KNOWN))
+
+
 def _constant(text: Callable[[Provenance], str]) -> Callable[[MoreColumns, range], Any]:
     def column(more: MoreColumns, rows: range) -> Any:
         import pyarrow as pa
@@ -113,6 +144,7 @@ def printable(text: str) -> str:
 COLUMNS: dict[str, Callable[[MoreColumns, range], Any]] = {
     "label": _label,
     "split": _split,
+    "known": _known,
     "model": _constant(lambda provenance: provenance.model),
     "version": _constant(lambda _: version("featx")),
     "time": _constant(lambda provenance: provenance.scored_at),

@@ -65,7 +65,7 @@ def _json_texts(column: Any) -> Any:
         joined = pc.binary_join_element_wise(*parts, pa.scalar(", "))
         listed = pc.binary_join_element_wise(pa.scalar("["), joined, pa.scalar("]"), pa.scalar(""))
         return pc.if_else(column.is_valid(), listed, pa.scalar("null"))
-    if pa.types.is_floating(column.type):
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         texts = column.cast(pa.string())
     else:
         encode = json.encoder.encode_basestring

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 # In the metadata of every table of predictions: how many of the best classes each row holds.
 TOP_K = "featx.top_k"
+UNLIKE = "unlike"
 ATTRIBUTE = "user.featx"
 FIRST_COLUMNS, LAST_COLUMNS = ("id", "predicted", "probability"), ("status", "reason")
 WriteTable = Callable[[Any], None]
