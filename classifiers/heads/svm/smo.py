@@ -59,8 +59,8 @@ class SmoTrainer:
         self._gammas = sorted({task.gamma for task in tasks})
         self._buffers = Spares(_Buffers)
         self._products = self._compiled_products()
-        n_threads = n_usable_cores() if self._products[0] else 1
-        self._within = list(run_in_threads(self._kernel_within, range(len(stops)), n_threads))
+        labels = range(len(stops))
+        self._within = list(run_in_threads(self._kernel_within, labels, n_usable_cores()))
 
     def train(self, pair: tuple[int, ...]) -> list[tuple[int, GroupDual]]:
         """Train all tasks on the classes ``pair``; return each with its task's index."""

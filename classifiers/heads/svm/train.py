@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ....extractor.machine.hardware import n_usable_cores
 from ..matmul.distances import squared_norms
@@ -50,15 +51,18 @@ def train_tasks(
         groups = [tuple(range(n_classes))]
     duals = [DualCoefficients(n_classes, n_samples) for _ in tasks]
     stop = StopFlag()
-    trainer: SmoTrainer | LibsvmTrainer
-    if IS_COMPILED and len(groups[0]) == 2 and _is_bounded(samples):
-        trainer = SmoTrainer(samples, tasks, limits, stop)
-    else:
-        trainer = LibsvmTrainer(samples, tasks, limits)
+    n_threads = _n_threads(groups, counts)
+    # Threads of BLAS would wait for each other in the many short products of small classes.
+    n_inner = max(1, n_usable_cores() // n_threads)
     # Filters are the process's: set once, around all threads.
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(n_inner, user_api="blas"):
         warnings.simplefilter("ignore")
-        for solved in run_in_threads(trainer.train, groups, _n_threads(groups, counts), stop):
+        trainer: SmoTrainer | LibsvmTrainer
+        if IS_COMPILED and len(groups[0]) == 2 and _is_bounded(samples):
+            trainer = SmoTrainer(samples, tasks, limits, stop)
+        else:
+            trainer = LibsvmTrainer(samples, tasks, limits)
+        for solved in run_in_threads(trainer.train, groups, n_threads, stop):
             for index, group in solved:
                 duals[index].add(group)
     return duals
