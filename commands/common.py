@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import BY_CLASS
 from .output_encoding import encodable, knows_unicode
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ ClassWeightOption = Annotated[
         help="balanced: rare classes count more; or by class: Shirt=5,Bag=2.",
         show_default=False,
     ),
+    BY_CLASS,
 ]
 KeepStateOption = Annotated[
     bool,
@@ -168,8 +170,14 @@ def _cut(
             widths[i] = max(len(headers[i]), LEAST_CUT, widths[i] - excess)
             for row in cells:
                 if len(row[i]) > widths[i]:
-                    row[i] = f"{row[i][: widths[i] - 1]}…"
+                    row[i] = _shortened(row[i], widths[i])
     return cells
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text without its middle: parameters differ at their end."""
+    n_first = (width - 1) // 3
+    return f"{text[:n_first]}…{text[len(text) - (width - 1 - n_first) :]}"
 
 
 def _is_number(cell: str) -> bool:

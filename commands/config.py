@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from .config_file import BACKBONES_TABLE, SOURCE_TABLE, ConfigFile
-from .options import OF_SOURCE, PATH_OR_NAME
+from .options import BY_CLASS, OF_SOURCE, PATH_OR_NAME
 
 CACHE, DEFAULT_CACHE = "cache", "featx-cache"
 SOURCE, SOURCE_PATH = "source", "path"
@@ -30,6 +30,8 @@ def default_map(group: Any, config: ConfigFile | None) -> dict[str, Any]:
     if config is None:
         return {}
     common, tables = _divided(config.settings)
+    for key in [key for key in tables if _underscored(key) in _options_by_class(group)]:
+        common[key] = tables.pop(key)
     tables.pop(BACKBONES_TABLE, None)  # names of backbones, no options
     source = _source_table(tables.pop(SOURCE_TABLE, {}), group, config)
     _check(tables, group.commands, f"{config.path}: no command")
@@ -65,6 +67,13 @@ def _of_source(command: Any, table: dict[str, Any]) -> dict[str, Any]:
     if takes_path and SOURCE_PATH in table:
         values[SOURCE] = table[SOURCE_PATH]
     return values
+
+
+def _options_by_class(group: Any) -> set[str]:
+    """Return the options of all commands that take values by class, and so tables."""
+    commands = [one for one in group.commands.values() if not hasattr(one, "commands")]
+    hints = [get_type_hints(one.callback, include_extras=True) for one in commands]
+    return {name for one in hints for name, hint in one.items() if BY_CLASS in _leaves(hint)}
 
 
 def _source_options(command: Any) -> set[str]:
@@ -110,6 +119,12 @@ def _value(name: str, value: Any, hint: Any, config: ConfigFile) -> Any:
     It becomes a list where the parameter takes several values, and one value of a list where not.
     """
     kinds = _leaves(hint)
+    if isinstance(value, dict):
+        from ..cache.errors import ConfigError
+
+        if BY_CLASS not in kinds:
+            raise ConfigError(f"{config.path}: {name} takes one value, and no table: {value}")
+        return ",".join(f"{key}={one}" for key, one in value.items())
     if list in kinds and not isinstance(value, list):
         value = [value]
     elif isinstance(value, list) and len(value) == 1 and list not in kinds:

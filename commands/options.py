@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..extractor.workers.worker_options import WorkerOptions
 
 AUTO = "auto"
+BY_CLASS = "values by class"
+"""Stands in the annotation of a text such as ``Shirt=5,Bag=2``: in featx.toml also a table."""
 PATH_OR_NAME = "path or name"
 """Stands in the annotation of a text that may be a path: featx.toml's are relative to that file."""
 OF_SOURCE = "of a source"

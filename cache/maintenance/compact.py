@@ -11,6 +11,7 @@ from ..errors import CacheFormatError
 from ..format.compression import check_compression
 from ..layout import size_of
 from ..places.remote_path import RemotePath
+from ..records.split_table import join_assignments
 from ..shards.join import TARGET_BYTES, groups, join, joining
 from ..shards.shard import Shard
 from ..store import FeatureStore
@@ -28,6 +29,8 @@ class CompactReport:
         Their bytes.
     n_duplicates : int
         Rows that two runs had made side by side and that are kept once now.
+    n_split_files : int
+        Files of the table of splits that were joined to others.
     damaged : list of str
         What was left alone, and why.
     """
@@ -37,6 +40,7 @@ class CompactReport:
     n_bytes_before: int = 0
     n_bytes_after: int = 0
     n_duplicates: int = 0
+    n_split_files: int = 0
     damaged: list[str] = field(default_factory=list)
 
 
@@ -74,6 +78,7 @@ def compact(
         after = store.layout.shard_paths(fingerprint)
         report.n_after += len(after)
         report.n_bytes_after += sum(map(size_of, after))
+    report.n_split_files = join_assignments(store.layout)
     return report
 
 

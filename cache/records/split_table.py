@@ -118,3 +118,36 @@ class SplitTable:
 
     def _scheme(self, kind: str) -> str:
         return f"seed {self.seed}, {kind}"
+
+
+def join_assignments(layout: Layout) -> int:
+    """Join the files of the table, one for each scheme; return how many files are fewer.
+
+    What was assigned stays: of each unit the assignment that counts is kept. The joined file stands
+    before the others go, under the name of the oldest one of drawn splits, and of the newest one of
+    imported splits, so that files which others add meanwhile keep their order.
+
+    Raises
+    ------
+    CacheFormatError, CacheWriteError
+        A file is damaged, or the file system refused; nothing is lost.
+    """
+    by_scheme: dict[str, list[tuple[Path, Assignments]]] = {}
+    for path in layout.split_paths():
+        one = read_assignments(path)
+        by_scheme.setdefault(one.scheme, []).append((path, one))
+    n_fewer = 0
+    for scheme, files in by_scheme.items():
+        is_import = scheme.endswith(IMPORTED)
+        ordered = files[::-1] if is_import else files
+        if len(ordered) < 2:
+            continue
+        keys = np.concatenate([one.keys for _, one in ordered])
+        splits = np.concatenate([one.splits for _, one in ordered])
+        units, first = np.unique(keys, return_index=True)
+        columns: dict[str, NDArray[Any]] = {"keys": units, "splits": splits[first]}
+        write_container(ordered[0][0], KIND, {"scheme": scheme}, columns)
+        for path, _ in ordered[1:]:
+            path.unlink(missing_ok=True)
+        n_fewer += len(ordered) - 1
+    return n_fewer

@@ -55,6 +55,8 @@ class Result:
         Training curves, a value an epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
     created_ns : int
         Nanoseconds since the epoch.
+    tag : mapping of str to str
+        ``name`` and ``note`` that the user gave to the model.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Result:
     convergence_note: str = ""
     history: Mapping[str, list[float]] = field(default_factory=dict)
     created_ns: int = 0
+    tag: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

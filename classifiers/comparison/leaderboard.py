@@ -64,6 +64,7 @@ class RankedResult:
         return {
             "id": result.id,
             "name": result.name,
+            "tag": dict(result.tag),
             "kind": result.kind,
             "features": result.features,
             "backbone": result.backbone,

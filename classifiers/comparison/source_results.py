@@ -114,8 +114,9 @@ class SourceResults:
     def find(self, word: str, split: str, metric: Metric) -> Result:
         """Return the result that a word means.
 
-        It may be a model file, an id or the beginning of one, or the name of a head or network: of
-        several of one name that were measured on the split, the best one on validation.
+        It may be a model file, an id or the beginning of one, what the user called the model (the
+        newest of that name), or the name of a head or network: of several that were measured on the
+        split, the best one on validation.
 
         Raises
         ------
@@ -124,7 +125,7 @@ class SourceResults:
         """
         if Path(word).is_file():
             return self._of_model(Path(word))
-        exact = [r for r in self.results if r.id == word]
+        exact = [r for r in self.results if word in (r.id, r.tag.get("name"))][:1]
         named = [r for r in self.results if r.name == word]
         if named and not exact:
             measured = [r for r in named if split in r.rows] or named

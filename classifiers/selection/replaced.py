@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from ...cache import FeatureStore
+from ...cache import FeatureStore, ResultStore
 from ...cache.errors import CacheError, CacheWriteError, ModelFileError
 from ...cache.records.label_snapshot import keep_labels
 from ...extractor.run_options import LogObserver, Observer
@@ -36,11 +37,21 @@ def save_and_compare(
     try:
         if manifest is not None and manifest.data_digest == model.data_digest:
             keep_labels(store.layout, manifest)
+        _keep_tag(model, store)
     except CacheWriteError as error:
         note = f"{note} The labels cannot be kept for `featx fit --like`: {error}".strip()
     if note:
         (observer or LogObserver()).say(note)
     return note
+
+
+def _keep_tag(model: Model, store: FeatureStore) -> None:
+    """Keep what the user calls a model with its result, for `featx results`."""
+    tag = {key: str(model.origin[key]) for key in ("name", "note") if key in model.origin}
+    results = ResultStore(store.layout)
+    result = results.get(str(model.origin["features"]), str(model.origin.get("result", "")))
+    if tag and result is not None:
+        results.put(replace(result, tag=tag), {})
 
 
 def compare_splits(model: Model, path: Path) -> str:

@@ -206,7 +206,8 @@ def compact(
         console.print(
             f"{report.n_before} shards became {report.n_after}; "
             f"{human_bytes(report.n_bytes_before)} became {human_bytes(report.n_bytes_after)}; "
-            f"{human_count(report.n_duplicates)} duplicate rows dropped"
+            f"{human_count(report.n_duplicates)} duplicate rows dropped; "
+            f"{human_count(report.n_split_files)} files of splits joined to others"
         )
         for problem in report.damaged:
             console.print(f"left alone: {problem}")

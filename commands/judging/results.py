@@ -128,6 +128,7 @@ def _csv(boards: Sequence[Board], metric: Metric) -> str:
         values, intervals = line.pop("metrics"), line.pop("intervals")
         line.pop("undefined")
         line.pop("params")
+        line["called"] = line.pop("tag").get("name", "")
         rarest = line.pop("rarest") or {}
         for name in dict.fromkeys((*METRICS, metric.name)):
             low, high = intervals.get(name, ("", ""))
@@ -161,10 +162,12 @@ def _draw(console: Console, boards: Sequence[Board], metric: Metric) -> None:
 def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[str, str]) -> None:
     values = [entry.value(metric) for entry in board.entries]
     shown = bars(values, metric.higher_is_better) if console.is_terminal else [""] * len(values)
+    names = [e.result.tag.get("name", "") for e in board.entries]
     rarest = rarest_header(entry.scores for entry in board.entries)
     columns = {
         "": [str(i) for i in range(1, len(values) + 1)],
         "model": [e.result.name + "*" * bool(e.result.convergence_note) for e in board.entries],
+        **({"name": names} if any(names) else {}),
         "parameters": [e.params for e in board.entries],
         **({"features": [labels[e.result.features] for e in board.entries]} if labels else {}),
         metric.title: [metric_cell(e.scores, metric.name, HALF) for e in board.entries],
@@ -182,7 +185,7 @@ def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[
     rows = list(zip(*columns.values(), strict=True))
     if board.baseline:
         rows.append(_baseline_row(columns, board.baseline, metric, rarest))
-    cut = ("parameters", *(["features"] if labels else []), "model")
+    cut = [name for name in ("parameters", "name", "features", "model") if name in columns]
     draw_table(console, list(columns), rows, optional=OPTIONAL, cut=cut)
 
 

@@ -19,6 +19,7 @@ from ..common import (
     draw_table,
     say,
 )
+from ..options import BY_CLASS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,10 +39,12 @@ def threshold(
             "name, of each class but the most frequent one.",
             show_default=False,
         ),
+        BY_CLASS,
     ] = None,
     min_recall: Annotated[
         str | None,
         typer.Option(help="Shirt=0.95: rows of a class that are found.", show_default=False),
+        BY_CLASS,
     ] = None,
     cost: Annotated[
         Path | None,

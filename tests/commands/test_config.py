@@ -212,3 +212,24 @@ def test_wrong_keys_of_the_source_are_named(cli: Cli) -> None:
     result = cli("extract")
     assert result.exit_code == 1
     assert "featx.toml [source]: no key 'lable_column'. Did you mean label_column" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[fit.class_weight]\nred = 5\ngreen = 1.5\n",
+        "[fit]\nclass-weight = {red = 5, green = 1.5}\n",
+        "class_weight = {red = 5, green = 1.5}\n",
+        "[class_weight]\nred = 5\ngreen = 1.5\n",
+    ],
+)
+def test_weights_of_classes_may_be_a_table(cli: Cli, text: str) -> None:
+    Path("featx.toml").write_text(text)
+    defaults = default_map(typer.main.get_command(app), read_config())
+    assert defaults["fit"]["class_weight"] == "red=5,green=1.5"
+
+
+def test_a_table_for_an_option_of_one_value_is_refused(cli: Cli) -> None:
+    Path("featx.toml").write_text("[fit]\nseed = {red = 5}\n")
+    refused = cli("fit")
+    assert refused.exit_code == 1 and "seed takes one value, and no table" in refused.stderr

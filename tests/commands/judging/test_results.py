@@ -59,6 +59,14 @@ def test_results_and_comparison(measured: Cli) -> None:
     assert lines[0] == "sample,class,centroid,ridge"
 
 
+def test_results_show_what_a_model_is_called(measured: Cli) -> None:
+    measured("fit", "--head", "centroid", "--name", "shop-window", "--out", "c.featx")
+    board = measured("results")
+    assert "shop-window" in board.stdout and "name" in board.stdout.splitlines()[1]
+    shown = json.loads(measured("results", "--show", "shop-window", "--json").stdout)
+    assert shown["head"] == "centroid" and shown["tag"] == {"name": "shop-window"}
+
+
 def test_a_model_of_another_cache_is_refused(measured: Cli, tmp_path: Path) -> None:
     measured("extract", tmp_path / "photos", *CHEAP, "--cache", "other")
     measured("fit", "--cache", "other", "--head", "lda", "--out", "c.featx")
