@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tarfile
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ....cache.errors import SourceFormatError
+from ...machine.hardware import n_usable_cores
 from ..files.files import Files, Stamp, Tree, plural
 from ..files.local import LocalFiles
 from ..files.names import is_image_name
@@ -64,7 +64,7 @@ class UnpackedShards:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._copies = LocalFiles(Path(self._folder))
         self._names = {name: f"{number}.tar" for number, name in enumerate(names)}
-        with ThreadPoolExecutor(os.cpu_count()) as workers:
+        with ThreadPoolExecutor(n_usable_cores()) as workers:
             self.n_bytes = sum(workers.map(self._unpack, names))
 
     def describe(self) -> str:

@@ -142,7 +142,7 @@ def test_a_damaged_conversion_is_made_anew(which, harm, damageable, caplog):
     (found,) = OpenVinoEngine(one, "float32", 4).run(pixels(4))
     np.testing.assert_array_equal(found, expected)
     (message,) = caplog.messages
-    assert "is damaged: it is converted again" in message
+    assert "is damaged: it is made again" in message
     assert folder.is_whole() and not list(folder.path.parent.glob("*.partial"))
 
 
