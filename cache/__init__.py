@@ -1,9 +1,10 @@
 """The feature cache: HDF5 shards, fingerprints, manifests, and the errors of all of featx."""
 
 from .batch import FeatureBatch
-from .features import FeatureMatrix, FeatureSet
+from .features import FeatureSet
 from .format.compression import COMPRESSIONS
 from .format.strings import StringColumn
+from .joined.joined_spec import AnySpec, JoinedSpec, joined, spec_from_json
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
 from .records.journal import sample_keys
 from .records.quarantine import BadImage
@@ -15,6 +16,7 @@ from .results.result import Result
 from .results.result_store import Predictions, ResultStore
 from .results.scores import Scores
 from .run import Run
+from .shards.feature_matrix import FeatureMatrix
 from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore
@@ -29,12 +31,14 @@ __all__ = [
     "RESIZES",
     "SPLITS",
     "STORAGES",
+    "AnySpec",
     "BadImage",
     "FeatureBatch",
     "FeatureMatrix",
     "FeatureSet",
     "FeatureSpec",
     "FeatureStore",
+    "JoinedSpec",
     "JudgedRows",
     "Listing",
     "Manifest",
@@ -49,5 +53,7 @@ __all__ = [
     "StringColumn",
     "Tag",
     "has_digest",
+    "joined",
     "sample_keys",
+    "spec_from_json",
 ]

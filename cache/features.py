@@ -1,116 +1,25 @@
-"""FeatureSet: one Manifest under one FeatureSpec, read lazily."""
+"""FeatureSet: one Manifest under one FeatureSpec, or several side by side, read lazily."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CacheError, ConfigError
+from .errors import ConfigError, FeaturesNotFoundError
 from .format.facts import Shown, shortened
 from .format.strings import StringColumn
+from .joined.joined_shards import JoinedShards
+from .joined.joined_spec import AnySpec
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
-from .shards.set_index import open_set
-from .shards.shardset import ShardSet
-from .spec import FeatureSpec
+from .shards.feature_matrix import AnyShards, FeatureMatrix, join_shards
 from .suggest import did_you_mean
 
-BLOCK_ROWS = 4096
 Splitter = Callable[["FeatureSet", int], Mapping[str, NDArray[np.int64]]]
-# With one block ahead the reading thread stands still whenever both it and its user finish at once.
-BLOCKS_AHEAD = 2
-
-
-class FeatureMatrix:
-    """A read-only matrix of features that is read from the cache as it is indexed.
-
-    It has ``shape``, ``dtype`` and ``len``, takes integers, slices, index arrays and masks of rows,
-    and becomes an ndarray through ``numpy.asarray``.
-    """
-
-    def __init__(self, shards: ShardSet, positions: NDArray[np.int64]) -> None:
-        self._shards = shards
-        self._positions = positions
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(n_samples, n_features)``."""
-        return len(self._positions), self._shards.n_features
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Number format of the stored rows."""
-        return np.dtype(self._shards.spec.storage)
-
-    @property
-    def ndim(self) -> int:
-        """Always 2."""
-        return 2
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __repr__(self) -> str:
-        n_samples = len(self)
-        width = f"{self.shape[1]:,}" if self._shards.shards else "?"
-        return f"FeatureMatrix({n_samples:,} samples × {width} features, {self.dtype}, on disk)"
-
-    def __getitem__(self, rows: Any) -> NDArray[Any]:
-        if isinstance(rows, int | np.integer):
-            row: NDArray[Any] = self._shards.take(self._positions[int(rows)].reshape(1))[0]
-            return row
-        return self._shards.take(self._positions[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle where the rows lie in the cache, and not the rows."""
-        return _reopened, (self._shards.address, self._shards.digests_at(self._positions))
-
-    def select(self, rows: NDArray[np.int64]) -> FeatureMatrix:
-        """Return some rows as a matrix that is read as it is indexed."""
-        return FeatureMatrix(self._shards, self._positions[rows])
-
-    def window(self, start: int, stop: int) -> FeatureMatrix:
-        """Return the rows from ``start`` to ``stop`` as a matrix that is read as it is indexed."""
-        return FeatureMatrix(self._shards, self._positions[start:stop])
-
-    def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
-        """Iterate over the rows in blocks of at most ``n_rows``, in order.
-
-        While one block is used, a thread reads and checks the next two. Neighbouring rows of one
-        uncompressed shard are mapped; all others take up to four blocks of memory.
-        """
-        cuts = self._shards.cuts(self._positions, n_rows)
-        coming: deque[Future[NDArray[Any]]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="featx-read") as reader:
-            for start, stop in pairwise(cuts):
-                coming.append(reader.submit(self.__getitem__, slice(start, stop)))
-                if len(coming) > BLOCKS_AHEAD:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-
-
-def _reopened(address: tuple[Path, FeatureSpec], digests: NDArray[np.uint8]) -> FeatureMatrix:
-    """Open the rows of some images in another process."""
-    shards = open_set(*address, digests)
-    positions = shards.index.find(digests)
-    if (positions < 0).any():
-        raise CacheError(
-            f"{address[0]} lacks rows that were there when the work was handed out. Every machine "
-            "needs the cache under the same path; run the command again"
-        )
-    return FeatureMatrix(shards, positions)
 
 
 class FeatureSet(Shown):
@@ -122,7 +31,7 @@ class FeatureSet(Shown):
     Attributes
     ----------
     manifest : Manifest
-    spec : FeatureSpec
+    spec : FeatureSpec or JoinedSpec
     X : FeatureMatrix, shape (n_samples, n_features)
     y : ndarray of int64, shape (n_samples,)
         -1 where a sample has no label.
@@ -134,13 +43,18 @@ class FeatureSet(Shown):
         Returns the rows of each split for a seed; None knows what the source gives only.
     layout : Layout or None
         The cache that keeps which split each sample was assigned to; None keeps nothing.
+
+    Notes
+    -----
+    ``a + b`` are the features of ``a`` with those of ``b`` beside them: the samples, labels and
+    splits of ``a``, without those whose image ``b`` has no row of. Nothing is copied on disk.
     """
 
-    def __init__(self, manifest: Manifest, shards: ShardSet, layout: Layout | None = None) -> None:
+    def __init__(self, manifest: Manifest, shards: AnyShards, layout: Layout | None = None) -> None:
         self.layout = layout
         rows = shards.index.find(manifest.digests)
         self.manifest, self._shards = manifest, shards
-        self.spec: FeatureSpec = shards.spec
+        self.spec: AnySpec = shards.spec
         self.kept: NDArray[np.int64] = np.flatnonzero(rows >= 0)
         if len(self.kept) < len(rows):
             rows = rows[self.kept]
@@ -167,6 +81,60 @@ class FeatureSet(Shown):
         subset = self.of_samples(self.kept[index])
         subset.splitter = None  # a part of a source is not split like the whole
         return subset
+
+    def __add__(self, other: FeatureSet) -> FeatureSet:
+        """Return these features with those of ``other`` beside them; rows match by digest.
+
+        Raises
+        ------
+        ConfigError
+            Both hold one set, or together too many.
+        FeaturesNotFoundError
+            They share no image.
+        """
+        if not isinstance(other, FeatureSet):
+            return NotImplemented
+        joined = FeatureSet(self.manifest, join_shards(self._shards, other._shards), self.layout)
+        joined.splitter = self.splitter
+        joined.check_shared()
+        return joined
+
+    def check_shared(self) -> None:
+        """Refuse joined features without a row.
+
+        Raises
+        ------
+        FeaturesNotFoundError
+            Names the sets.
+        """
+        if not len(self) and len(self.manifest):
+            raise FeaturesNotFoundError(
+                f"the sets {self.spec.digits.replace('+', ' and ')} share no image of "
+                f"{self.manifest.name}: extract them from one source to join them"
+            )
+
+    def join_note(self) -> str:
+        """Say which samples are left out because a set that is joined lacks their image.
+
+        Empty where none is: rows that no set has are missing as in any features.
+        """
+        if not isinstance(self._shards, JoinedShards) or not self.n_missing:
+            return ""
+        has_row = [one.index.find(self.manifest.digests) >= 0 for one in self._shards.sets]
+        in_some = np.logical_or.reduce(has_row)
+        parts = []
+        for one, has in zip(self._shards.sets, has_row, strict=True):
+            lacking = np.flatnonzero(in_some & ~has)
+            if len(lacking):
+                first = self.manifest.sample_ids[int(lacking[0])]
+                parts.append(f"{len(lacking):,} by {one.spec.digits} (the first is {first})")
+        if not parts:
+            return ""
+        n_out = int((in_some & ~np.logical_and.reduce(has_row)).sum())
+        return (
+            f"{n_out:,} image{'s are' if n_out > 1 else ' is'} left out, which a set that is "
+            f"joined lacks: {', '.join(parts)}. `featx extract` with its options computes them"
+        )
 
     def split(self, name: str, seed: int = 0) -> FeatureSet:
         """Return the labelled rows of one split, as ``featx fit`` takes them.
@@ -243,12 +211,11 @@ class FeatureSet(Shown):
         counts = [(int(self.in_split(split).sum()), split) for split in SPLITS]
         given = ", ".join(f"{n:,} {split}" for n, split in counts if n)
         missing = f", {self.n_missing:,} samples without" if self.n_missing else ""
-        size = "×".join(map(str, spec.image_size))
         return {
             "X": f"{self.X!r}{missing}",
             "y": f"{len(names)} classes: {shortened(names)}" if names else "no labels",
             "splits": given or "none given by the source",
-            "made by": f"{spec.backbone}, {spec.layer}, {spec.pool}, {size}, {spec.precision}",
+            "made by": spec.describe(),
             "source": self.manifest.location,
         }
 
@@ -310,7 +277,7 @@ class FeatureSet(Shown):
     @property
     def name(self) -> str:
         """``manifest@fingerprint``, which names this view on the command line."""
-        return f"{self.manifest.name}@{self.spec.fingerprint[:12]}"
+        return f"{self.manifest.name}@{self.spec.digits}"
 
     def in_split(self, split: str) -> NDArray[np.bool_]:
         """Return the mask of the labelled samples of one split, bool ``(n_samples,)``."""

@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import CacheFormatError, ConfigError, NewerFormatError
 from .suggest import did_you_mean
@@ -20,6 +21,7 @@ VERSION_KEY = "format_version"
 # where it differs from its default, so that the fingerprints of earlier features stay.
 LATER = {"later": True}
 FULL_RANGE = "full"
+SHOWN_DIGITS = 12
 MAX_PLAIN_INTEGER = 1 << 53
 POOLS = ("avg", "max", "mean", "cls", "grid:2", "flatten", "none")
 RESIZES = ("squash", "crop", "pad")
@@ -31,6 +33,15 @@ INTERPOLATIONS = (
 )
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORAGES = ("float32", "float16")
+
+
+class HasParts(Protocol):
+    """A spec of one set, or of several side by side."""
+
+    @property
+    def parts(self) -> tuple[FeatureSpec, ...]:
+        """The specs of the sets, in the order of the columns."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +120,26 @@ class FeatureSpec:
         object.__setattr__(self, "pixel_range", _canonical_range(self.pixel_range))
 
     @property
+    def parts(self) -> tuple[FeatureSpec, ...]:
+        """The specs of the sets whose columns stand side by side: this one alone."""
+        return (self,)
+
+    @property
+    def single(self) -> FeatureSpec:
+        """This spec, for what takes one set of features only."""
+        return self
+
+    @property
+    def digits(self) -> str:
+        """The beginning of the fingerprint, as it stands in a name of features."""
+        return self.fingerprint[:SHOWN_DIGITS]
+
+    def describe(self) -> str:
+        """Return backbone, layer, pooling, size and precision, for people."""
+        size = "×".join(map(str, self.image_size))
+        return f"{self.backbone}, {self.layer}, {self.pool}, {size}, {self.precision}"
+
+    @property
     def pixel_limits(self) -> tuple[float, float] | None:
         """The values that become black and white, or None for the format's own range."""
         if self.pixel_range == FULL_RANGE:
@@ -156,10 +187,29 @@ class FeatureSpec:
         """SHA-256 of the canonical JSON, hexadecimal."""
         return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
 
-    def difference(self, other: FeatureSpec) -> dict[str, tuple[Any, Any]]:
+    def difference(self, other: HasParts) -> dict[str, tuple[Any, Any]]:
         """Return the fields in which two specs differ, as ``{field: (self's, other's)}``."""
-        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
-        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+        return differing_fields(self.parts, other.parts)
+
+
+def differing_fields(
+    mine: Sequence[FeatureSpec], theirs: Sequence[FeatureSpec]
+) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which the specs of one or several sets differ, with both values.
+
+    Values of several sets stand in a tuple. Where there are more sets on one side, the only field
+    is ``features``, and tells what each side has.
+    """
+    if len(mine) != len(theirs):
+        texts = ["; ".join(spec.describe() for spec in side) for side in (mine, theirs)]
+        return {"features": (texts[0], texts[1])}
+    sides = [[dataclasses.asdict(spec) for spec in side] for side in (mine, theirs)]
+    differing: dict[str, tuple[Any, Any]] = {}
+    for name in sides[0][0]:
+        first, second = (tuple(fields[name] for fields in side) for side in sides)
+        if first != second:
+            differing[name] = (first, second) if len(mine) > 1 else (first[0], second[0])
+    return differing
 
 
 def is_published(resize: str) -> bool:

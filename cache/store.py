@@ -14,6 +14,9 @@ from .errors import CacheError, CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
 from .format.atomic import write_text
 from .format.compression import check_compression
+from .joined.joined_shards import JoinedShards
+from .joined.joined_spec import AnySpec, joined
+from .joined.names import choose_parts
 from .layout import Layout
 from .manifest import DIGEST_BYTES, Listing, Manifest, prove_unchanged
 from .places.remote_path import RemotePath, cache_path
@@ -21,7 +24,7 @@ from .records.journal import Journal, read_journal, sample_keys
 from .records.manifest_file import read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
 from .records.run_record import EXTRACT, UNFINISHED, RunRecord, read_run, write_run
-from .records.stored import StoredFeatures, choose
+from .records.stored import StoredFeatures
 from .run import Run, new_header, snapshot_name
 from .shards.join import join_small_shards
 from .shards.set_index import index_shards, open_set
@@ -103,6 +106,13 @@ class FeatureStore:
             all these rows.
         """
         return open_set(self.layout.shards(spec.fingerprint), spec, digests)
+
+    def open_spec(
+        self, spec: AnySpec, digests: NDArray[np.uint8] | None = None
+    ) -> ShardSet | JoinedShards:
+        """Open the set of ``spec``, or the sets of a joined one side by side; see ``open_set``."""
+        sets = [self.open_set(part, digests) for part in spec.parts]
+        return sets[0] if len(sets) == 1 else JoinedShards(sets)
 
     def join_small_shards(self, spec: FeatureSpec) -> str:
         """Join the small shards of a set into few large ones, for the end of a run.
@@ -291,6 +301,27 @@ class FeatureStore:
         FeaturesNotFoundError
             The cache is empty, nothing in it answers to ``name``, or several sources do.
         """
+        parts = self.find_parts(name, only_one)
+        if len(parts) > 1:
+            raise FeaturesNotFoundError(
+                f"{name!r} joins {len(parts)} sets of features, and this takes one. Name one of "
+                f"them: {', '.join(part.name for part in parts)}"
+            )
+        return parts[0]
+
+    def find_parts(self, name: str | None = None, only_one: bool = False) -> list[StoredFeatures]:
+        """Return the features that ``name`` means, several where it joins them, as in ``a+b``.
+
+        Parameters
+        ----------
+        name, only_one
+            See ``find``.
+
+        Raises
+        ------
+        FeaturesNotFoundError
+            See ``find``.
+        """
         unreadable: list[CacheFormatError] = []
         stored = self.list_features(unreadable)
         if unreadable and not stored:
@@ -301,7 +332,7 @@ class FeatureStore:
                 "another cache with --cache"
             )
         if name is not None:
-            return choose(stored, name, only_one)
+            return choose_parts(stored, name, only_one)
         extracted = [s for s in stored if s.record.kind == EXTRACT]
         if not extracted:
             names = ", ".join(s.name for s in stored)
@@ -309,19 +340,26 @@ class FeatureStore:
                 f"the cache {self.root} holds no features of a finished extraction: run `featx "
                 f"extract`, or name one of these: {names}"
             )
-        return extracted[0]
+        return extracted[:1]
 
     def open_features(self, name: str | None = None) -> FeatureSet:
-        """Open the features that ``name`` names (see ``find``), lazily.
+        """Open the features that ``name`` names, lazily; ``a+b`` opens two sets side by side.
 
         Raises
         ------
         FeaturesNotFoundError, CacheFormatError
-            Nothing answers to the name, or the snapshot of its source is damaged.
+            Nothing answers to the name, the snapshot of its source is damaged, or sets that are
+            joined share no image.
+        ConfigError
+            A set is joined with itself, or there are too many.
         """
-        stored = self.find(name)
-        manifest = self.snapshot_of(stored)
-        return FeatureSet(manifest, self.open_set(stored.spec, manifest.digests), self.layout)
+        parts = self.find_parts(name)
+        manifest = self.snapshot_of(parts[0])
+        shards = self.open_spec(joined([part.spec for part in parts]), manifest.digests)
+        features = FeatureSet(manifest, shards, self.layout)
+        if len(parts) > 1:
+            features.check_shared()
+        return features
 
     def snapshot_of(self, stored: StoredFeatures) -> Manifest:
         """Read the snapshot of a source.

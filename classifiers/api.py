@@ -51,7 +51,8 @@ def fit_model(
     Parameters
     ----------
     features : str or FeatureSet, optional
-        Cached features by their name, or opened; by default the newest.
+        Cached features by their name, or opened; by default the newest. ``a+b`` has the columns
+        of both, side by side.
     options : HeadOptions, optional
     head : str or estimator, optional
         Name of a head; or a classifier of scikit-learn's interface, such as a ``Pipeline``, which
@@ -117,7 +118,7 @@ def fit_model(
 
 
 def sweep_model(
-    features: Sequence[str | None] = (None,),
+    features: Sequence[str | FeatureSet | None] = (None,),
     options: SweepOptions | None = None,
     *,
     heads: Sequence[Any] = (),
@@ -132,8 +133,9 @@ def sweep_model(
 
     Parameters
     ----------
-    features : sequence of str or None
-        Names of cached features; None is the newest.
+    features : sequence of str, FeatureSet or None
+        Cached features by their names, or opened; None is the newest. ``a+b`` has the columns of
+        both, side by side.
     options : SweepOptions, optional
     heads : sequence of str or estimator, optional
         Names of heads, each with its default grid, and own classifiers of scikit-learn's interface;
@@ -158,7 +160,7 @@ def sweep_model(
         No model is written.
     """
     store = FeatureStore(cache)
-    opened = [store.open_features(name) for name in features]
+    opened = [_opened(one, store) for one in features]
     model_output(Path(out), opened[0].class_names, overwrite=overwrite)
     options = with_families(options or SweepOptions(), heads)
     report = sweep(opened, options, store, observer, command)
@@ -177,7 +179,7 @@ def _completed(
 ) -> Model:
     """Let the model say which engine made its features, and what its user calls it."""
     if engine is None:
-        engine = store.find(str(model.origin["features"])).record.engine
+        engine = store.find_parts(str(model.origin["features"]))[0].record.engine
     named = tag.to_dict() if tag else {}
     return replace(model, origin={**named, **model.origin, "engine": engine})
 
@@ -189,7 +191,7 @@ def open_features(name: str | None = None, cache: str | Path = DEFAULT_ROOT) -> 
     ----------
     name : str, optional
         A source, ``source@fingerprint``, a fingerprint, their start, or a backbone, where it is
-        unambiguous; default: the newest.
+        unambiguous; several with ``+`` between them stand side by side. Default: the newest.
     cache : path
 
     Returns

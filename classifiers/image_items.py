@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from ..cache import NO_LABEL, NO_SPLIT, Listing, StringColumn
 from ..cache.errors import ImageError, SourceFormatError
 from ..extractor import RunOptions
+from ..extractor.feature_plans import FeaturePlans
 from ..extractor.pipeline.scan import scan_source
 from ..extractor.pipeline.stream import FeatureBlock, FeatureStream
-from ..extractor.plan import Plan
 from ..extractor.run_options import LogObserver
 from ..extractor.sources import Raw
 
 NAME, LOCATION = "transformer", "a FeatureExtractor"
 
 
-def features_of_images(X: Any, plan: Plan, options: RunOptions | None = None) -> NDArray[Any]:
-    """Return the features of images under a plan, ``(n, n_features)``; nothing is cached.
+def features_of_images(
+    X: Any, plans: FeaturePlans, options: RunOptions | None = None
+) -> NDArray[Any]:
+    """Return the features of images under some plans, ``(n, n_features)``; nothing is cached.
 
     Raises
     ------
@@ -36,9 +38,9 @@ def features_of_images(X: Any, plan: Plan, options: RunOptions | None = None) ->
     source = ImageItems(image_items(X))
     scan, parts = scan_source(source), []
     observer = LogObserver()
-    observer.begin(scan.n_samples, f"{plan.record.name}: predicting")
-    with FeatureStream(scan, [plan], None, options or RunOptions(), say=warner()) as stream:
-        for block in stream.every_row([range(scan.n_samples)]):
+    observer.begin(scan.n_samples, f"{plans.name}: predicting")
+    with FeatureStream(scan, plans.plans, None, options or RunOptions(), say=warner()) as stream:
+        for block in stream.every_row([range(scan.n_samples)], plans.specs):
             source.refuse_bad(block)
             observer.advance(len(block.indices))
             if block.X is not None:

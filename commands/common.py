@@ -86,7 +86,8 @@ COLUMN_GAP = 2
 LEAST_CUT = 8
 DEFAULT_CACHE = Path("featx-cache")
 FEATURES_HELP = (
-    "Cached features: their --name, a source, source@fingerprint, a backbone; default: the newest."
+    "Cached features: their --name, a source, source@fingerprint, a backbone, a layer; a+b are two "
+    "sets side by side; default: the newest."
 )
 
 

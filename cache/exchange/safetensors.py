@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import FeatureMatrix
+from ..shards.feature_matrix import FeatureMatrix
 
 DTYPES = {
     "F16": np.float16,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheFormatError
+from ..joined.names import PLUS
 from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, size_of
 from ..places.remote_path import RemotePath
 from ..results.result import read_result
@@ -161,9 +162,11 @@ def remove_results(folder: Path) -> None:
 
 def _is_orphaned(store: FeatureStore, folder: Path) -> bool:
     """Tell whether the features that a folder of results is named after are gone."""
-    manifest, _, fingerprint = folder.name.rpartition("@")
-    return not store.layout.manifest(manifest).exists() or not any(
-        path.name.startswith(fingerprint) for path in store.layout.set_folders()
+    manifest, _, fingerprints = folder.name.rpartition("@")
+    sets = [path.name for path in store.layout.set_folders()]
+    return not store.layout.manifest(manifest).exists() or not all(
+        any(name.startswith(fingerprint) for name in sets)
+        for fingerprint in fingerprints.split(PLUS)
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import CacheFormatError, FeaturesNotFoundError
 from ..layout import Layout, size_of
-from ..spec import FeatureSpec
+from ..spec import SHOWN_DIGITS, FeatureSpec
 from ..suggest import did_you_mean
 from .manifest_file import read_location
 from .run_record import EXTRACT, RunRecord
@@ -18,7 +18,6 @@ from .run_record import EXTRACT, RunRecord
 # The name of a snapshot ends in eight digits of a hash of the source's location.
 SOURCE_HASH = re.compile(r"-[0-9a-f]{8}(?=$|\.)")
 LEAST_FINGERPRINT = 4
-SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,10 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     """Return the features that ``name`` means, of several of one source the newest.
 
     A path with a slash in it means the features of that source. The first of these that something
-    answers to counts: the full name; the name that the
-    user gave; the exact name of a source, with or without the digits of its location; an exact
-    fingerprint; a backbone; the beginning of a name or, from four digits, of a fingerprint. What
-    was extracted goes before what was only scored or transformed.
+    answers to counts: the full name; the name that the user gave; the exact name of a source, with
+    or without the digits of its location; an exact fingerprint; a backbone; a layer, or
+    ``backbone:layer``; the beginning of a name or, from four digits, of a fingerprint. What was
+    extracted goes before what was only scored or transformed.
 
     Parameters
     ----------
@@ -111,6 +110,11 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     return matches[0]
 
 
+def answers_to(stored: Sequence[StoredFeatures], name: str) -> bool:
+    """Tell whether any features answer to a name."""
+    return bool(_answering(stored, name))
+
+
 def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatures]:
     tests = (
         lambda s: name in (s.name, *_full_names(s)),
@@ -119,6 +123,7 @@ def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatur
         lambda s: name == s.source,
         lambda s: name in (s.record.fingerprint, s.record.fingerprint[:SHOWN_DIGITS]),
         lambda s: name == s.spec.backbone and s.record.kind == EXTRACT,
+        lambda s: name in _layer_names(s) and s.record.kind == EXTRACT,
         lambda s: "/" in name and s.location == str(Path(name).resolve()),
         lambda s: _begins(s, name),
     )
@@ -132,6 +137,10 @@ def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatur
 def _full_names(stored: StoredFeatures) -> tuple[str, str]:
     fingerprint = stored.record.fingerprint
     return f"{stored.record.manifest}@{fingerprint}", f"{stored.source}@{fingerprint}"
+
+
+def _layer_names(stored: StoredFeatures) -> tuple[str, str]:
+    return stored.spec.layer, f"{stored.spec.backbone}:{stored.spec.layer}"
 
 
 def _begins(stored: StoredFeatures, name: str) -> bool:

@@ -121,6 +121,11 @@ class ShardSet:
             raise FeaturesNotFoundError("the set holds no rows yet: run `featx extract`")
         return self.shards[0].n_features
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of columns of each set that stands in a row: of this one alone."""
+        return (self.n_features,)
+
     def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Return the rows at ``positions`` as ``(len(positions), d)``.
 

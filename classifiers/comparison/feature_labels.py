@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ...cache import FeatureSpec
+from ...cache import AnySpec, FeatureSpec
+from ...cache.joined.names import PLUS
 
 FINGERPRINT_DIGITS = 8
+SHOWN_SETS = 2
 
 
-def feature_labels(specs: Mapping[str, FeatureSpec]) -> dict[str, str]:
+def feature_labels(specs: Mapping[str, AnySpec]) -> dict[str, str]:
     """Return a label for each set of features, by its name ``source@fingerprint``.
 
-    It holds the backbone, and of source, layer, size, precision and all else what differs.
+    It holds the backbone, and of source, layer, size, precision and all else what differs. Where
+    joined features are among them, a backbone that all have is left out: the names are long.
 
     Parameters
     ----------
-    specs : mapping of str to FeatureSpec
+    specs : mapping of str to FeatureSpec or JoinedSpec
     """
     facts = {name: _facts(name, spec) for name, spec in specs.items()}
     first = next(iter(facts.values()), {})
     differing = [key for key in first if len({one[key] for one in facts.values()}) > 1]
-    shown = [key for key in first if key in differing or key == "backbone"]
+    is_short = len(differing) > 0 and any(len(spec.parts) > 1 for spec in specs.values())
+    shown = [key for key in first if key in differing or (key == "backbone" and not is_short)]
     labels = {name: " ".join(one[key] for key in shown) for name, one in facts.items()}
     if len(set(labels.values())) == len(labels):
         return labels
@@ -30,10 +33,17 @@ def feature_labels(specs: Mapping[str, FeatureSpec]) -> dict[str, str]:
     return {name: f"{label} {prints[name]}" for name, label in labels.items()}
 
 
-def _facts(name: str, spec: Any) -> dict[str, str]:
+def _facts(name: str, spec: AnySpec) -> dict[str, str]:
+    facts = [_facts_of_set(part) for part in spec.parts]
+    shown = {key: PLUS.join(dict.fromkeys(one[key] for one in facts)) for key in facts[0]}
+    if len(facts) > SHOWN_SETS:
+        shown["layer"] = f"{facts[0]['layer']}+{len(facts) - 1} more"
+    return {"source": name.rpartition("@")[0], **shown}
+
+
+def _facts_of_set(spec: FeatureSpec) -> dict[str, str]:
     height, width = spec.image_size
     return {
-        "source": name.rpartition("@")[0],
         "backbone": spec.backbone,
         "layer": spec.layer,
         "pool": spec.pool,

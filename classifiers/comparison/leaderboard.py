@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...cache import FeatureSpec, FeatureStore, Result, Scores
+from ...cache import AnySpec, FeatureStore, Result, Scores
 from ...cache.errors import (
     CacheFormatError,
     CacheWriteError,
@@ -44,7 +44,7 @@ class RankedResult:
     params : str
         As people read them.
     cost : Cost
-    spec : FeatureSpec or None
+    spec : FeatureSpec, JoinedSpec or None
         Of the features; None where they are gone.
     """
 
@@ -52,7 +52,7 @@ class RankedResult:
     scores: Scores
     params: str
     cost: Cost
-    spec: FeatureSpec | None = None
+    spec: AnySpec | None = None
 
     def value(self, metric: Metric) -> float | None:
         """Return a metric; None where it is undefined."""
@@ -246,7 +246,7 @@ def results_of(store: FeatureStore, name: str | None = None) -> SourceResults:
         Nothing answers to the name.
     """
     try:
-        stored = store.find(name)
+        stored = store.find_parts(name)[0]
     except FeaturesNotFoundError:
         baselines = [s for s in store.list_features() if s.record.kind == BASELINE]
         if name is not None or not baselines:

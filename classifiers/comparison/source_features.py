@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ...cache import FeatureSet, FeatureStore
 from ...cache.records.run_record import SCORE
-from ...cache.run import SCORED
 from ...extractor.backbones import IMAGENET
 from ...extractor.extract import extract
 from ...extractor.run_options import Observer
@@ -31,8 +30,9 @@ def features_of_source(
     """
     opened = open_scored(source, store, allow_empty=False)
     if not isinstance(opened, FeatureSet):
-        (report,) = extract(opened, [model.plan(weights)], store, observer=observer, kind=SCORE)
-        source_name, _, fingerprint = report.name.rpartition("@")
-        opened = store.open_features(f"{source_name}{SCORED}@{fingerprint}")
+        plans = model.plans(weights)
+        reports = extract(opened, plans.plans, store, observer=observer, kind=SCORE)
+        source_name = reports[0].record.manifest
+        opened = store.open_features(f"{source_name}@{plans.spec.digits}")
     model.check_spec(opened.spec)
     return opened

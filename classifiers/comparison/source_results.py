@@ -9,8 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...cache import FeatureSpec, FeatureStore, JudgedRows, Predictions, Result, ResultStore
+from ...cache import (
+    AnySpec,
+    FeatureSpec,
+    FeatureStore,
+    JudgedRows,
+    Predictions,
+    Result,
+    ResultStore,
+    joined,
+)
 from ...cache.errors import CacheFormatError, ConfigError, FeatxError
+from ...cache.joined.names import PLUS, part_names
 from ...cache.records.run_record import RunRecord
 from ...cache.suggest import did_you_mean
 from ...extractor.backbones import find_backbone
@@ -166,10 +176,11 @@ class SourceResults:
                 network, (result.n_parameters, result.multiply_adds), strict=True
             )
         )
-        record = self._runs.get(result.features)
+        seconds = [run.extract_seconds for run in self._runs_of(result.features)]
+        known = [one for one in seconds if one is not None]
         first = next(iter(result.scores.values()))
         return Cost(
-            extract_seconds=record.extract_seconds if record else None,
+            extract_seconds=max(known) if known and len(known) == len(seconds) else None,
             fit_seconds=first.fit_seconds,
             n_parameters=n_parameters,
             n_trained=result.n_parameters,
@@ -182,10 +193,22 @@ class SourceResults:
     def _runs(self) -> dict[str, RunRecord]:
         return {stored.name: stored.record for stored in self.store.list_features()}
 
+    def _runs_of(self, features: str) -> list[RunRecord]:
+        """Return the runs that made features; joined ones often share one, and its seconds."""
+        names = part_names(features)
+        return [self._runs[name] for name in names if name in self._runs]
+
     @cached_property
-    def specs(self) -> dict[str, FeatureSpec]:
-        """The spec of each set of features of the cache, by its name."""
-        return {stored.name: stored.spec for stored in self.store.list_features()}
+    def specs(self) -> dict[str, AnySpec]:
+        """The spec of each set of features of the cache, and of joined ones, by their name."""
+        stored = {one.name: one.spec for one in self.store.list_features()}
+        of_digits = {spec.digits: spec for spec in stored.values()}
+        specs: dict[str, AnySpec] = dict(stored)
+        for name in {result.features for result in self.results}:
+            parts = [of_digits.get(digits) for digits in name.rpartition("@")[2].split(PLUS)]
+            if len(parts) > 1 and None not in parts:
+                specs[name] = joined([part for part in parts if part is not None])
+        return specs
 
     @cached_property
     def _networks(self) -> dict[str, tuple[int | None, int | None]]:
@@ -193,8 +216,23 @@ class SourceResults:
         return {name: _backbone_size(spec) for name, spec in self.specs.items()}
 
 
-def _backbone_size(spec: Any) -> tuple[int | None, int | None]:
-    """Return parameters and multiply-adds for one image; None where they are not known."""
+def _backbone_size(spec: AnySpec) -> tuple[int | None, int | None]:
+    """Return parameters and multiply-adds for one image; None where they are not known.
+
+    Sets of one backbone at one size come from one forward pass, of which the longest counts.
+    """
+    sizes: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
+    for part in spec.parts:
+        n_parameters, multiply_adds = _size_of_set(part)
+        key = part.backbone, part.image_size
+        if n_parameters is not None and multiply_adds is not None:
+            sizes[key] = max(sizes.get(key, (0, 0)), (n_parameters, multiply_adds))
+    if len(sizes) < len({(part.backbone, part.image_size) for part in spec.parts}):
+        return None, None
+    return sum(size for size, _ in sizes.values()), sum(cost for _, cost in sizes.values())
+
+
+def _size_of_set(spec: FeatureSpec) -> tuple[int | None, int | None]:
     try:
         record = find_backbone(spec.backbone)
     except FeatxError:

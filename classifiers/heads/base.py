@@ -28,13 +28,14 @@ from .row_blocks import (
     iter_blocks,
     take_rows,
 )
-from .scaler import measure_scale, standardised
+from .scaler import measure_scale, set_weights, standardised
 from .serialisation import ArrayRule, check_arrays, check_classes_array, portable_classes
 from .training_data import (
     Training,
     check_classes,
     checked_groups,
     checked_weight,
+    checked_widths,
     class_factors,
 )
 
@@ -77,7 +78,15 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_iter_: int
     converged_: bool
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        widths: Sequence[int] = (),
+    ) -> Self:
         """Learn from features and labels.
 
         Parameters
@@ -90,6 +99,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array-like, shape (n_samples,), optional
             Samples of one group (one patient, equal images) are held out together, where the head
             holds some of its samples out to calibrate or to stop early.
+        widths : sequence of int
+            Where ``X`` is several sets of features side by side, the number of columns of each:
+            standardised, all sets get the same total variance.
 
         Raises
         ------
@@ -99,7 +111,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A parameter holds a value that may not stand.
         """
         self._check_params()
-        self._fit_jointly([self], self._prepare(X, y, sample_weight, groups))
+        self._fit_jointly([self], self._prepare(X, y, sample_weight, groups, widths))
         return self
 
     @classmethod
@@ -135,7 +147,14 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check_params(self) -> None:
         check_params(type(self).__name__, self.get_params(deep=False), self._rules)
 
-    def _prepare(self, X: Any, y: Any, sample_weight: Any, groups: Any = None) -> Training:
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any = None,
+        widths: Sequence[int] = (),
+    ) -> Training:
         """Check the samples, index the classes, and drop samples of weight 0."""
         X, labels = self._validated(X, y)
         check_classification_targets(labels)
@@ -149,7 +168,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_finite(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         data = Training(X, codes.astype(np.int64), weight, len(self.classes_), weight, groups)
-        return self._class_weighted(data)
+        return self._class_weighted(replace(data, widths=checked_widths(widths, X)))
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         if is_lazy(X):
@@ -176,6 +195,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_scaler(self, data: Training) -> None:
         if self._standardizes:
             self.mean_, self.scale_ = measure_scale(data.X, data.sample_weight, data.dtype)
+            if len(data.widths) > 1:
+                self.scale_ = (self.scale_ / set_weights(data.widths)).astype(data.dtype)
 
     def _scaled(self, block: Floats) -> Floats:
         """Return a block of scaled features; it may share the block's memory."""

@@ -19,6 +19,7 @@ def fit_many(
     sample_weight: Any = None,
     *,
     groups: Any = None,
+    widths: Sequence[int] = (),
 ) -> list[Head]:
     """Fit all ``heads``; those that differ in their ``joint_params`` only are fitted jointly.
 
@@ -31,7 +32,7 @@ def fit_many(
     ----------
     heads : sequence of Head
         They are fitted in place.
-    X, y, sample_weight, groups
+    X, y, sample_weight, groups, widths
         As ``Head.fit`` takes them.
 
     Returns
@@ -49,9 +50,9 @@ def fit_many(
         head._check_params()
     for group in families(heads):
         if len(group) > 1:
-            _fit_family(group, group[0]._prepare(X, y, sample_weight, groups))
+            _fit_family(group, group[0]._prepare(X, y, sample_weight, groups, widths))
         else:
-            group[0].fit(X, y, sample_weight, groups=groups)
+            group[0].fit(X, y, sample_weight, groups=groups, widths=widths)
     return list(heads)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,22 @@ def measure_scale(
     rounding = (4 * np.finfo(dtype).eps * np.abs(mean)) ** 2
     scale = np.sqrt(np.where(variance > rounding, variance, 1.0))
     return mean.astype(dtype), np.maximum(scale, np.finfo(dtype).tiny).astype(dtype)
+
+
+def set_weights(widths: Sequence[int]) -> NDArray[np.float64]:
+    """Return a factor for each standardised column, with which all sets have one total variance.
+
+    A set of many columns would otherwise decide distances and penalties alone. The total over all
+    columns stays as it is, so that parameters mean what they mean without the factors (the block
+    scaling of multiblock analysis; Westerhuis et al. 1998, J. Chemometrics 12, 301).
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Number of columns of each set.
+    """
+    columns = np.asarray(widths, np.int64)
+    return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns)
 
 
 def _guess_mean(block: Floats) -> Floats:

@@ -32,6 +32,8 @@ class Training:
         Samples of one number are held out together.
     watched : Training, optional
         Samples that the caller sets aside for early stopping.
+    widths : tuple of int
+        Number of columns of each set of features that stands in ``X``; one or none: a single set.
     """
 
     X: Any
@@ -41,6 +43,7 @@ class Training:
     sample_weight: NDArray[np.float64] | None = None
     groups: Ints | None = None
     watched: Training | None = None
+    widths: tuple[int, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -65,6 +68,7 @@ class Training:
             n_classes=self.n_classes,
             sample_weight=part(self.sample_weight),
             groups=part(self.groups),
+            widths=self.widths,
         )
 
 
@@ -105,6 +109,20 @@ def checked_groups(groups: Any, n_samples: int) -> Ints | None:
         raise TrainingDataError(f"groups.shape == {labels.shape}, expected {(n_samples,)}")
     names, codes = np.unique(labels, return_inverse=True)
     return None if len(names) == n_samples else codes.astype(np.int64)
+
+
+def checked_widths(widths: Sequence[int], X: Any) -> tuple[int, ...]:
+    """Return the widths of the sets that stand side by side in ``X``.
+
+    Raises
+    ------
+    TrainingDataError
+        They do not add up to its columns.
+    """
+    checked = tuple(int(width) for width in widths)
+    if checked and (sum(checked) != X.shape[1] or min(checked) < 1):
+        raise TrainingDataError(f"widths {checked} do not add up to the {X.shape[1]} columns of X")
+    return checked
 
 
 def class_factors(class_weight: Any, classes: NDArray[Any], data: Training) -> NDArray[np.float64]:

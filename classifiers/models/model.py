@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet, FeatureSpec
+from ...cache import AnySpec, FeatureSet
 from ...cache.errors import FeatureMismatchError
 from ...cache.format.facts import Shown, shortened
 from ...extractor.backbones import IMAGENET
 from ...extractor.backbones.tuned import TailWeights
 from ...extractor.engines.packed import PackedNetwork
-from ...extractor.plan import Plan, plan_for
+from ...extractor.feature_plans import FeaturePlans, plans_for
+from ...extractor.plan import Plan
 from .novelty import Novelty
 from .split_rows import SplitRows
 
@@ -29,7 +30,7 @@ class Model(Shown):
 
     Attributes
     ----------
-    spec : FeatureSpec
+    spec : FeatureSpec or JoinedSpec
     class_names : tuple of str
         All classes of the training source, in its order.
     head_name : str
@@ -57,7 +58,7 @@ class Model(Shown):
         The converted network, where `featx model pack` put it into the model's file.
     """
 
-    spec: FeatureSpec
+    spec: AnySpec
     class_names: tuple[str, ...]
     head_name: str
     head: Any
@@ -154,18 +155,13 @@ class Model(Shown):
             return features
         from ..image_items import features_of_images
 
-        return features_of_images(X, self.plan(weights))
+        return features_of_images(X, self.plans(weights))
 
     def _title(self) -> str:
         return f"Model {self.head_name}, {len(self.class_names)} classes"
 
     def _facts(self) -> dict[str, str]:
-        spec = self.spec
-        size = "×".join(map(str, spec.image_size))
-        facts = {
-            "classes": shortened(self.class_names),
-            "features": f"{spec.backbone}, {spec.layer}, {spec.pool}, {size}, {spec.precision}",
-        }
+        facts = {"classes": shortened(self.class_names), "features": self.spec.describe()}
         for scores in self.scores:
             metrics = list(scores.get("metrics", {}).items())[:SHOWN_METRICS]
             measured = ", ".join(f"{name} {value:.4f}" for name, value in metrics)
@@ -173,8 +169,8 @@ class Model(Shown):
         facts["made"] = f"{self.origin.get('created', '')} of {self.origin.get('features', '')}"
         return facts
 
-    def plan(self, weights: str = IMAGENET) -> Plan:
-        """Return the plan that computes this model's features on this machine.
+    def plans(self, weights: str = IMAGENET) -> FeaturePlans:
+        """Return the plans that compute this model's features on this machine.
 
         Parameters
         ----------
@@ -188,21 +184,21 @@ class Model(Shown):
         FeatureMismatchError
             Its backbone would make other features.
         """
-        plan = plan_for(self.spec, weights, self.tail, self.network)
-        self.check_plan(plan)
-        return plan
+        plans = plans_for(self.spec, weights, self.tail, self.network)
+        self.check_spec(plans.as_fed())
+        return plans
 
-    def check_plan(self, plan: Plan) -> None:
-        """Refuse a machine whose backbone would make other features.
+    def plan(self, weights: str = IMAGENET) -> Plan:
+        """Return the one plan that computes this model's features; see ``plans``.
 
         Raises
         ------
-        FeatureMismatchError
-            The weights' digest, or how this featx feeds the backbone, is not the model's.
+        ConfigError
+            The model was made for several sets of features side by side.
         """
-        self.check_spec(replace(plan.spec, preprocess=plan.record.preprocess))
+        return self.plans(weights).only_plan
 
-    def check_spec(self, spec: FeatureSpec) -> None:
+    def check_spec(self, spec: AnySpec) -> None:
         """Refuse features that were made in another way.
 
         Raises

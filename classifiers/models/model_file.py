@@ -19,7 +19,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...cache import FeatureSpec
+from ...cache import AnySpec, JoinedSpec, spec_from_json
 from ...cache.errors import CacheFormatError, ConfigError, ModelFileError, UnknownHeadError
 from ...cache.format.atomic import atomic_path
 from ...cache.output_path import output_file
@@ -32,7 +32,7 @@ from .novelty import Novelty
 from .split_rows import SplitRows
 from .tuned_layers import about_tail, read_tail, tail_arrays
 
-FIRST_FORMAT, SECOND_FORMAT, MODEL_FORMAT = 1, 2, 3
+FIRST_FORMAT, SECOND_FORMAT, THIRD_FORMAT, MODEL_FORMAT = 1, 2, 3, 4
 MANIFEST = "model.json"
 HEAD_ARRAYS, MORE_ARRAYS, TAIL_ARRAYS = "arrays", "more", "tail"
 MAX_JSON_BYTES = 16 << 20
@@ -110,8 +110,10 @@ def _more_arrays(model: Model) -> dict[str, NDArray[Any]]:
 
 def _format_of(model: Model) -> int:
     """Return the oldest format that says all of a model, so that older featx read what they can."""
-    if model.tail is not None or model.network is not None:
+    if isinstance(model.spec, JoinedSpec):
         return MODEL_FORMAT
+    if model.tail is not None or model.network is not None:
+        return THIRD_FORMAT
     return SECOND_FORMAT if model.rows is not None or model.decision else FIRST_FORMAT
 
 
@@ -344,16 +346,17 @@ def _class_names(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _spec(document: Mapping[str, Any]) -> FeatureSpec:
+def _spec(document: Mapping[str, Any]) -> AnySpec:
     try:
-        spec = FeatureSpec.from_json(json.dumps(document["spec"]))
+        spec = spec_from_json(json.dumps(document["spec"]))
     except CacheFormatError as error:
         raise ModelFileError(str(error)) from error
     if spec.fingerprint != document["fingerprint"]:
         raise ModelFileError("the feature spec does not hash to its fingerprint")
-    texts = (spec.backbone, spec.weights_digest, spec.layer, spec.preprocess, spec.background)
-    if not all(isinstance(text, str) for text in texts) or max(spec.image_size) > MAX_SIDE:
-        raise ModelFileError("a field of the feature spec is misshapen")
+    for part in spec.parts:
+        texts = (part.backbone, part.weights_digest, part.layer, part.preprocess, part.background)
+        if not all(isinstance(text, str) for text in texts) or max(part.image_size) > MAX_SIDE:
+            raise ModelFileError("a field of the feature spec is misshapen")
     return spec
 
 

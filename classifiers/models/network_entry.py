@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSpec
+from ...cache import AnySpec
 from ...cache.errors import ModelFileError
 from ...extractor.engines.choose import FORMAT_NAMES
 from ...extractor.engines.model_folder import uses
@@ -32,7 +32,7 @@ def network_document(network: PackedNetwork) -> dict[str, Any]:
 
 
 def read_network(
-    path: Path, document: Any, spec: FeatureSpec, reference: NDArray[Any] | None
+    path: Path, document: Any, spec: AnySpec, reference: NDArray[Any] | None
 ) -> PackedNetwork | None:
     """Return the network of a model file; None where it holds none. Its files are not read.
 
@@ -49,8 +49,9 @@ def read_network(
     facts, files, made = parts
     if set(files) != set(FILES) or document["format"] not in FORMAT_NAMES:
         raise ModelFileError("its network is not one that this featx knows: upgrade featx")
-    outputs = [{"layer": spec.layer, "pool": spec.pool}]
-    is_its_own = uses(spec, facts) and facts.get("taps") == outputs
+    only = spec.single
+    outputs = [{"layer": only.layer, "pool": only.pool}]
+    is_its_own = uses(only, facts) and facts.get("taps") == outputs
     if not is_its_own or made.get(FINGERPRINT) != spec.fingerprint:
         raise ModelFileError("its network is not of the features that the model takes")
     if reference.ndim != 2 or reference.dtype != np.float32:

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...cache import FeatureSpec
+from ...cache import AnySpec
 from ...cache.errors import ModelFileError
 from ...extractor.backbones.tuned import TailWeights
 
@@ -22,9 +22,7 @@ def about_tail(tail: TailWeights) -> dict[str, Any]:
     return {"layer": tail.layer, "base_digest": tail.base_digest, "names": list(tail.arrays)}
 
 
-def read_tail(
-    about: Any, arrays: Mapping[str, NDArray[Any]], spec: FeatureSpec
-) -> TailWeights | None:
+def read_tail(about: Any, arrays: Mapping[str, NDArray[Any]], spec: AnySpec) -> TailWeights | None:
     """Return what ``tail_arrays`` and ``about_tail`` have written; None where there is nothing.
 
     Raises
@@ -41,6 +39,6 @@ def read_tail(
         raise ModelFileError("its fine-tuned layers have other arrays than names")
     named = {name: arrays[f"a{number}"] for number, name in enumerate(names)}
     tail = TailWeights(layer, base_digest, named)
-    if tail.digest != spec.weights_digest:
+    if tail.digest != spec.single.weights_digest:
         raise ModelFileError("its fine-tuned layers are not those that its feature spec names")
     return tail

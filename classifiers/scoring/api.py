@@ -22,7 +22,7 @@ from ...extractor.sources.subset import EmptySource, Subset
 from ...extractor.workers.share import is_shared
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
-from .engine_drift import EngineDrift, measure_engine_drift
+from .engine_drift import EngineDrift, worst_engine_drift
 from .outputs.earlier_rows import EarlierRows
 from .outputs.provenance import Provenance, check_columns
 from .outputs.target import DEFAULT, Target
@@ -196,7 +196,7 @@ def _engine_drift(model: Model, rows: RowsToScore, engine: str) -> EngineDrift |
     if not isinstance(rows, ImageRows) or not len(rows.listing):
         return None
     trained_on = str(model.origin.get("engine", ""))
-    return measure_engine_drift(rows.plan, rows.scan, trained_on, engine)
+    return worst_engine_drift(rows.plans.plans, rows.scan, trained_on, engine)
 
 
 def open_to_score(
@@ -278,14 +278,15 @@ def _rows_to_score(
         model.check_spec(opened.spec)
         bad = store.read_quarantine(opened.manifest.name)
         return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer)
-    plan = model.plan(options.weights)
+    plans = model.plans(options.weights)
     width, writes = (
         int(model.head.n_features_in_),
         options.write_cache and len(opened.listing()) > 0,
     )
-    rows = ImageRows(opened, plan, store, width, options.run, observer, writes)
+    rows = ImageRows(opened, plans, store, width, options.run, observer, writes)
     with strict_images(options.run.max_pixels):
-        told = contradiction(opened.read, rows.scan.n_samples, plan.spec.pixel_range)
-    if told:
+        ranges = dict.fromkeys(spec.pixel_range for spec in plans.specs)
+        all_told = [contradiction(opened.read, rows.scan.n_samples, one) for one in ranges]
+    for told in filter(None, all_told):
         observer.say(f"Warning: {told}")
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...extractor.pipeline.sample_images import sample_images
@@ -40,6 +41,18 @@ class EngineDrift:
             f"{engines}: cosine to Keras in float32 on {drift.n_images} images: median "
             f"{drift.median:.6f}, worst {drift.worst:.6f}"
         )
+
+
+def worst_engine_drift(
+    plans: Sequence[Plan], scan: Scan, trained_on: str, engine: str = "auto"
+) -> EngineDrift | None:
+    """Measure this machine's engines under several plans, and return the largest drift.
+
+    See ``measure_engine_drift``; None where it gives None for each plan.
+    """
+    all_measured = [measure_engine_drift(plan, scan, trained_on, engine) for plan in plans]
+    drifts = [measured for measured in all_measured if measured is not None]
+    return min(drifts, key=lambda d: d.drift.median if d.drift else 1.0, default=None)
 
 
 def measure_engine_drift(

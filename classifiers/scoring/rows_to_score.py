@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...cache import (
     BadImage,
     FeatureSet,
+    FeatureSpec,
     FeatureStore,
     Listing,
     Run,
@@ -22,10 +23,10 @@ from ...cache import (
     has_digest,
 )
 from ...cache.records.run_record import SCORE
+from ...extractor.feature_plans import FeaturePlans
 from ...extractor.pipeline.scan import scan_source
 from ...extractor.pipeline.stream import FeatureBlock, FeatureStream
 from ...extractor.pipeline.writer import ShardWriter
-from ...extractor.plan import Plan
 from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source
 from .row_block import RowBlock
@@ -89,7 +90,7 @@ class ImageRows:
     Attributes
     ----------
     source : Source
-    plan : Plan
+    plans : FeaturePlans
     store : FeatureStore
         Features found there are not computed again.
     n_features : int
@@ -100,7 +101,7 @@ class ImageRows:
     """
 
     source: Source
-    plan: Plan
+    plans: FeaturePlans
     store: FeatureStore
     n_features: int
     options: RunOptions = field(default_factory=RunOptions)
@@ -113,23 +114,23 @@ class ImageRows:
         self.location = self.source.location
         self.listing, self.marks = self.scan.listing, self.scan.stamps
         self.keeps_features, self.is_cached = self.write_cache, False
-        self.n_cached = self.n_computed = 0
+        self.n_cached = 0
+        self.n_computed: Counter[FeatureSpec] = Counter()
         self.remarks: dict[int, str] = {}
-        self.engine = ""
-        self.notes: dict[str, Any] = {}
+        self.engines: dict[FeatureSpec, tuple[str, dict[str, Any]]] = {}
         self._writer: ShardWriter | None = None
         self.run: Run | None = None
         if self.write_cache:
-            self.run = self.scan.begin_run(SCORE, self.store, self.plan.specs)
+            self.run = self.scan.begin_run(SCORE, self.store, self.plans.specs)
 
     def blocks(self, ranges: Sequence[range], group_rows: int) -> RowBlocks:
         """Yield each batch of images once it is computed."""
         if not ranges:
             return
-        self.observer.begin(sum(map(len, ranges)), f"{self.plan.record.name}: scoring")
-        say = self.observer.say
-        with FeatureStream(self.scan, [self.plan], self.store, self.options, say=say) as stream:
-            blocks = stream.every_row(ranges)
+        self.observer.begin(sum(map(len, ranges)), f"{self.plans.name}: scoring")
+        say, plans = self.observer.say, self.plans.plans
+        with FeatureStream(self.scan, plans, self.store, self.options, say=say) as stream:
+            blocks = stream.every_row(ranges, self.plans.specs)
             self.remarks = stream.pending.remarks
             if self.run is None:
                 for block in blocks:
@@ -142,11 +143,16 @@ class ImageRows:
                         self._writer.put(block.new)
                         yield from self._runs_of(block)
             finally:
-                self.n_computed += self._writer.n_written[0]
+                for spec, n_written in zip(stream.specs, self._writer.n_written, strict=True):
+                    self.n_computed[spec] += n_written
                 self._writer = None
-                stage = stream.stages[0]
-                self.engine = stage.engine_name
-                self.notes = {"drift": stage.drift.to_dict()} if stage.drift else {}
+                self._note_engines(stream)
+
+    def _note_engines(self, stream: FeatureStream) -> None:
+        """Keep which engine each set was computed with, and how far that is off."""
+        for stage in stream.stages:
+            notes = {"drift": stage.drift.to_dict()} if stage.drift else {}
+            self.engines |= dict.fromkeys(stage.plan.specs, (stage.engine_name, notes))
 
     def _runs_of(self, block: FeatureBlock) -> RowBlocks:
         """Cut a block where its samples are no neighbours."""
@@ -171,30 +177,34 @@ class ImageRows:
             self.observer.say(f"{n_images} images read with a remark: {remark}")
         if self.run is None:
             return
-        scan, spec = self.scan, self.plan.spec
+        scan = self.scan
         scan.digests[:] = digests
         scan.name_rows(self.run.count_on)
-        n_rows = int((self.store.open_set(spec).index.find(digests) >= 0).sum())
         ids, is_read = self.listing.sample_ids, has_digest(digests)
         failed = [
             BadImage(ids[i], digests[i].tobytes().hex() * bool(is_read[i]), reason)
             for i, reason in bad
         ]
-        record = RunRecord(
-            manifest=scan.source.name,
-            fingerprint=spec.fingerprint,
-            finished_ns=time.time_ns(),
-            n_samples=scan.n_samples,
-            n_extracted=self.n_computed,
-            n_cached=n_rows - self.n_computed,
-            n_bad=len(bad),
-            seconds=time.perf_counter() - self.started,
-            engine=self.engine,
-            notes=self.notes,
-        )
+        records = [self._record(spec, digests, len(bad)) for spec in self.plans.specs]
         self.store.write_quarantine(self.run.snapshot_name, failed)
         with self.run as run:
-            run.finish(scan.manifest(), [record])
+            run.finish(scan.manifest(), records)
+
+    def _record(self, spec: FeatureSpec, digests: NDArray[np.uint8], n_bad: int) -> RunRecord:
+        n_rows = int((self.store.open_set(spec).index.find(digests) >= 0).sum())
+        engine, notes = self.engines.get(spec, ("", {}))
+        return RunRecord(
+            manifest=self.scan.source.name,
+            fingerprint=spec.fingerprint,
+            finished_ns=time.time_ns(),
+            n_samples=self.scan.n_samples,
+            n_extracted=self.n_computed[spec],
+            n_cached=n_rows - self.n_computed[spec],
+            n_bad=n_bad,
+            seconds=time.perf_counter() - self.started,
+            engine=engine,
+            notes=notes,
+        )
 
 
 @dataclass

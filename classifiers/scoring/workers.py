@@ -14,7 +14,6 @@ from ...cache.errors import ConfigError
 from ...extractor.parts import Part
 from ...extractor.pipeline.scan import scan_source
 from ...extractor.pipeline.stage_pool import StagePool
-from ...extractor.plan import plan_for
 from ...extractor.run_options import LogObserver, Observer
 from ...extractor.sources import Source
 from ...extractor.sources.address import SourceAddress, address_of, listing_digest
@@ -23,7 +22,7 @@ from ...extractor.workers.share import share
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
 from .api import FEATURES, Scored, ScoreOptions, open_scored, score_part
-from .engine_drift import EngineDrift, measure_engine_drift
+from .engine_drift import EngineDrift, worst_engine_drift
 from .join import join_predictions
 from .outputs.target import Target
 from .score import ScoreReport
@@ -92,12 +91,12 @@ class ScoringWork:
     ) -> ScoringSettled:
         if isinstance(opened, FeatureSet) or not len(opened.listing()):
             return ScoringSettled({}, None)
-        plan = plan_for(model.spec, self.options.weights)
-        model.check_plan(plan)
+        plans = model.plans(self.options.weights).plans
         stages, run = StagePool(len(opened.listing())), self.options.run
-        stages.measure(plan, run)
+        for plan in plans:
+            stages.measure(plan, run)
         trained_on, scan = str(model.origin.get("engine", "")), scan_source(opened, store)
-        drift = measure_engine_drift(plan, scan, trained_on, run.engine)
+        drift = worst_engine_drift(plans, scan, trained_on, run.engine)
         return ScoringSettled(stages.batch_sizes, drift)
 
 

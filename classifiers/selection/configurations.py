@@ -172,7 +172,7 @@ def _fit_jointly(
     heads = [seeded_head(c.head, c.params, fitting.random_state) for c in group]
     start = time.perf_counter()
     with class_weights_by_index(heads, fitting.class_names, data.y):
-        fit_many(heads, data.X, data.y, data.weights, groups=data.groups)
+        fit_many(heads, data.X, data.y, data.weights, groups=data.groups, widths=data.widths)
     seconds = (time.perf_counter() - start) / len(heads)
     for configuration, head, (measured, probabilities) in zip(
         group, heads, _measure(group[0].head, heads, data, fitting, seconds), strict=True

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureSet, FeatureSpec, FeatureStore, Predictions, Scores
+from ...cache import AnySpec, FeatureSet, FeatureStore, Predictions, Scores
 from ...cache.errors import ConfigError
 from ...extractor.run_options import Observer
 from ..heads.registry import find_head
@@ -46,7 +46,7 @@ class Candidate:
     measured : Measured
     is_stored : bool
         Whether an earlier sweep had measured it.
-    spec : FeatureSpec
+    spec : FeatureSpec or JoinedSpec
         Of the features.
     """
 
@@ -56,7 +56,7 @@ class Candidate:
     params: dict[str, Any]
     measured: Measured
     is_stored: bool
-    spec: FeatureSpec
+    spec: AnySpec
 
     @property
     def scores(self) -> Scores:

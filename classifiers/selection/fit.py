@@ -319,7 +319,7 @@ def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions
     X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory)
     weights = None if features.weights is None else features.weights[split.train]
     with class_weights_by_index([head], features.class_names, y):
-        head.fit(X, y, weights, groups=split.units[split.train])
+        head.fit(X, y, weights, groups=split.units[split.train], widths=features.X.widths)
 
 
 def baseline(

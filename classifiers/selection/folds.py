@@ -91,6 +91,8 @@ class FoldData:
         Training rows of one number are held out together.
     weights : ndarray of float64, shape (n_samples,), or None
         How much each training row counts.
+    widths : tuple of int
+        Number of columns of each set of features that stands in ``X``.
     """
 
     X: Any
@@ -99,6 +101,7 @@ class FoldData:
     X_held_out: Any
     y_held_out: Rows
     weights: NDArray[np.float64] | None = None
+    widths: tuple[int, ...] = ()
 
     def in_memory(self) -> FoldData:
         """Return the data with rows read that lie in the cache."""
@@ -157,7 +160,8 @@ class FoldReader:
         X, X_held_out = (take(rows) for rows in (fold.train, fold.held_out))
         weights = self.features.weights
         weights = None if weights is None else weights[fold.train]
-        return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out], weights)
+        widths = self.features.X.widths
+        return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out], weights, widths)
 
     def _take(self, rows: Rows) -> Any:
         if self.memory is not None and self.is_on_disk:

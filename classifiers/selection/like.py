@@ -33,7 +33,7 @@ def features_of(model: Model, store: FeatureStore) -> FeatureSet:
             f"the cache {store.root} does not keep the labels that this model was made with. Name "
             f"the cache in which it was made with --cache; else train anew: featx fit {source}"
         )
-    return FeatureSet(manifest, store.open_set(model.spec), store.layout)
+    return FeatureSet(manifest, store.open_spec(model.spec), store.layout)
 
 
 def fit_like(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.features import FeatureMatrix
+from ...cache import FeatureMatrix
 from ...cache.half import widen
 from ..heads.matmul.threads import Spares, run_in_threads
 

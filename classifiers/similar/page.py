@@ -198,7 +198,9 @@ def _add_pictures(
     else:
         samples = [card.sample for card in wanted]
         side = thumbnail_side(images, samples, largest)
-        thumbnails = read_thumbnails(images, samples, thumbnail_geometry(features.spec, side))
+        thumbnails = read_thumbnails(
+            images, samples, thumbnail_geometry(features.spec.parts[0], side)
+        )
         for position, card in enumerate(wanted):
             card.reason = visible(thumbnails.reasons.get(position, ""))
             if not card.reason:
@@ -210,7 +212,7 @@ def _add_pictures(
     if cards[0].sample < 0:
         with strict_images():
             (pixels,) = decode(
-                open_source(image).read(0), [thumbnail_geometry(features.spec, side)]
+                open_source(image).read(0), [thumbnail_geometry(features.spec.parts[0], side)]
             )
         cards[0].picture = _encoded(pixels)
     return side, notes

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet
 from ...cache.errors import FeatureMismatchError
-from ...extractor.engines import run_rows
+from ...extractor.feature_plans import plans_for
 from ...extractor.images.decode import decode, strict_images
-from ...extractor.plan import plan_for
 from ...extractor.sources import open_source
 
 
@@ -25,14 +22,13 @@ def features_of_image(features: FeatureSet, image: str, weights: str) -> NDArray
     ImageError
         The file is no image.
     """
-    plan = plan_for(features.spec, weights)
-    if plan.spec != features.spec:
+    plans = plans_for(features.spec, weights)
+    if plans.spec != features.spec:
         raise FeatureMismatchError(
             "the features were made with other weights than this machine has of "
             f"{features.spec.backbone}: name theirs with --weights"
         )
     with strict_images():
-        (pixels,) = decode(open_source(image).read(0), [plan.geometry])
-    (X,) = run_rows(plan.build_engine(1), pixels[np.newaxis])
-    stored: NDArray[Any] = X[0].astype(features.spec.storage)
-    return stored.astype(np.float32)
+        images = decode(open_source(image).read(0), plans.geometries)
+    row: NDArray[np.float32] = plans.compute([pixels[np.newaxis] for pixels in images])[0]
+    return row

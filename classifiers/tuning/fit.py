@@ -177,7 +177,7 @@ def _measured(
     """Make a model of a trained tail, and measure it on the rows that judge it."""
     features, split, tail = frozen.features, prepared.split, frozen.tail.weights()
     model = unmeasured(features, split, TUNED.name, head, command)
-    spec = replace(features.spec, weights_digest=tail.digest)
+    spec = replace(features.spec.single, weights_digest=tail.digest)
     origin = {**model.origin, "history": head.history_}
     model = replace(model, spec=spec, tail=tail, origin=origin)
     start = time.perf_counter()

@@ -68,7 +68,7 @@ def compare(
     from ...classifiers.comparison.source_results import SourceResults
 
     store = FeatureStore(cache)
-    manifest = store.find(source).record.manifest if source else None
+    manifest = store.find_parts(source)[0].record.manifest if source else None
     measured = SourceResults(store, manifest)
     chosen, why = measured.choose_metric(metric, *models)
     if why:

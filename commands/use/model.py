@@ -198,11 +198,16 @@ def _data(model: Model, file: Path) -> dict[str, Any]:
 
 
 def _draw(console: Console, data: Mapping[str, Any]) -> None:
+    from ...cache.joined.joined_spec import JOINED
+
     names, head = data["class_names"], data["head"]
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     console.print(f"{_safe(data['file'])}: {human_bytes(data['n_bytes'])}")
     _section(console, "made", data["origin"])
-    _section(console, "features", data["features"])
+    features = data["features"]
+    for number, part in enumerate(features.get(JOINED, ()), 1):
+        _section(console, f"features, set {number} of {len(features[JOINED])}", part)
+    _section(console, "features", {k: v for k, v in features.items() if k != JOINED})
     shown = ", ".join(_safe(name) for name in names[:SHOWN_NAMES])
     console.print(f"classes ({len(names)})\n  {shown}{more}")
     console.print(f"head: {_safe(head['name'])} on {head['n_features']} features")

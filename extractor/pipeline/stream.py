@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureBatch, FeatureStore
+from ...cache import FeatureBatch, FeatureSpec, FeatureStore
 from ...cache.batch import to_storage
 from ...cache.errors import BackboneError
 from ...cache.manifest import DIGEST_BYTES
@@ -124,6 +124,7 @@ class FeatureStream:
         self.seconds = StageSeconds()
         edges = accumulate((len(plan.specs) for plan in plans), initial=0)
         self._sets_of = tuple(range(first, end) for first, end in pairwise(edges))
+        self._wanted = [0]
         self._begun: deque[tuple[list[Item], list[Job | None]]] = deque()
         self._n_parallel = 0
         self._exits = ExitStack()
@@ -146,12 +147,16 @@ class FeatureStream:
         """Yield the samples that must be read, with the rows that the cache lacks, in order."""
         return self._blocks(self.read(np.flatnonzero(self.pending.must_read)), every_row=False)
 
-    def every_row(self, ranges: Sequence[range]) -> Iterator[FeatureBlock]:
-        """Yield all samples of ``ranges``, ascending, with their features of the first set.
+    def every_row(
+        self, ranges: Sequence[range], specs: Sequence[FeatureSpec] = ()
+    ) -> Iterator[FeatureBlock]:
+        """Yield all samples of ``ranges``, ascending, with their features.
 
+        The features are those of the sets ``specs`` side by side, by default of the first set.
         Samples whose digest is known and whose row is cached are not read. Images that are equal
         are computed each time, but are new only once.
         """
+        self._wanted = [self.specs.index(spec) for spec in specs] or [0]
         return self._blocks(self._all_items(ranges), every_row=True)
 
     def read(self, indices: Iterable[int], every_row: bool = False) -> Iterator[Item]:
@@ -231,7 +236,7 @@ class FeatureStream:
         joined = b"".join(item.digest or NO_DIGEST for item in items)
         digests = np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
         new: list[tuple[int, FeatureBatch]] = []
-        X: NDArray[Any] | None = None
+        computed: dict[int, NDArray[Any]] = {}
         for number, job in enumerate(jobs):
             if job is None:
                 continue
@@ -243,33 +248,41 @@ class FeatureStream:
             stage.check_drift(job.images, outputs)
             slots = [slot for slot, item in enumerate(items) if number in item.pixels]
             batches = _batches(stage.plan, digests[slots], outputs)
-            X = batches[0].X if X is None else X
             for set_number, batch in zip(self._sets_of[number], batches, strict=True):
+                computed[set_number] = batch.X
                 kept = [items[s].is_new and items[s].rows[set_number] < 0 for s in slots]
                 if not all(kept):
                     batch = FeatureBatch(batch.digests[kept], batch.X[kept])
                 new.append((set_number, batch))
-        n_cached = 0
-        if every_row:
-            X, n_cached = self._with_cached(items, X)
+        X = self._columns(items, computed) if every_row else None
+        n_cached = sum(not (item.pixels or item.reason) for item in items) if every_row else 0
         indices = np.array([item.index for item in items], np.int64)
         reasons = tuple(item.reason for item in items)
         return FeatureBlock(indices, digests, reasons, tuple(new), X, n_cached)
 
-    def _with_cached(
-        self, items: Sequence[Item], computed: NDArray[Any] | None
-    ) -> tuple[NDArray[Any], int]:
-        """Return the rows of all items that have one, in order, and how many are cached."""
-        cached = [item.rows[0] for item in items if not item.pixels and not item.reason]
-        if not cached:
-            return np.zeros((0, 0), np.float32) if computed is None else computed, 0
-        rows = self.pending.take(0, np.array(cached, np.int64))
+    def _columns(self, items: Sequence[Item], computed: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
+        """Return the rows of all items that have one, in order, the wanted sets side by side."""
+        with_rows = [item for item in items if not item.reason]
+        if not with_rows:
+            return np.zeros((0, 0), np.float32)
+        parts = [self._rows_of_set(n, with_rows, computed.get(n)) for n in self._wanted]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    def _rows_of_set(
+        self, set_number: int, items: Sequence[Item], computed: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """Return the rows of one set: those that were computed, and the others from the cache."""
+        stage = next(n for n, sets in enumerate(self._sets_of) if set_number in sets)
+        is_computed = np.array([stage in item.pixels for item in items])
+        if computed is not None and is_computed.all():
+            return computed
+        cached = [item.rows[set_number] for item in items if stage not in item.pixels]
+        rows = self.pending.take(set_number, np.array(cached, np.int64))
         if computed is None:
-            return rows, len(cached)
-        is_computed = np.array([bool(item.pixels) for item in items if not item.reason])
-        X = np.empty((len(is_computed), rows.shape[1]), rows.dtype)
+            return rows
+        X = np.empty((len(items), rows.shape[1]), rows.dtype)
         X[is_computed], X[~is_computed] = computed, rows
-        return X, len(cached)
+        return X
 
 
 def _batches(plan: Plan, digests: NDArray[np.uint8], outputs: Outputs) -> list[FeatureBatch]:

@@ -177,6 +177,7 @@ def learning_curves(
         np.asarray(features.X[split.val]),
         features.y[split.val],
         features.class_names,
+        features.X.widths,
     )
     sizes = curve_sizes(len(split.train), rows.n_classes)
     samples = {size: _samples(rows.y, size, options) for size in sizes}
@@ -200,6 +201,7 @@ class _Rows:
     X_val: NDArray[Any]
     y_val: NDArray[np.int64]
     class_names: tuple[str, ...]
+    widths: tuple[int, ...]
 
     @property
     def n_classes(self) -> int:
@@ -246,7 +248,7 @@ def _value(
     head = make_head(subject.head, **subject.params)
     if "random_state" in head.get_params(deep=False) and "random_state" not in subject.params:
         head.set_params(random_state=options.random_state)
-    head.fit(rows.X[sample], rows.y[sample])
+    head.fit(rows.X[sample], rows.y[sample], widths=rows.widths)
     probabilities = np.zeros((len(rows.y_val), rows.n_classes), np.float32)
     probabilities[:, head.classes_] = head.predict_proba(rows.X_val)
     judged = WeightedRows(rows.y_val, probabilities, class_names=rows.class_names)

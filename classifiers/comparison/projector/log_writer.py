@@ -116,7 +116,7 @@ class LogWriter:
         sprite, side = self._write_sprite(sets[0], chosen, folder)
         for one in sets:
             rows = np.searchsorted(one.kept, chosen)
-            path = f"{folder}/{one.spec.fingerprint[:12]}"
+            path = f"{folder}/{one.spec.digits}"
             predictions = self._predict(one, rows)
             write_tensors(self.logdir / path / "tensors.bytes", one.X, rows)
             model = self.models[one.name][1] if one.name in self.models else None
@@ -166,7 +166,7 @@ class LogWriter:
                 f"Thumbnails of {side} pixels: a sprite of {len(chosen):,} has at most "
                 f"{MAX_SIDE:,} pixels a side."
             )
-        geometry = thumbnail_geometry(features.spec, side)
+        geometry = thumbnail_geometry(features.spec.parts[0], side)
         self.observer.begin(len(chosen), "thumbnails")
         thumbnails = read_thumbnails(images, chosen, geometry, self.observer.advance)
         if thumbnails.reasons:

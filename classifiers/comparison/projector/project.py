@@ -113,9 +113,9 @@ def _names(opened: Sequence[FeatureSet]) -> list[str]:
     names = []
     for one in opened:
         spec = one.spec
-        parts = [spec.backbone, spec.layer, spec.pool]
+        parts = [spec.backbone, spec.layer, "+".join(part.pool for part in spec.parts)]
         names.append(safe_name("/".join([one.manifest.name, *parts] if several else parts)))
     return [
-        name if names.count(name) == 1 else f"{name}@{one.spec.fingerprint[:12]}"
+        name if names.count(name) == 1 else f"{name}@{one.spec.digits}"
         for name, one in zip(names, opened, strict=True)
     ]

@@ -7,7 +7,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-from ....cache import FeatureStore
+from ....cache import FeatureSpec, FeatureStore
 from ....extractor.sources import typed_location
 from ..visible import visible
 from .lists.findings import WORDS
@@ -18,10 +18,11 @@ def made_section(study: Study, store: FeatureStore, command: str) -> dict[str, A
     """Return how the report was made: spec, data, versions, and the commands that make it again."""
     spec, manifest = study.features.spec, study.features.manifest
     names = ("backbone", "layer", "pool", "image_size", "resize", "preprocess", "precision")
-    tag = store.find(study.features.name).record.tag
+    tag = store.find_parts(study.features.name)[0].record.tag
     facts = [*tag.to_dict().items()]
-    facts += [(name.replace("_", " "), str(getattr(spec, name))) for name in names]
-    facts += [("fingerprint", spec.fingerprint), ("weights", spec.weights_digest)]
+    for part in spec.parts:
+        facts += [(name.replace("_", " "), str(getattr(part, name))) for name in names]
+        facts += [("fingerprint", part.fingerprint), ("weights", part.weights_digest)]
     data = [("source", manifest.location), ("data digest", manifest.data_digest)]
     split = study.split
     if split is not None:
@@ -41,14 +42,17 @@ def made_section(study: Study, store: FeatureStore, command: str) -> dict[str, A
     }
 
 
-def _commands(study: Study, command: str) -> list[str]:
-    spec, manifest = study.features.spec, study.features.manifest
+def _extraction(source: str, spec: FeatureSpec) -> str:
     height, width = spec.image_size
     # Only networks of the user's own take images that are no squares, and no other size.
     size = f" --size {height}" if height == width else ""
-    source = shlex.quote(typed_location(manifest.location))
     options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
-    lines = [f"featx extract {source} {options}{size}"]
+    return f"featx extract {source} {options}{size}"
+
+
+def _commands(study: Study, command: str) -> list[str]:
+    source = shlex.quote(typed_location(study.features.manifest.location))
+    lines = [_extraction(source, spec) for spec in study.features.spec.parts]
     winner = study.winner
     if winner is not None:
         params = " ".join(f"--param {part}" for part in winner.entry.params.split())

@@ -264,7 +264,11 @@ class _Builder:
         wanted += self.features.kept[order].tolist()
         max_bytes = FEW_BYTES if n <= FEW else MANY_BYTES
         album = make_album(
-            images, list(dict.fromkeys(wanted)), self.features.spec, max_bytes, self.observer
+            images,
+            list(dict.fromkeys(wanted)),
+            self.features.spec.parts[0],
+            max_bytes,
+            self.observer,
         )
         if album.reasons:
             sample, reason = next(iter(album.reasons.items()))
@@ -285,7 +289,7 @@ class _Builder:
         text = f"{features.name} · {len(features):,} images"
         if features.class_names:
             text += f" · {len(features.class_names):,} classes"
-        title = self.store.find(features.name).source
+        title = self.store.find_parts(features.name)[0].source
         return {"title": visible(title), "subtitle": visible(text)}
 
     def _training(self) -> dict[str, Any] | None:

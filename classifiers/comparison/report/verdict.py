@@ -35,10 +35,10 @@ def cards(study: Study, lists: Sequence[FindingList]) -> list[Card]:
 def _data(study: Study) -> Card:
     features = study.features
     names, y, spec = features.class_names, features.y, features.spec
-    size = "×".join(map(str, spec.image_size))
+    sizes = dict.fromkeys("×".join(map(str, part.image_size)) for part in spec.parts)
     text = (
         f"of {features.manifest.location}, as {features.X.shape[1]:,} features of {spec.backbone} "
-        f"at {size} pixels."
+        f"at {' and '.join(sizes)} pixels."
     )
     if names:
         counts = np.bincount(y[y >= 0], minlength=len(names))

@@ -133,13 +133,14 @@ class DenseHead(Head):
         sample_weight: Any = None,
         *,
         groups: Any = None,
+        widths: Sequence[int] = (),
         validation_data: Any = None,
     ) -> Self:
         """Learn from features and labels.
 
         Parameters
         ----------
-        X, y, sample_weight, groups
+        X, y, sample_weight, groups, widths
             As for every head. Batches are read as they are needed: a memory map stays on disk.
         validation_data : tuple (X, y), optional
             Watched for early stopping instead of a part of the training samples: give samples that
@@ -151,7 +152,7 @@ class DenseHead(Head):
         TrainingDataError, ConfigError
         """
         self._check_params()
-        data = self._prepare(X, y, sample_weight, groups)
+        data = self._prepare(X, y, sample_weight, groups, widths)
         self._fit_jointly([self], self._watching(data, validation_data))
         return self
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache.errors import ModelError
-from ....extractor.engines import run_rows
+from ....extractor.feature_plans import FeaturePlans
 from ....extractor.images.decode import decode
-from ....extractor.plan import Plan
 from ....extractor.sources import open_sample
 from ..model import Model
 
@@ -38,15 +37,16 @@ class Agreement:
     drift: float | None
 
 
-def sample_images(plan: Plan) -> NDArray[np.uint8]:
+def sample_images(plans: FeaturePlans) -> NDArray[np.uint8]:
     """Return images of the bundled sample as the backbone sees them, ``(n, h, w, 3)``."""
     source = open_sample()
     indices = np.linspace(0, len(source.listing()) - 1, N_IMAGES).astype(int)
-    return np.stack([decode(source.read(int(i)), [plan.geometry])[0] for i in indices])
+    geometry = plans.geometries[0]
+    return np.stack([decode(source.read(int(i)), [geometry])[0] for i in indices])
 
 
 def measure(
-    probabilities: NDArray[np.float32], model: Model, plan: Plan, images: NDArray[np.uint8]
+    probabilities: NDArray[np.float32], model: Model, plans: FeaturePlans, images: NDArray[np.uint8]
 ) -> Agreement:
     """Compare a graph's ``probabilities`` of ``images`` with what ``featx score`` gives.
 
@@ -55,7 +55,7 @@ def measure(
     ModelError
         They differ by more than ``TOLERANCE`` and more than rounded features explain.
     """
-    features = _features(plan.with_precision("float32"), images)
+    features = _features(plans.with_precision("float32"), images)
     expected = _predict(model, features)
     if probabilities.shape != expected.shape:
         raise ModelError(
@@ -69,15 +69,13 @@ def measure(
             f"(allowed: {TOLERANCE:g}); nothing was written"
         )
     drift = None
-    if plan.spec.precision != "float32":
-        drift = float(np.abs(probabilities - _predict(model, _features(plan, images))).max())
+    if {spec.precision for spec in plans.specs} != {"float32"}:
+        drift = float(np.abs(probabilities - _predict(model, _features(plans, images))).max())
     return Agreement(float(difference.max()), drift)
 
 
-def _features(plan: Plan, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    (X,) = run_rows(plan.build_engine(len(images)), images)
-    stored: NDArray[np.float32] = X.astype(plan.spec.storage).astype(np.float32)
-    return stored
+def _features(plans: FeaturePlans, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return plans.compute([images] * len(plans.plans))
 
 
 def _predict(model: Model, X: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
+from operator import add
 
-from ....cache import FeatureSet, FeatureStore
+from ....cache import FeatureSet, FeatureSpec, FeatureStore
 from ....cache.errors import ConfigError
 from ...selection.like import fit_like
 from ..model import Model
@@ -29,7 +31,7 @@ def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
     ConfigError
         The model has float32 features, the cache lacks them, or the model's rows are not known.
     """
-    if model.spec.precision == EXACT:
+    if {spec.precision for spec in model.spec.parts} == {EXACT}:
         raise ConfigError("the model was trained on float32 features: there is nothing to refit")
     features = _find_features(model, store)
     if model.rows is None:
@@ -42,7 +44,11 @@ def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
 
 def _find_features(model: Model, store: FeatureStore) -> FeatureSet:
     """Return cached features that differ from those of ``model`` in their precision only."""
-    spec = replace(model.spec, precision=EXACT)
+    parts = [_find_part(model, replace(spec, precision=EXACT), store) for spec in model.spec.parts]
+    return reduce(add, parts)
+
+
+def _find_part(model: Model, spec: FeatureSpec, store: FeatureStore) -> FeatureSet:
     for stored in store.list_features():
         if set(spec.difference(stored.spec)) <= {"storage"}:
             features = store.open_features(stored.name)
@@ -52,5 +58,5 @@ def _find_features(model: Model, store: FeatureStore) -> FeatureSet:
     raise ConfigError(
         f"the cache {store.root} holds no float32 features of the model's images. Make them with "
         f"the options of the first extraction, and --precision float32: featx extract {source} "
-        f"--backbone {spec.backbone} --precision float32"
+        f"--backbone {spec.backbone} --layer {spec.layer} --precision float32"
     )

@@ -19,6 +19,7 @@ from ....cache.errors import CacheWriteError, ConfigError, FeatxError, ModelErro
 from ....cache.output_path import FindForeign, foreign_entry, output_file, output_folder
 from ....extractor.engines.choose import FORMAT_NAMES
 from ....extractor.engines.keras_import import import_keras, silenced
+from ....extractor.feature_plans import FeaturePlans
 from ....extractor.plan import Plan
 from ..model import Model
 from .agreement import N_IMAGES, Agreement, measure, sample_images
@@ -89,10 +90,10 @@ def export(
     form = find_format(to)
     path = _target(form, out, overwrite)
     _check_installed(form)
-    plan = model.plan(weights)
-    _check_backbone(form, plan)
+    plans = model.plans(weights)
+    _check_backbones(form, plans)
     with _arriving(path) as partial:
-        agreement = _write_and_run(form, model, plan, partial)
+        agreement = _write_and_run(form, model, plans, partial)
         _target(form, path, overwrite)
     return GraphReport(
         out=path,
@@ -100,20 +101,20 @@ def export(
         n_bytes=_n_bytes(form, path),
         n_checked=N_IMAGES,
         difference=agreement.difference,
-        precision=plan.spec.precision,
+        precision=plans.spec.precision,
         drift=agreement.drift,
         seconds=time.perf_counter() - start,
     )
 
 
-def _write_and_run(form: ExportFormat, model: Model, plan: Plan, path: Path) -> Agreement:
+def _write_and_run(form: ExportFormat, model: Model, plans: FeaturePlans, path: Path) -> Agreement:
     """Write the graph, run the file, and compare it with featx."""
     import_keras()
-    images = sample_images(plan)
+    images = sample_images(plans)
     try:
         with _quiet():
-            _write(form, model, plan, path)
-            return measure(form.run(path, images), model, plan, images)
+            _write(form, model, plans, path)
+            return measure(form.run(path, images), model, plans, images)
     except (FeatxError, OSError):
         raise
     # Five converters, each with exceptions of its own; all mean: there is no file.
@@ -124,12 +125,29 @@ def _write_and_run(form: ExportFormat, model: Model, plan: Plan, path: Path) -> 
         ) from error
 
 
-def _write(form: ExportFormat, model: Model, plan: Plan, path: Path) -> None:
-    metadata = _metadata(model, plan)
+def _write(form: ExportFormat, model: Model, plans: FeaturePlans, path: Path) -> None:
+    metadata, plan = _metadata(model, plans), plans.plans[0]
     if plan.record.graph is None:
-        form.write(build_graph(model, plan), path, metadata)
+        form.write(build_graph(model, plans), path, metadata)
     else:
         form.join[plan.record.format](plan.network, build_head(model), path, metadata)
+
+
+def _check_backbones(form: ExportFormat, plans: FeaturePlans) -> None:
+    """Refuse backbones that cannot stand in one graph, and formats that they cannot become."""
+    if len(set(plans.geometries)) > 1:
+        raise ConfigError(
+            f"the model joins features that see images in other sizes ({plans.spec.describe()}), "
+            "and one graph takes images of one size. Extract them with one --size, or use the "
+            "model file with featx score"
+        )
+    if len(plans.specs) > 1 and any(plan.record.graph for plan in plans.plans):
+        raise ConfigError(
+            "the model joins features of a backbone that is a graph in a file, which cannot be "
+            "exported yet: use the model file with featx score"
+        )
+    for plan in plans.plans:
+        _check_backbone(form, plan)
 
 
 def _check_backbone(form: ExportFormat, plan: Plan) -> None:
@@ -180,8 +198,8 @@ def _check_installed(form: ExportFormat) -> None:
         )
 
 
-def _metadata(model: Model, plan: Plan) -> str:
-    spec = plan.spec
+def _metadata(model: Model, plans: FeaturePlans) -> str:
+    spec = plans.specs[0]
     entries = {
         "labels": list(model.class_names),
         "input": "image: uint8 RGB (n, height, width, 3)",
@@ -189,9 +207,9 @@ def _metadata(model: Model, plan: Plan) -> str:
         "image_size": list(spec.image_size),
         "resize": f"{spec.resize}, {spec.interpolation} with antialiasing",
         "background": spec.background,
-        "backbone": spec.backbone,
+        "backbone": plans.spec.backbone,
         "head": model.head_name,
-        "fingerprint": spec.fingerprint,
+        "fingerprint": plans.spec.fingerprint,
         "featx": version("featx"),
     }
     return json.dumps(entries, ensure_ascii=False)

@@ -72,7 +72,8 @@ def prepare(
     alike = NearDuplicates()
     if looks_for_copies:
         alike = find_near_duplicates(features, searched, limit, within_train=is_cv)
-    notes = [*_split_notes(features, split), *_duplicate_notes(alike)]
+    notes = [*filter(None, [features.join_note()]), *_split_notes(features, split)]
+    notes += _duplicate_notes(alike)
     if drop_near_duplicates and alike.pairs:
         split = split.without(alike.rows("train"))
         if not len(split.train):

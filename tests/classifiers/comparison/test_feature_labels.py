@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cache_shared import make_spec
 
+from featx.cache import JoinedSpec
 from featx.classifiers.comparison.feature_labels import feature_labels
 
 
@@ -21,3 +22,12 @@ def test_labels_hold_what_differs() -> None:
     assert list(sources.values()) == ["photos resnet50", "shop resnet50"]
     weights = feature_labels({"a@1": spec, "a@2": replace(spec, weights_digest="12" * 32)})
     assert len(set(weights.values())) == 2
+
+
+def test_labels_of_joined_features_are_short() -> None:
+    last = make_spec("resnet50")
+    inner = [replace(last, layer=f"conv{n}", pool="grid:2") for n in range(3)]
+    two, four = JoinedSpec((last, inner[0])), JoinedSpec((last, *inner))
+    labels = feature_labels({"photos@1": last, "photos@1+2": two, "photos@1+2+3+4": four})
+    assert list(labels.values()) == ["top avg", "top+conv0 avg+grid:2", "top+3 more avg+grid:2"]
+    assert list(feature_labels({"photos@1+2": two}).values()) == ["resnet50"]

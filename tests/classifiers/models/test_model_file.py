@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from featx.cache import FeatureSpec
+from featx.cache import FeatureSpec, JoinedSpec
 from featx.cache.errors import CacheWriteError, ConfigError, FeatureMismatchError, ModelFileError
 from featx.cache.format import atomic
 from featx.classifiers import Model, load_model, save_model
@@ -48,6 +48,23 @@ def test_saving_and_loading_changes_nothing(tmp_path: Path) -> None:
     again = load_model(tmp_path / "m.featx")
     assert (tmp_path / "m.featx").read_bytes() == V1.read_bytes()
     assert model_digest(again) == model_digest(model)
+
+
+def test_a_model_of_joined_features_keeps_all_specs(tmp_path: Path) -> None:
+    old = load_model(V1)
+    assert isinstance(old.spec, FeatureSpec)
+    spec = JoinedSpec((old.spec, replace(old.spec, layer="block3b_add", pool="grid:2")))
+    save_model(replace(old, spec=spec), tmp_path / "m.featx")
+    again = load_model(tmp_path / "m.featx")
+    assert again.spec == spec and again.spec.parts == spec.parts
+    document = json.loads(zipfile.ZipFile(tmp_path / "m.featx").read("model.json"))
+    assert document["featx_model"] == 4 and len(document["spec"]["joined"]) == 2
+    with pytest.raises(FeatureMismatchError, match=r"features 'efficientnet_lite0, .*; eff"):
+        again.check_spec(old.spec)
+    with pytest.raises(FeatureMismatchError, match=r"layer .*'block3b_add'.* ≠ .*'top'"):
+        again.check_spec(JoinedSpec((old.spec, replace(spec.parts[1], layer="top"))))
+    with pytest.raises(ConfigError, match="takes the features of one set"):
+        _ = again.spec.single
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

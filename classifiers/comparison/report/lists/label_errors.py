@@ -74,7 +74,8 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
     for fold in folds:
         head = seeded_head(head_name, {}, 0)
         y, units = features.y[fold.train], split.units[fold.train]
-        head.fit(np.asarray(features.X[fold.train]), y, groups=units)
+        X, widths = np.asarray(features.X[fold.train]), features.X.widths
+        head.fit(X, y, groups=units, widths=widths)
         at = np.searchsorted(rows, fold.held_out)
         columns = np.searchsorted(present, head.classes_)
         for start in range(0, len(at), PREDICT_ROWS):
