@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import extract_features, extract_several
+    from .api import extract_features, extract_several, options_of_preset
     from .extract_report import ExtractReport
     from .plan import FeatureOptions
     from .run_options import RunOptions
@@ -22,6 +22,7 @@ _HOMES = {
     "SourceOptions": "sources",
     "extract_features": "api",
     "extract_several": "api",
+    "options_of_preset": "api",
     "open_source": "sources",
 }
 
@@ -33,6 +34,7 @@ __all__ = [
     "extract_features",
     "extract_several",
     "open_source",
+    "options_of_preset",
 ]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..cache import DEFAULT_ROOT, FeatureStore
+from ..cache.errors import ConfigError
+from ..cache.suggest import did_you_mean
 from .extract import extract
 from .extract_report import ExtractReport
 from .join import join_parts
@@ -84,6 +87,39 @@ def extract_several(
     plans = [make_plan(options) for options in features]
     store = FeatureStore(cache, compression=run.compression)
     return (join_parts if join else extract)(opened, plans, store, run, observer)
+
+
+def options_of_preset(preset: str, options: FeatureOptions) -> list[FeatureOptions]:
+    """Return options for each layer that a preset takes of a backbone, the last layer first.
+
+    ``multi`` takes the last layer, pooled as the backbone has it, and the ends of its last three
+    stages, pooled ``grid:2``; ``extract_several`` computes them in one forward pass.
+
+    Parameters
+    ----------
+    preset : str
+        ``multi``.
+    options : FeatureOptions
+        Backbone, weights, size; no layer and no pooling.
+
+    Raises
+    ------
+    ConfigError
+        No such preset, or a layer or a pooling is named beside it.
+    UnknownBackboneError
+        The stages of the backbone cannot be told.
+    """
+    from .backbones.presets.multi import INNER_POOL, PRESETS, inner_layers
+
+    if preset not in PRESETS:
+        raise ConfigError(f"unknown preset {preset!r}. {did_you_mean(preset, PRESETS)}")
+    if options.layer is not None or options.pool is not None:
+        raise ConfigError(
+            f"the preset {preset} names layers and their pooling itself: leave layer and pool away"
+        )
+    plan = make_plan(options)
+    inner = inner_layers(plan.record, plan.spec.image_size)
+    return [options, *(replace(options, layer=name, pool=INNER_POOL) for name in inner)]
 
 
 def forecast_extraction(

@@ -88,6 +88,14 @@ def extract(
             show_default=False,
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="multi: the last layer, and the ends of the last three stages as grid:2, in one "
+            "forward pass.",
+            show_default=False,
+        ),
+    ] = None,
     pool: Annotated[
         str | None,
         typer.Option(
@@ -171,7 +179,7 @@ def extract(
     """
     from ...cache import Tag
     from ...extractor import FeatureOptions, SourceOptions, extract_several, open_source
-    from ...extractor.api import forecast_extraction
+    from ...extractor.api import forecast_extraction, options_of_preset
     from ...extractor.sources.address import SourceAddress
 
     layers: list[str | None] = [*layer] if layer else [None]
@@ -193,6 +201,8 @@ def extract(
         for path, own_preprocess in named
         for layer_name in layers
     ]
+    if preset is not None:
+        features = [one for each in features for one in options_of_preset(preset, each)]
     run = replace(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
         compression=compression,
@@ -272,6 +282,8 @@ def _draw(console: Console, reports: list[ExtractReport]) -> None:
     console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
     if len(reports) > 1:
         console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
+        joined = "+".join([report.name, *(r.record.fingerprint[:12] for r in reports[1:])])
+        console.print(f"All side by side: featx fit {joined}")
     for warning in report.warnings:
         say(f"Warning: {warning}")
     if report.bottleneck:

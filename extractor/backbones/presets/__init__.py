@@ -1,0 +1,1 @@
+"""Choices of several layers by rule, for any backbone."""
