@@ -104,7 +104,7 @@ def _reopened(address: Any, digests: NDArray[np.uint8]) -> FeatureMatrix:
     """Open the rows of some images in another process."""
     is_one = isinstance(address[0], Path)
     addresses = [address] if is_one else address
-    sets = [open_set(*one, digests) for one in addresses]
+    sets = [open_set(folder, spec, digests) for folder, spec in addresses]
     shards: AnyShards = sets[0] if is_one else JoinedShards(sets)
     positions = shards.index.find(digests)
     if (positions < 0).any():

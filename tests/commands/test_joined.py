@@ -12,6 +12,7 @@ import pytest
 
 import featx
 from featx.cache import FeatureStore
+from featx.classifiers.similar.nearest import find_similar
 from featx.extractor.sources.source import source_name
 from tests_shared import Cli
 
@@ -139,5 +140,5 @@ def test_joined_features_in_python(cli: Cli, joined: str, photos: Path) -> None:
     np.testing.assert_allclose(report.model.predict_proba(paths), expected, atol=1e-6)
     swept = featx.sweep([both, grid], heads=["centroid"], out="swept.featx")
     assert {candidate.features for candidate in swept.candidates} == {both.name, grid.name}
-    near = featx.find_similar(both, str(paths[0]), top=1)
+    near = find_similar(both, str(paths[0]), top=1)
     assert near[0].similarity == pytest.approx(1, abs=1e-5)
