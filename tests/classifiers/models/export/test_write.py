@@ -18,7 +18,8 @@ import featx
 from export_shared import needs
 from featx.cache.errors import ConfigError, ModelError
 from featx.classifiers.heads.registry import make_head
-from featx.classifiers.models.export import FORMATS, agreement
+from featx.classifiers.models.export import FORMATS
+from featx.extractor.feature_plans import FeaturePlans
 from featx.extractor.plan import make_plan
 from tests_shared import Cli
 
@@ -86,8 +87,8 @@ def test_an_example_knows_nothing_of_featx(to: str) -> None:
 def test_a_graph_that_disagrees_is_not_left_behind(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = agreement.run_rows
-    monkeypatch.setattr(agreement, "run_rows", lambda *words: (run(*words)[0] + 0.5,))
+    compute = FeaturePlans.compute
+    monkeypatch.setattr(FeaturePlans, "compute", lambda *words: compute(*words) + 0.5)
     model = model_with(made, "ridge")
     with pytest.raises(ModelError, match="differs from featx score"):
         featx.export(model, "keras", made / "d.keras", weights="random:0")
