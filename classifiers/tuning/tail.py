@@ -69,8 +69,10 @@ def cut_tail(plan: Plan, layer: str) -> Tail:
     """
     if plan.record.graph:
         raise ConfigError(
-            f"{plan.record.name} is an ONNX or OpenVINO graph, which cannot be trained here: "
-            "fine-tuning takes Keras backbones"
+            f"{plan.record.name} is an ONNX or OpenVINO graph and cannot be trained. For a head on "
+            "the features that are there, type `featx sweep`. To fine-tune, take a Keras backbone, "
+            "which `featx backbones` lists: `featx extract PHOTOS --backbone efficientnet_lite0`, "
+            "then `featx finetune --from block6d_add`"
         )
     keras = import_keras()
     backbone = build_backbone(plan.record, plan.weights, plan.spec.image_size)

@@ -76,7 +76,10 @@ def fit(
     hidden: Annotated[
         str | None, typer.Option(help="Of dense: widths of hidden layers, as 512,256.")
     ] = None,
-    dropout: Annotated[float | None, typer.Option(help="Of dense.")] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Of dense: of its hidden layers, or of the features if there are none."),
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Of dense: the learning rate.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of dense, at most.")] = None,
     patience: Annotated[

@@ -36,7 +36,7 @@ class DenseHead(Head):
     hidden : sequence of int, optional
         Widths of the hidden layers instead of the preset's.
     dropout : float in [0, 1), optional
-        Instead of the preset's.
+        Instead of the preset's. A network without a hidden layer has it on its inputs.
     lr : float
         Learning rate of AdamW (Loshchilov & Hutter 2019).
     epochs : int
@@ -186,7 +186,9 @@ class DenseHead(Head):
     def _shape(self) -> Preset:
         preset = PRESETS[self.preset]
         hidden = preset.hidden if self.hidden is None else tuple(int(n) for n in self.hidden)
-        dropout = preset.dropout if self.dropout is None else float(self.dropout)
+        # The dropout of a preset belongs to its hidden layers.
+        dropout = (preset.dropout if hidden else 0.0) if self.dropout is None else self.dropout
+        dropout = float(dropout)
         return Preset(hidden, dropout, preset.dropout_first)
 
     def _watching(self, data: Training, validation_data: Any) -> Training:

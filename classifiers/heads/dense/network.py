@@ -22,7 +22,7 @@ class Preset:
     hidden : tuple of int
         Widths of the ReLU layers.
     dropout : float
-        Share of units that each training step silences.
+        Share of units that each training step silences; without a hidden layer, of the inputs.
     dropout_first : bool
         Dropout stands before each hidden layer, not after it.
     """
@@ -57,7 +57,7 @@ class NetworkSpec:
         """Share of silenced units before each layer, the last one included."""
         n_hidden = len(self.shape.hidden)
         if not n_hidden:
-            return (0.0,)
+            return (self.shape.dropout,)
         rates = (self.shape.dropout,) * n_hidden
         return (*rates, 0.0) if self.shape.dropout_first else (0.0, *rates)
 

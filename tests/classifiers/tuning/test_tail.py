@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from graphs_shared import convolution, save_graph
 
 from featx.cache.errors import ConfigError, UnknownBackboneError
 from featx.classifiers.tuning.tail import cut_tail
@@ -55,6 +58,15 @@ def test_a_cut_that_leaves_data_or_nothing_behind_names_those_that_do_not(
 ) -> None:
     with pytest.raises(ConfigError, match="block6d_add"):
         cut_tail(plan, layer)
+
+
+def test_a_graph_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    node, weights = convolution()
+    path = save_graph(tmp_path / "graph.onnx", [node], ["map"], weights)
+    options = FeatureOptions(backbone=str(path), preprocess="none", precision="float32", pool="avg")
+    graph = make_plan(options)
+    with pytest.raises(ConfigError, match="featx extract PHOTOS --backbone efficientnet_lite0"):
+        cut_tail(graph, "map")
 
 
 def test_unknown_layer_names_close_ones(plan: Plan) -> None:

@@ -124,10 +124,17 @@ def test_products_stay_within_the_rounding_of_bfloat16(digits, monkeypatch):
     assert all(exact != rounded for exact, rounded in zip(*losses, strict=True))
 
 
-@pytest.mark.parametrize(("first", "position"), [(True, 0), (False, 1)])
-def test_dropout_silences_its_share(first, position):
+@pytest.mark.parametrize(
+    ("shape", "position"),
+    [
+        (Preset((400,), 0.4, dropout_first=True), 0),
+        (Preset((400,), 0.4), 1),
+        (Preset((), 0.4), 0),
+    ],
+)
+def test_dropout_silences_its_share(shape, position):
     # What is silenced for the only sample has no gradient, and so stays where it was.
-    spec = replace(SPEC, shape=Preset((400,), 0.4, dropout_first=first), weight_decay=0)
+    spec = replace(SPEC, shape=shape, weight_decay=0)
     stayed = []
     for step in range(2):
         networks = CompiledNetworks([spec], 400, 3, 1)

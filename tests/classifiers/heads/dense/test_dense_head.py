@@ -27,6 +27,24 @@ def test_preset_learns(preset, shapes, digits):
     assert head.score(digits.X_test, digits.y_test) > 0.94
 
 
+def test_dropout_without_a_hidden_layer_is_that_of_the_inputs(digits):
+    """As a dropout layer right before the softmax; a preset's own belongs to its hidden layers."""
+    kernels = [
+        DenseHead(preset, hidden=hidden, dropout=dropout, epochs=2)
+        .fit(digits.X, digits.y)
+        .kernel_0_
+        for preset, hidden, dropout in (
+            ("softmax", None, None),
+            ("mlp", (), None),
+            ("mlp", (), 0.5),
+            ("softmax", None, 0.5),
+        )
+    ]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[2], kernels[3])
+    assert not np.array_equal(kernels[1], kernels[2])
+
+
 def test_seed_decides_and_global_generators_stay(digits):
     random.seed(5)
     np.random.seed(5)

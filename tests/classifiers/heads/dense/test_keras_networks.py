@@ -61,6 +61,7 @@ def test_a_network_that_does_not_run_stays_as_it_is(digits):
     ("preset", "rates"),
     [
         (Preset(), (0.0,)),
+        (Preset((), 0.3), (0.3,)),
         (Preset((4,), 0.5, dropout_first=True), (0.5, 0.0)),
         (Preset((4,), 0.5), (0.0, 0.5)),
         (Preset((4, 3), 0.2), (0.0, 0.2, 0.2)),
