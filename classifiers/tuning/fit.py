@@ -38,6 +38,9 @@ from .training import PREDICT_ROWS, Samples, TailTrainer, train_tail
 HELD_OUT = 0.1
 """Share of each class of the training rows that decides when to stop."""
 
+STATE = 2
+"""Version of the order of the arrays that a checkpoint holds."""
+
 GRID = find_head("logreg").grid["C"]
 
 
@@ -167,6 +170,7 @@ def _job(frozen: Frozen, split: Split, head: FinetunedHead) -> dict[str, Any]:
         "features": frozen.features.spec.fingerprint,
         "data": frozen.features.manifest.data_digest,
         "split": split.to_dict()["digest"],
+        "state": STATE,
         "params": {name: value for name, value in params.items() if name != "epochs"},
     }
 

@@ -19,6 +19,7 @@ from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ..baselines.graph import seed_layers
+from .folding import fold_batch_norm
 from .head import FinetunedHead
 from .tail import Tail
 
@@ -164,9 +165,14 @@ class TailTrainer:
     def _compute_in(self, precision: str) -> None:
         """Let the tail's layers compute in a number format; their weights stay in float32."""
         name = precision if precision == "float32" else f"mixed_{precision}"
-        policy = self._keras.DTypePolicy(name)
+        policy, float32 = self._keras.DTypePolicy(name), self._keras.DTypePolicy("float32")
         for layer in self.tail.model.layers:
-            layer.dtype_policy = policy
+            layer.dtype_policy = float32 if self._is_slow(layer) else policy
+
+    def _is_slow(self, layer: Any) -> bool:
+        """Say whether TensorFlow takes many times longer for its derivative in bfloat16."""
+        is_depthwise = isinstance(layer, self._keras.layers.DepthwiseConv2D)
+        return is_depthwise and max(layer.strides) > 1
 
     def _with_head(self) -> Any:
         layers = self._keras.layers
@@ -176,7 +182,8 @@ class TailTrainer:
             for layer in self.tail.layers:
                 # Keras normalises by the stored means and variances where the layer is frozen.
                 layer.trainable &= not isinstance(layer, layers.BatchNormalization)
-        features = self._keras.ops.cast(self.tail.model(maps), "float32")
+        tail = self.tail.model if self.head.batch_norm else fold_batch_norm(self.tail.model)
+        features = self._keras.ops.cast(tail(maps), "float32")
         if self.head.standardize:
             scale = 1 / np.asarray(self.head.scale_, np.float32)
             offset = -np.asarray(self.head.mean_, np.float32) * scale
