@@ -237,6 +237,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_classes = len(self.classes_)
         return np.empty((0, 1 if n_classes == 2 else n_classes), dtype)
 
+    def matrix_width(self, n_features: int) -> int:
+        """Return the columns of the largest square matrix that training holds."""
+        return n_features
+
     def _decision_width(self) -> int:
         """Return the numbers per row of the widest temporary array of ``_decide``."""
         return len(self.classes_)

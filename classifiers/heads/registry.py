@@ -136,6 +136,15 @@ RECORDS = (
         trains_from_disk=True,
     ),
     HeadRecord(
+        name="projection",
+        target=".closed_form.projection:RandomProjectionHead",
+        description="ridge on random features, closed form",
+        graph="..models.export.head_graph:random_projection",
+        cost=35,
+        grid={"alpha": (100.0, 1e3, 1e4)},
+        trains_from_disk=True,
+    ),
+    HeadRecord(
         name="lda",
         target=".closed_form.lda:LDAHead",
         description="linear discriminant analysis, closed form",

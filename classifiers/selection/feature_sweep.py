@@ -28,6 +28,7 @@ from .fit import (
     seeded_head,
 )
 from .folds import FoldReader, make_folds
+from .memory import least_memory
 from .metrics import METRICS, Metric
 from .results import FeatureResults, Measured, mean_over_folds, with_pooled
 from .splitting.preparation import prepare
@@ -104,11 +105,20 @@ class FeatureSweep:
         self._judged_rows = judged_rows(features, self._rows)
         self.configurations, self.left_out = list(configurations), list[str]()
         if self.reader.is_on_disk:
-            able = [c for c in configurations if find_head(c.head).trains_from_disk]
+            able = [c for c in configurations if self._fits(c)]
             self.left_out = [c.head for c in configurations if c not in able]
             self.configurations = able
         self.failures: list[Failure] = []
         self._best: tuple[Any, Measured, Any] | None = None
+
+    def _fits(self, configuration: Configuration) -> bool:
+        """Say whether a head trains from features on disk, within the memory that is allowed."""
+        if not find_head(configuration.head).trains_from_disk:
+            return False
+        head = seeded_head(configuration.head, configuration.params, self.options.random_state)
+        width = head.matrix_width(int(self.features.X.shape[1]))
+        least = least_memory(len(self._rows), width, len(self.features.class_names))
+        return self.options.memory is None or least <= self.options.memory
 
     @property
     def y_seen(self) -> NDArray[np.int64]:

@@ -316,7 +316,8 @@ def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions
     """Fit ``head`` on the training rows alone: the rows that judge it are never watched."""
     y, n_classes = features.y[split.train], len(features.class_names)
     check_classes(y, features.class_names)
-    X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory)
+    width = head.matrix_width(int(features.X.shape[1]))
+    X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory, width)
     weights = None if features.weights is None else features.weights[split.train]
     with class_weights_by_index([head], features.class_names, y):
         head.fit(X, y, weights, groups=split.units[split.train], widths=features.X.widths)

@@ -37,20 +37,24 @@ def least_memory(n_samples: int, n_features: int, n_classes: int) -> int:
     return FIXED_BYTES + n_samples * per_sample + SQUARE_MATRICES * 4 * n_features**2
 
 
-def stays_on_disk(X: Any, n_samples: int, n_classes: int, memory: int) -> bool:
+def stays_on_disk(
+    X: Any, n_samples: int, n_classes: int, memory: int, matrix_width: int = 0
+) -> bool:
     """Say whether so many rows of ``X`` are too large to train from within ``memory`` bytes.
+
+    ``matrix_width`` is that of a head whose matrices are wider than the features.
 
     Raises
     ------
     ConfigError
-        It is too little for any head.
+        It is too little for any head, or for the one that is asked for.
     """
-    n_features = int(X.shape[1])
-    least = least_memory(n_samples, n_features, n_classes)
+    width = max(int(X.shape[1]), matrix_width)
+    least = least_memory(n_samples, width, n_classes)
     if memory < least:
         raise ConfigError(
             f"--memory {_megabytes(memory)} is too little for {n_samples:,} rows of "
-            f"{n_features:,} features: it takes {_megabytes(least)} or more"
+            f"{width:,} features: it takes {_megabytes(least)} or more"
         )
     return _needed(X, n_samples) + least > memory
 
@@ -66,7 +70,12 @@ def _needed(X: Any, n_samples: int) -> int:
 
 
 def training_rows(
-    X: Any, rows: NDArray[np.int64], head_name: str, n_classes: int, memory: int | None = None
+    X: Any,
+    rows: NDArray[np.int64],
+    head_name: str,
+    n_classes: int,
+    memory: int | None = None,
+    matrix_width: int = 0,
 ) -> Any:
     """Return rows to train one head from: in memory if they fit, else read as they are needed.
 
@@ -79,6 +88,8 @@ def training_rows(
     n_classes : int
     memory : int, optional
         Bytes that training may take beside the program itself; without it all is read.
+    matrix_width : int
+        Of a head whose matrices are wider than the features.
 
     Returns
     -------
@@ -91,7 +102,7 @@ def training_rows(
     ConfigError
         It is too little for any head.
     """
-    if memory is None or not stays_on_disk(X, len(rows), n_classes, memory):
+    if memory is None or not stays_on_disk(X, len(rows), n_classes, memory, matrix_width):
         return np.asarray(X[rows])
     if not find_head(head_name).trains_from_disk:
         raise TrainingDataError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ..base import Head
 from ..calibration import fit_temperature
 from ..linear.heads import LinearHead
 from ..parameter_checks import CLASS_WEIGHT, FLAG, number
-from ..row_blocks import iter_blocks
+from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 
 CALIBRATION_ROWS = 8192
@@ -48,56 +48,126 @@ class RidgeHead(LinearHead):
     @classmethod
     def _fit_jointly(cls, heads: Sequence[Self], data: Training) -> None:
         heads[0]._fit_scaler(data)
-        system = decompose(heads[0], data)
-        for head in heads:
+        for head in heads[1:]:
             head._take_scale(heads[0])
-            head._solve(system, data.dtype)
-        _calibrate(heads, data, system)
+        fit_ridges(heads, data, decomposed, CALIBRATION_ROWS)
 
-    def _solve(self, system: Decomposition, dtype: np.dtype[Any]) -> None:
-        coef = (system.vectors / (system.values + self.alpha)) @ system.products
-        self._set_weights(coef.T, system.target_mean - system.mean @ coef, dtype)
+    def _solve(self, system: System, dtype: np.dtype[Any]) -> None:
+        equations, coef = system.equations, system.solve(self.alpha)
+        self._set_weights(coef.T, equations.target_mean - equations.mean @ coef, dtype)
 
 
 @dataclass(frozen=True)
-class Decomposition:
-    """The centred normal equations of one training set, diagonal in its eigenvectors.
+class NormalEquations:
+    """The centred normal equations of one training set.
 
     Attributes
     ----------
-    values : ndarray of float64, shape (n_features,)
-        Eigenvalues of the weighted, centred Gram matrix ``Xc' W Xc``.
-    vectors : ndarray of float64, shape (n_features, n_features)
-        Its eigenvectors, as columns.
-    products : ndarray of float64, shape (n_features, m)
-        ``vectors' Xc' W Tc`` with the centred targets ``Tc``.
+    gram : ndarray of float64, shape (n_features, n_features)
+        The weighted, centred Gram matrix ``Xc' W Xc``.
+    cross : ndarray of float64, shape (n_features, m)
+        ``Xc' W Tc`` with the centred targets ``Tc``.
     mean : ndarray of float64, shape (n_features,)
     target_mean : ndarray of float64, shape (m,)
     total : float
         Sum of the weights.
     """
 
-    values: NDArray[np.float64]
-    vectors: NDArray[np.float64]
-    products: NDArray[np.float64]
+    gram: NDArray[np.float64]
+    cross: NDArray[np.float64]
     mean: NDArray[np.float64]
     target_mean: NDArray[np.float64]
     total: float
 
 
-def _calibrate(heads: Sequence[RidgeHead], data: Training, system: Decomposition) -> None:
+class System(Protocol):
+    """Normal equations, prepared so that they are solved for one penalty after the other."""
+
+    @property
+    def equations(self) -> NormalEquations:
+        """What is solved."""
+
+    def solve(self, alpha: float) -> NDArray[np.float64]:
+        """Return the coefficients, ``(n_features, m)``."""
+
+    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
+        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A ``System`` that is diagonal in the eigenvectors of the Gram matrix.
+
+    Attributes
+    ----------
+    equations : NormalEquations
+    values : ndarray of float64, shape (n_features,)
+        Eigenvalues of the Gram matrix.
+    vectors : ndarray of float64, shape (n_features, n_features)
+        Its eigenvectors, as columns.
+    """
+
+    equations: NormalEquations
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+    def solve(self, alpha: float) -> NDArray[np.float64]:
+        """Return the coefficients, ``(n_features, m)``."""
+        products = self.vectors.T @ self.equations.cross
+        coef: NDArray[np.float64] = (self.vectors / (self.values + alpha)) @ products
+        return coef
+
+    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
+        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
+        shrinkage = np.stack([1 / (self.values + alpha) for alpha in alphas], axis=1)
+        squares = np.square(centred @ self.vectors.astype(centred.dtype))
+        leverages: Floats = squares @ shrinkage.astype(centred.dtype)
+        return leverages
+
+
+def decomposed(equations: NormalEquations, alphas: Sequence[float]) -> Decomposition:
+    """Decompose the Gram matrix, which serves any penalty."""
+    values, vectors = np.linalg.eigh(equations.gram)
+    return Decomposition(equations, np.maximum(values, 0), vectors)
+
+
+def fit_ridges(
+    heads: Sequence[RidgeHead],
+    data: Training,
+    prepare: Callable[[NormalEquations, Sequence[float]], System],
+    n_calibration: int,
+) -> None:
+    """Fit heads whose scale is known and that differ in ``alpha`` only.
+
+    Parameters
+    ----------
+    heads : sequence of RidgeHead
+    data : Training
+    prepare : callable
+        Makes a ``System`` of the normal equations and the penalties.
+    n_calibration : int
+        Most samples that the temperatures are fitted to.
+    """
+    system = prepare(normal_equations(heads[0], data), [head.alpha for head in heads])
+    for head in heads:
+        head._solve(system, data.dtype)
+    _calibrate(heads, data, system, n_calibration)
+
+
+def _calibrate(
+    heads: Sequence[RidgeHead], data: Training, system: System, n_calibration: int
+) -> None:
     """Fit each head's temperature to its leave-one-out decisions."""
-    stride = -(-len(data.y) // CALIBRATION_ROWS)
+    stride = -(-len(data.y) // n_calibration)
     data = data.take(np.arange(0, len(data.y), stride))
-    vectors, mean = system.vectors.astype(data.dtype), system.mean.astype(data.dtype)
-    shrinkage = np.stack([1 / (system.values + head.alpha) for head in heads], axis=1)
+    mean, total = system.equations.mean.astype(data.dtype), system.equations.total
+    alphas = [head.alpha for head in heads]
     decisions: list[list[NDArray[np.float64]]] = [[] for _ in heads]
     for rows, block in iter_blocks(data.X, data.dtype):
         scaled = heads[0]._scaled(block)
         # A weight stands for so many equal samples, of which one is left out.
         weight = np.minimum(data.weights[rows], 1)[:, None]
-        squares = np.square((scaled - mean) @ vectors)
-        leverage = weight * (squares @ shrinkage.astype(data.dtype) + 1 / system.total)
+        leverage = weight * (system.leverages(scaled - mean, alphas) + 1 / total)
         rest = np.maximum(1 - leverage, 1e-6)
         target = targets(data.y[rows], data.n_classes)
         for parts, head, factor in zip(decisions, heads, rest.T, strict=True):
@@ -113,8 +183,8 @@ def targets(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
     return matrix[:, 1:] if n_classes == 2 else matrix
 
 
-def decompose(head: Head, data: Training) -> Decomposition:
-    """Build the normal equations in one pass over the features and decompose them."""
+def normal_equations(head: Head, data: Training) -> NormalEquations:
+    """Build the normal equations in one pass over the features."""
     n_features = data.X.shape[1]
     n_columns = 1 if data.n_classes == 2 else data.n_classes
     gram = np.zeros((n_features, n_features))
@@ -132,6 +202,4 @@ def decompose(head: Head, data: Training) -> Decomposition:
     mean, target_mean = sums / total, target_sums / total
     gram -= total * np.outer(mean, mean)
     cross -= total * np.outer(mean, target_mean)
-    values, vectors = np.linalg.eigh(gram)
-    products = vectors.T @ cross
-    return Decomposition(np.maximum(values, 0), vectors, products, mean, target_mean, total)
+    return NormalEquations(gram, cross, mean, target_mean, total)

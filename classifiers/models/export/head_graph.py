@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...heads.closed_form.random_matrix import RandomMatrix
 from ...heads.registry import find_head
 from ..model import Model
 from .graph_layers import Arrays, centred, dense, standardised, unit_rows
@@ -41,6 +42,17 @@ def linear(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
     bias = arrays["intercept"] * float(arrays["temperature"])
     values, scale = centred(features, arrays)
     return dense(values, *_two_columns(kernel / scale[:, None], bias))
+
+
+def random_projection(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:
+    """Logits of a linear decision on random features with a ReLU."""
+    values, scale = centred(features, arrays)
+    width = arrays["coef"].shape[1]
+    matrix = RandomMatrix(int(arrays["seed"]), int(arrays["n_inputs"]), width)
+    projection = matrix.array / scale[:, None]
+    hidden = dense(values, projection, np.zeros(projection.shape[1]), "relu")
+    factor = float(arrays["temperature"])
+    return dense(hidden, *_two_columns(arrays["coef"].T * factor, arrays["intercept"] * factor))
 
 
 def centroid(features: Any, arrays: Arrays, params: Mapping[str, Any]) -> Any:

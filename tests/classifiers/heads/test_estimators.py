@@ -16,7 +16,10 @@ EXCEPTIONS = {
     "DenseHead": {WEIGHT: "repeating rows changes batches and who is held out"},
 }
 # The checks look at behaviour, not at how good a network gets.
-OPTIONS = {"dense": {"hidden": (16,), "epochs": 15, "lr": 0.04, "batch_size": 32}}
+OPTIONS = {
+    "dense": {"hidden": (16,), "epochs": 15, "lr": 0.04, "batch_size": 32},
+    "projection": {"width": 64},
+}
 
 
 def expected_failures(head):

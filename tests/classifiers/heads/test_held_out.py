@@ -63,6 +63,8 @@ def test_a_class_of_one_group_is_not_held_out():
 @pytest.mark.parametrize("name", HEADS)
 def test_every_head_takes_groups(name, digits):
     head = make_head(name)
+    if "width" in head.get_params():
+        head.set_params(width=256)
     if "lr" in head.get_params():
         head.set_params(lr=0.01, epochs=20)
     groups = np.arange(400) // 5

@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from featx.cache.errors import ConfigError
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
+from featx.classifiers.heads.closed_form.projection import RandomProjectionHead
 from featx.classifiers.heads.closed_form.ridge import RidgeHead
 from featx.classifiers.heads.dense.dense_head import DenseHead
 from featx.classifiers.heads.joint_fit import families, fit_many, predict_many
@@ -22,6 +23,8 @@ EXACT = [
     RBFSVMHead(1.0, 0.01),
     RidgeHead(1.0),
     RidgeHead(100.0),
+    RandomProjectionHead(10.0, width=64),
+    RandomProjectionHead(100.0, width=64),
     DenseHead("softmax", epochs=2),
     KNNHead(3),
     KNNHead(15, weights="uniform"),
@@ -32,7 +35,7 @@ CLOSE = [LogisticHead(1e-3), LogisticHead(1e-1), LinearSVMHead(1e-4), LinearSVMH
 def test_families_share_all_but_their_shared_parameters():
     heads = [*EXACT, RidgeHead(1.0, class_weight="balanced"), *CLOSE]
     sizes = [len(group) for group in families(heads)]
-    assert sizes == [3, 1, 2, 1, 2, 1, 2, 2]
+    assert sizes == [3, 1, 2, 2, 1, 2, 1, 2, 2]
 
 
 def test_a_generator_that_moves_on_is_not_shared():

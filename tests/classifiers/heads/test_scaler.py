@@ -32,8 +32,8 @@ def test_all_sets_have_one_total_variance() -> None:
 @pytest.mark.parametrize("name", sorted(HEADS))
 def test_heads_scale_by_set(name: str) -> None:
     X, y = two_sets()
-    options = {"epochs": 1, "validation_fraction": 0.0} if name == "dense" else {}
-    head = make_head(name, **options).fit(X, y, widths=WIDTHS)
+    small = {"dense": {"epochs": 1, "validation_fraction": 0.0}, "projection": {"width": 16}}
+    head = make_head(name, **small.get(name, {})).fit(X, y, widths=WIDTHS)
     if head.standardize:
         np.testing.assert_allclose(head.scale_, X.std(axis=0) / set_weights(WIDTHS), rtol=1e-4)
     together = fit_many([clone(head), clone(head)], X, y, widths=WIDTHS)[1]

@@ -12,7 +12,7 @@ import pytest
 from featx.cache.errors import FeatureMismatchError, ModelFileError
 from featx.classifiers.heads.registry import HEADS, load_head, make_head
 
-SMALL = {"dense": {"hidden": (8, 4), "epochs": 3}}
+SMALL = {"dense": {"hidden": (8, 4), "epochs": 3}, "projection": {"width": 32}}
 
 
 def fitted(name, X, y):

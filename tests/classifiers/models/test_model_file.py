@@ -147,8 +147,9 @@ def fitted(name: str) -> tuple[Model, np.ndarray]:
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 3], 30)
     X = (rng.normal(size=(90, 6)) + y[:, None]).astype(np.float32)
-    options = {"epochs": 3} if name == "dense" else {}
-    return Model(SPEC, ("a", "b", "c", "d"), name, make_head(name, **options).fit(X, y)), X
+    small = {"dense": {"epochs": 3}, "projection": {"width": 16}}
+    head = make_head(name, **small.get(name, {})).fit(X, y)
+    return Model(SPEC, ("a", "b", "c", "d"), name, head), X
 
 
 @pytest.mark.parametrize("name", HEADS)

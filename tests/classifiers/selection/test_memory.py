@@ -200,6 +200,19 @@ def test_a_sweep_leaves_out_heads_that_need_all_in_memory(cache):
         sweep([features], SweepOptions((svm,), memory=5_000_000), store)
 
 
+def test_a_random_projection_too_wide_for_the_memory_is_refused_or_left_out(cache):
+    store = FeatureStore(cache)
+    features = store.open_features("large")
+    with pytest.raises(ConfigError, match=r"80MB is too little for .* of 2,048 features"):
+        fit(features, HeadOptions("projection", memory=80_000_000))
+    grid = (
+        Family("projection", ({"width": 2048}, {"width": 64})),
+        Family("centroid", ({"metric": "euclidean"},)),
+    )
+    report = sweep([features], SweepOptions(grid, memory=80_000_000), store)
+    assert len(report.candidates) == 2
+
+
 def test_a_sweep_within_memory_measures_what_it_would_without(cache, monkeypatch):
     store = FeatureStore(cache)
     features = store.open_features("small")

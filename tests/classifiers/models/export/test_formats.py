@@ -36,8 +36,8 @@ def check(name: str, to: str, n_classes: int, n_samples: int, path: Path) -> Non
     keras = import_keras()
     images = pixels(n_samples + 24, n_classes)
     X = (images[:n_samples] / 255).astype(np.float32)
-    options = {"epochs": 2} if name == "dense" else {}
-    head = make_head(name, **options).fit(X, np.arange(n_samples) % n_classes)
+    options = {"dense": {"epochs": 2}, "projection": {"width": 256}}
+    head = make_head(name, **options.get(name, {})).fit(X, np.arange(n_samples) % n_classes)
     model = featx.Model(SPEC, tuple(map(str, range(n_classes))), name, head)
     image = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
     features = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
@@ -62,7 +62,7 @@ def test_heads_that_keep_training_rows_leave_in_every_format(
 
 
 @pytest.mark.parametrize("to", ["onnx", "tflite"])
-@pytest.mark.parametrize("name", ["logreg", "centroid", "dense"])
+@pytest.mark.parametrize("name", ["logreg", "centroid", "dense", "projection"])
 def test_small_heads_leave_in_the_formats_with_fewest_operations(
     name: str, to: str, tmp_path: Path
 ) -> None:

@@ -10,7 +10,11 @@ from export_shared import SPEC
 from featx.classifiers.heads.registry import HEADS, make_head
 from featx.classifiers.models.export.head_graph import probabilities_of
 
-OPTIONS = {"dense": {"epochs": 3}, "centroid": {"metric": "cosine"}}
+OPTIONS = {
+    "dense": {"epochs": 3},
+    "centroid": {"metric": "cosine"},
+    "projection": {"width": 64},
+}
 
 
 def graph_of(model: featx.Model, X: np.ndarray) -> np.ndarray:

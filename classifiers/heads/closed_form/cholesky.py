@@ -1,0 +1,69 @@
+"""Ridge's normal equations by a Cholesky decomposition for each penalty: cheaper where wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+from ..row_blocks import Floats
+from .ridge import NormalEquations, System, decomposed
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A ``System`` that factorises ``Gram matrix + alpha * I`` for each penalty.
+
+    Factors are made as they are needed, and the last one is kept: a wide one takes as much memory
+    as the Gram matrix.
+
+    Attributes
+    ----------
+    equations : NormalEquations
+    """
+
+    equations: NormalEquations
+    _last: dict[float, NDArray[np.float64]] = field(default_factory=dict)
+
+    def solve(self, alpha: float) -> NDArray[np.float64]:
+        """Return the coefficients, ``(n_features, m)``."""
+        lower, cross = self.lower(alpha), self.equations.cross
+        half = solve_triangular(lower, cross, lower=True, check_finite=False)
+        coef: NDArray[np.float64] = solve_triangular(
+            lower, half, lower=True, trans=1, check_finite=False
+        )
+        return coef
+
+    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
+        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
+        columns = []
+        for alpha in alphas:
+            lower = self.lower(alpha).astype(centred.dtype, copy=False)
+            half = solve_triangular(lower, centred.T, lower=True, check_finite=False)
+            columns.append(np.square(half).sum(axis=0))
+        return np.stack(columns, axis=1)
+
+    def lower(self, alpha: float) -> NDArray[np.float64]:
+        """Return the lower factor; raises LinAlgError where the penalty is lost in rounding."""
+        if alpha not in self._last:
+            self._last.clear()
+            penalised = self.equations.gram.copy()
+            penalised[np.diag_indices(len(penalised))] += alpha
+            # Transposed, it is in the order of LAPACK, which then needs no copy.
+            self._last[alpha] = cholesky(
+                penalised.T, lower=True, overwrite_a=True, check_finite=False
+            )
+        return self._last[alpha]
+
+
+def factorised(equations: NormalEquations, alphas: Sequence[float]) -> System:
+    """Factorise the equations, or decompose them where a penalty is lost in rounding."""
+    factors = Factors(equations)
+    try:
+        factors.lower(min(alphas))
+    except LinAlgError:
+        return decomposed(equations, alphas)
+    return factors
