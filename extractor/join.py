@@ -51,12 +51,7 @@ def join_parts(
         Images are missing; ``report`` is a ``Missing``. Nothing is written.
     """
     options, observer = options or RunOptions(), observer or LogObserver()
-    scan, resolved, _ = prepare(source, plans, store, options, observer)
-    specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
-    finished = _finished_parts(store, scan.source.name, specs)
-    missing = _missing_rows(scan, store, specs, options)
-    if len(missing):
-        raise _incomplete(scan, missing, finished, specs)
+    resolved = _complete_plans(source, plans, store, options, observer)
     parts = _all_parts(store, source.name)
     try:
         reports = extract(source, resolved, store, options, observer)
@@ -68,6 +63,23 @@ def join_parts(
     for part in parts:
         _forget(store, part)
     return reports
+
+
+def _complete_plans(
+    source: Source,
+    plans: Sequence[Plan],
+    store: FeatureStore,
+    options: RunOptions,
+    observer: Observer,
+) -> list[Plan]:
+    """Return the plans with a precision; raises IncompleteError where images are missing."""
+    scan, resolved, _ = prepare(source, plans, store, options, observer)
+    specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
+    missing = _missing_rows(scan, store, specs, options)
+    if len(missing):
+        finished = _finished_parts(store, scan.source.name, specs)
+        raise _incomplete(scan, missing, finished, specs)
+    return resolved
 
 
 def _noted(report: ExtractReport, parts: Sequence[str], store: FeatureStore) -> ExtractReport:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 SHOWN = 3
+BLOCK_STRINGS = 1 << 16
 Rows = slice | Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
 
 
@@ -39,11 +42,22 @@ class StringColumn(Sequence[str]):
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringColumn:
         """Encode ``strings``."""
-        encoded = [s.encode("utf-8", "surrogateescape") for s in strings]
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        distinct = len(set(encoded)) == len(encoded)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets, distinct)
+        data, remaining = bytearray(), iter(strings)
+        lengths, hashes = [np.zeros(1, np.int64)], [np.zeros(0, np.uint64)]
+        # In blocks: as Python objects, millions of names take many times their bytes.
+        while encoded := [
+            s.encode("utf-8", "surrogateescape") for s in islice(remaining, BLOCK_STRINGS)
+        ]:
+            data += b"".join(encoded)
+            lengths.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
+            digests = map(xxhash.xxh3_64_intdigest, encoded)
+            hashes.append(np.fromiter(digests, np.uint64, len(encoded)))
+        column = np.frombuffer(data, np.uint8)
+        column.flags.writeable = False
+        ordered = np.sort(np.concatenate(hashes))
+        # Equal hashes leave it open: `is_distinct` compares the strings then.
+        distinct = None if bool((ordered[1:] == ordered[:-1]).any()) else True
+        return cls(column, np.cumsum(np.concatenate(lengths)), distinct)
 
     @property
     def is_distinct(self) -> bool:

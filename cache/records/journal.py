@@ -281,7 +281,7 @@ def sample_keys(
     A later run that meets the same key knows the digest without reading the image.
     """
     chosen, width = np.ascontiguousarray(stamps[rows]), stamps.shape[1] * stamps.itemsize
-    stamp_bytes, names = chosen.tobytes(), sample_ids.data.tobytes()
+    stamp_bytes, names = chosen.tobytes(), np.ascontiguousarray(sample_ids.data).data
     starts, stops = (sample_ids.offsets[rows + k].tolist() for k in (0, 1))
     nothing, digest = bytes(SAMPLE_KEY_BYTES), xxhash.xxh3_128_digest
     keys = [

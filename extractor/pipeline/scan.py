@@ -17,6 +17,9 @@ from ..parts import Part
 from ..sources import Source
 from ..sources.subset import Subset
 
+NAMED_ROWS = 1 << 18
+"""Rows that are named at once: their keys are Python objects for a moment."""
+
 
 @dataclass
 class Scan:
@@ -69,9 +72,11 @@ class Scan:
         name : callable
             ``Run.name_rows`` or ``Run.count_on``.
         """
-        rows = np.flatnonzero(has_digest(self.digests) & ~self._is_named)
-        name(self.digests[rows], sample_keys(self.listing.sample_ids, self.stamps, rows))
-        self._is_named[rows] = True
+        unnamed = np.flatnonzero(has_digest(self.digests) & ~self._is_named)
+        for start in range(0, len(unnamed), NAMED_ROWS):
+            rows = unnamed[start : start + NAMED_ROWS]
+            name(self.digests[rows], sample_keys(self.listing.sample_ids, self.stamps, rows))
+            self._is_named[rows] = True
 
     def manifest(self) -> Manifest:
         """Return the source's manifest; it shares the digests, of which more become known."""

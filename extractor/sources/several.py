@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import NO_LABEL, Listing, StringColumn
-from .files.files import shown
+from .files.files import NO_STAMP, shown
 from .labels import encode_labels
-from .source import Contents, ListedSource, Raw, Source, source_name
+from .source import Contents, ListedSource, Raw, Source, source_name, stamps_of
 
 N_DIGITS = 12
 
@@ -47,6 +47,15 @@ class SeveralSources(ListedSource):
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamps of all sources' images, in order."""
         return np.concatenate([source.stamps() for source in self._sources])
+
+    def stamps_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the stamps of some images."""
+        stamps = np.zeros((len(rows), len(NO_STAMP)), np.int64)
+        numbers = np.searchsorted(self._starts, rows, "right") - 1
+        for number, source in enumerate(self._sources):
+            chosen = numbers == number
+            stamps[chosen] = stamps_of(source, rows[chosen] - self._starts[number])
+        return stamps
 
     def read(self, index: int) -> Raw:
         """Return one image as it lies there."""

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ Raw = bytes | NDArray[np.uint8] | Crop
 """An image before decoding: a file's bytes, pixels ``(h, w)`` or ``(h, w, 3)``, or a crop of it."""
 
 HALF_DIGEST = 16
+BLOCK_FILES = 1 << 16
 
 
 class Source(Protocol):
@@ -58,6 +59,15 @@ class Source(Protocol):
         OSError
             The image cannot be read.
         """
+        ...
+
+
+@runtime_checkable
+class LooksSingly(Protocol):
+    """A source that can look at some of its files and leave the others alone."""
+
+    def stamps_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the stamps of the images at ``rows``, ``(len(rows), 3)``."""
         ...
 
 
@@ -148,13 +158,28 @@ class FileSource(ListedSource):
         stamps: NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__(location, contents)
-        self._files, self._names, self._stamps = files, names, stamps
+        self._files, self._names = files, names
+        self._is_looked_at = np.full(len(names), stamps is not None)
+        self._stamps = np.zeros((len(names), len(NO_STAMP)), np.int64) if stamps is None else stamps
 
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamp of each file; zeros where a file cannot be looked at."""
-        if self._stamps is None:
-            self._stamps = stamp_array([self._files.stamp(name) for name in self._names])
+        self._look_at(np.arange(len(self._names)))
         return self._stamps
+
+    def stamps_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the stamps of some files."""
+        self._look_at(rows)
+        stamps: NDArray[np.int64] = self._stamps[rows]
+        return stamps
+
+    def _look_at(self, rows: NDArray[np.int64]) -> None:
+        new = rows[~self._is_looked_at[rows]]
+        for start in range(0, len(new), BLOCK_FILES):
+            block = new[start : start + BLOCK_FILES]
+            names = map(self._names.__getitem__, block.tolist())
+            self._stamps[block] = stamp_array([self._files.stamp(name) for name in names])
+            self._is_looked_at[block] = True
 
     def read(self, index: int) -> bytes:
         """Return the bytes of one file; raises OSError where it cannot be read."""
@@ -184,6 +209,10 @@ class CropSource:
         """Return the stamp of each crop's file."""
         return self._images.stamps()
 
+    def stamps_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the stamps of some crops' files."""
+        return stamps_of(self._images, rows)
+
     def read(self, index: int) -> Raw:
         """Return one image with its box; raises OSError where it cannot be read."""
         return crop(self._images.read(index), self._boxes[index])
@@ -192,6 +221,14 @@ class CropSource:
 def crop(raw: Raw, box: Box | None) -> Raw:
     """Return an image with the box that is wanted of it; None stands for the whole image."""
     return raw if box is None or isinstance(raw, Crop) else Crop(raw, box)
+
+
+def stamps_of(source: Source, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the stamps of some images; no other file is looked at where the source can do that."""
+    if isinstance(source, LooksSingly):
+        return source.stamps_of(rows)
+    stamps: NDArray[np.int64] = source.stamps()[rows]
+    return stamps
 
 
 def stamp_array(stamps: Sequence[Stamp | None]) -> NDArray[np.int64]:

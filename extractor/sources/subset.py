@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Listing, StringColumn
-from .source import Contents, ListedSource, Raw, Source
+from .source import Contents, ListedSource, Raw, Source, stamps_of
 
 
 class Subset:
@@ -32,9 +32,8 @@ class Subset:
         return self._listing
 
     def stamps(self) -> NDArray[np.int64]:
-        """Return the stamps of the chosen images."""
-        stamps: NDArray[np.int64] = self.whole.stamps()[self._rows]
-        return stamps
+        """Return the stamps of the chosen images; the other files are not looked at."""
+        return stamps_of(self.whole, self._rows)
 
     def read(self, index: int) -> Raw:
         """Return one image as it lies there."""

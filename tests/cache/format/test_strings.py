@@ -42,3 +42,13 @@ def test_it_finds_a_string() -> None:
 def test_it_shows_its_first_strings() -> None:
     assert repr(StringColumn.from_strings(["x"])) == "StringColumn(['x'], n=1)"
     assert repr(StringColumn.from_strings(NAMES)).endswith("'é/ü.png', …], n=5)")
+
+
+def test_it_is_made_in_blocks_and_knows_whether_a_string_occurs_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = StringColumn.from_strings(NAMES)
+    monkeypatch.setattr("featx.cache.format.strings.BLOCK_STRINGS", 2)
+    assert StringColumn.from_strings(iter(NAMES)) == whole and not whole.is_distinct
+    assert StringColumn.from_strings(NAMES[1:]).is_distinct
+    assert StringColumn.from_strings([]).is_distinct

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from images_shared import touch
 
-from featx.extractor.sources import digest_of, open_source
+from featx.extractor.parts import Part
+from featx.extractor.sources import Source, digest_of, open_source
+from featx.extractor.sources.files.files import Stamp
+from featx.extractor.sources.files.local import LocalFiles
 
 
 def test_equal_pixels_of_other_shape_have_another_digest() -> None:
@@ -31,3 +35,28 @@ def test_the_line_stays_one_line(tmp_path: Path) -> None:
     touch(tmp_path / "a\nb" / "1.png")
     assert "a\\nb" in open_source(tmp_path).understood
     assert "\n" not in open_source(tmp_path).understood
+
+
+def test_a_part_looks_at_its_own_files_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(70):
+        touch(tmp_path / "ab"[number % 2] / f"{number}.png", number)
+    paths = [tmp_path / "a", tmp_path / "b"]
+    seen: list[str] = []
+    stamp = LocalFiles.stamp
+
+    def noted(files: LocalFiles, name: str) -> Stamp | None:
+        seen.append(f"{files.root.name}/{name}")
+        return stamp(files, name)
+
+    def check(source: Source, whole: Source) -> None:
+        part = Part(2, 2).of(source)
+        seen.clear()
+        stamps = part.stamps()
+        assert len(set(seen)) == len(seen) == len(part.listing()) == 32
+        assert np.array_equal(stamps, whole.stamps()[Part(2, 2).rows(70)]) and stamps.all()
+
+    monkeypatch.setattr(LocalFiles, "stamp", noted)
+    check(open_source(tmp_path), open_source(tmp_path))
+    check(open_source(paths), open_source(paths))
