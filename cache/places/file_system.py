@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
@@ -35,6 +36,17 @@ PASSING_NAMES = frozenset(
         *("FSTimeoutError", "ResponseParserError", "ServiceRequestError", "ServiceResponseError"),
         *("EndpointConnectionError", "ConnectionClosedError", "RequestException"),
     )
+)
+ADVICE = {
+    "NoCredentialsError": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name them",
+    "PartialCredentialsError": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together",
+    "ProfileNotFound": "AWS_PROFILE names one of ~/.aws/config",
+    "EndpointConnectionError": "AWS_ENDPOINT_URL names the server",
+    "ConnectTimeoutError": "AWS_ENDPOINT_URL names the server",
+}
+NO_RIGHTS = (
+    "The credentials lack the right. A cache is listed, read, written and deleted from "
+    "(s3:ListBucket, GetObject, PutObject, DeleteObject); a source is listed and read"
 )
 VERSION_KEYS = (
     *("ETag", "etag", "md5Hash", "md5", "checksum", "generation", "version_id", "blob_id"),
@@ -110,6 +122,8 @@ def persist(action: Callable[[], T], what: str) -> T:
     for attempt in range(1, n_attempts + 1):
         try:
             return action()
+        except PermissionError as error:
+            raise PermissionError(errno.EACCES, f"{_reason(error)}. {NO_RIGHTS}") from error
         except FINAL_ERRORS:
             raise
         except Exception as error:
@@ -140,12 +154,50 @@ def _may_pass(error: Exception) -> bool:
 
 def _as_os_error(error: Exception, addition: str = "") -> OSError:
     code = getattr(error, "errno", None) or errno.EIO
-    return OSError(code, f"{_reason(error)}{addition}")
+    return OSError(code, f"{_reason(error)}{addition}{_advice(error)}")
+
+
+def _advice(error: Exception) -> str:
+    """Return what to set where a client cannot begin, as it never can; else nothing."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return next((f". {ADVICE[name]}" for name in ADVICE if name in kinds), "")
 
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
+
+
+@cache
+def bucket_problem(url: str) -> str:
+    """Return why nothing can be at a URL: its bucket is not there; empty where it is.
+
+    Servers answer alike for a missing bucket and for an empty folder. The server is asked once for
+    each bucket.
+
+    Raises
+    ------
+    OSError
+        It does not answer.
+    """
+    protocol, _, rest = url.partition("://")
+    bucket = rest.partition("/")[0]
+    if EXTRAS.get(protocol) != "s3":
+        return ""
+    if url != f"{protocol}://{bucket}":
+        return bucket_problem(f"{protocol}://{bucket}")
+    file_system, path = open_file_system(url, lists_anew=True)
+    try:
+        persist(lambda: file_system.info(path), f"look at {url}")
+    except FileNotFoundError:
+        endpoint = file_system.endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
+        return (
+            f"there is no bucket {bucket}{f' at {endpoint}' if endpoint else ''}. Check its name; "
+            "AWS_ENDPOINT_URL names another server, AWS_PROFILE another account"
+        )
+    except PermissionError:
+        return ""  # it may be looked into without the right to look at it
+    return ""
 
 
 def version_of(info: Mapping[str, Any]) -> str:

@@ -19,8 +19,9 @@ from pathlib import Path, PosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from ..errors import CacheError
 from .copies import Copies
-from .file_system import open_file_system, persist, seconds_of, version_of
+from .file_system import bucket_problem, open_file_system, persist, seconds_of, version_of
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.\-]+:")
 OPEN_ATTEMPTS = 10
@@ -153,8 +154,17 @@ class RemotePath(PosixPath):
 
     def _info(self) -> Mapping[str, Any]:
         file_system, key = self._at()
-        info: Mapping[str, Any] = persist(lambda: file_system.info(key), f"look at {self}")
+        try:
+            info: Mapping[str, Any] = persist(lambda: file_system.info(key), f"look at {self}")
+        except FileNotFoundError:
+            self._check_bucket()
+            raise
         return info
+
+    def _check_bucket(self) -> None:
+        """Raise CacheError where nothing is there because the bucket is not."""
+        if problem := bucket_problem(str(self)):
+            raise CacheError(f"cannot use {self}: {problem}")
 
     def open(self, mode: str = "r", *args: Any, **options: Any) -> Any:
         """Open a copy of the file for reading."""
@@ -213,7 +223,11 @@ class RemotePath(PosixPath):
             Nothing does.
         """
         file_system, key = self._at()
-        infos = persist(lambda: file_system.ls(key, detail=True), f"list {self}")
+        try:
+            infos = persist(lambda: file_system.ls(key, detail=True), f"list {self}")
+        except FileNotFoundError:
+            self._check_bucket()
+            raise
         for info in infos:
             name = str(info["name"]).rstrip("/").rpartition("/")[2]
             if str(info["name"]).rstrip("/") != key:
@@ -231,6 +245,8 @@ class RemotePath(PosixPath):
         """Yield the files at any depth below the folder that have a name of this pattern."""
         file_system, key = self._at()
         infos = persist(lambda: file_system.find(key, detail=True), f"list {self}")
+        if not infos:
+            self._check_bucket()
         for name, info in infos.items():
             child = self._child(str(name)[len(key) :].lstrip("/"), info)
             if fnmatchcase(child.name, pattern):

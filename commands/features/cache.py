@@ -20,7 +20,7 @@ from ..common import (
 )
 from . import cache_upkeep
 from .cache_text import draw_info, draw_listing, draw_usage, listed
-from .cache_upkeep import open_store
+from .cache_upkeep import open_existing, open_store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +99,7 @@ def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
     """
     from ...cache.maintenance.verify import verify as run_verify
 
-    report = run_verify(open_store(cache))
+    report = run_verify(open_existing(cache))
     data = {**asdict(report), "ok": not report.findings}
 
     def draw(console: Console) -> None:
@@ -129,7 +129,7 @@ def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
     """
     from ...cache.maintenance.repair import repair as run_repair
 
-    report = run_repair(open_store(cache))
+    report = run_repair(open_existing(cache))
 
     def draw(console: Console) -> None:
         for before, after in report.moved.items():
@@ -200,7 +200,7 @@ def compact(
     """
     from ...cache.maintenance.compact import compact as run_compact
 
-    report = run_compact(open_store(cache), compression)
+    report = run_compact(open_existing(cache), compression)
 
     def draw(console: Console) -> None:
         console.print(

@@ -121,7 +121,7 @@ def gc(
     from ...cache.maintenance.gc import collect_garbage, find_garbage
     from ...cache.maintenance.sources_gone import GoneSources, find_gone, forget
 
-    store = open_store(cache)
+    store = open_existing(cache)
     gone = find_gone(store) if sources_gone else GoneSources()
     unused = _unused_networks(store, gone, days) if networks else []
     garbage = find_garbage(store, without=gone.manifests)
@@ -209,6 +209,16 @@ def open_store(cache: Path) -> FeatureStore:
     from ...cache import FeatureStore
 
     return FeatureStore(cache)
+
+
+def open_existing(cache: Path) -> FeatureStore:
+    """Return the cache in a folder; raises CacheError where nothing is there."""
+    from ...cache.errors import CacheError
+
+    store = open_store(cache)
+    if store.is_new:
+        raise CacheError(f"there is no cache at {store.root}: nothing is there. --cache names it")
+    return store
 
 
 def _confirm(yes: bool) -> None:

@@ -101,6 +101,12 @@ def test_parts_of_a_job_array_meet_in_a_bucket(
         (("cache", "init", "--shared", "--cache", "{}"), "needs no `featx cache init`"),
         (("fit", "--cache", "{}"), "holds no features: run `featx extract` first"),
         (("cache", "ls", "--cache", "{}/nothing"), "No features in"),
+        (("cache", "verify", "--cache", "{}/nothing"), "there is no cache at s3://"),
+        (("fit", "--cache", "{}-mistyped/cache"), "there is no bucket bucket-"),
+        (("cache", "ls", "--cache", "{}-mistyped"), "there is no bucket bucket-"),
+        (("extract", "sample", *CHEAP, "--cache", "{}-mistyped"), "there is no bucket bucket-"),
+        (("extract", "{}-mistyped/photos", *CHEAP), "there is no bucket bucket-"),
+        (("extract", "{}/mistyped", *CHEAP), "does not exist"),
     ],
 )
 def test_what_a_bucket_cannot_do_is_said(

@@ -47,13 +47,14 @@ def _locate_url(url: str) -> tuple[Files, str | None]:
     try:
         kind = files.kind()
     except OSError as error:
-        raise SourceNotFoundError(f"cannot reach {url}: {error}{reach_advice(url)}") from error
+        reason = f"{error.strerror or error}{reach_advice(url)}"
+        raise SourceNotFoundError(f"cannot reach {url}: {reason}") from error
     # Clients refuse with errors of their own where credentials are missing.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}{reach_advice(url)}"
         raise SourceNotFoundError(f"cannot reach {url}: {reason}") from error
     if kind == "none":
-        raise SourceNotFoundError(f"{url} does not exist{reach_advice(url)}")
+        raise SourceNotFoundError(f"{url} does not exist{files.problem()}")
     if kind == "directory":
         return files, None
     folder, _, name = files.location.rpartition("/")

@@ -6,7 +6,13 @@ import hashlib
 from typing import IO, Any
 
 from ....cache.errors import ConfigError, SourceFormatError
-from ....cache.places.file_system import open_file_system, persist, seconds_of, version_of
+from ....cache.places.file_system import (
+    bucket_problem,
+    open_file_system,
+    persist,
+    seconds_of,
+    version_of,
+)
 from .files import NO_STAMP, Stamp, Tree
 from .names import is_visible
 
@@ -36,10 +42,17 @@ class RemoteFiles:
     def kind(self) -> str:
         """Return ``file``, ``directory`` or ``none``."""
         try:
-            info: dict[str, Any] = persist(lambda: self._fs.info(self._root), "look at it")
+            info: dict[str, Any] = persist(
+                lambda: self._fs.info(self._root), f"look at {self.location}"
+            )
         except FileNotFoundError:
             return "none"
         return str(info["type"])
+
+    def problem(self) -> str:
+        """Return what may be said of a URL with nothing there, after a sentence without a stop."""
+        problem = bucket_problem(self.location)
+        return f": {problem}" if problem else reach_advice(self.location)
 
     def list_folder(self, folder: str = "") -> list[str]:
         """Return the names of the visible files right in a folder; empty where it is none."""

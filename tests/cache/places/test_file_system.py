@@ -53,6 +53,27 @@ def test_what_no_repetition_mends_is_raised_at_once(
         persist(failing([error]), "read it")
 
 
+class NoCredentialsError(Exception):
+    """As botocore has one."""
+
+
+class EndpointConnectionError(Exception):
+    """As botocore has one."""
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (NoCredentialsError("Unable to locate credentials"), "AWS_PROFILE, or AWS_ACCESS_KEY_ID"),
+        (EndpointConnectionError("Could not connect"), "AWS_ENDPOINT_URL names the server"),
+        (PermissionError("Access Denied"), "Access Denied. The credentials lack the right"),
+    ],
+)
+def test_what_is_refused_says_what_to_set(error: Exception, advice: str) -> None:
+    with pytest.raises(OSError, match=advice):
+        persist(failing([error] * 6), "read it")
+
+
 def test_the_number_of_attempts_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEATX_URL_ATTEMPTS", "2")
     with pytest.raises(OSError, match="tried 2 times"):
