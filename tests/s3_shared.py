@@ -19,6 +19,7 @@ SLOW_DOWN = (
 )
 HANG_SECONDS = 1.5
 READ_SECONDS = 1
+POLL_SECONDS = 0.02
 HALF, HANG, LOST, SLOW = "half an upload", "no answer", "an answer lost", "throttled"
 
 
@@ -78,11 +79,14 @@ class Proxy:
     faults : list of Fault
     requests : list of tuple of str
         Method and path of all that came.
+    n_bytes : int
+        That went to the client.
     """
 
     upstream: tuple[str, int]
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    n_bytes: int = 0
 
     def fault_of(self, method: str, path: str) -> str:
         """Return what to do to a request; empty for nothing."""
@@ -160,11 +164,12 @@ def proxy_before(endpoint: str) -> Iterator[tuple[Proxy, str]]:
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
+                proxy.n_bytes += len(content)
                 self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield proxy, f"http://127.0.0.1:{server.server_port}"

@@ -49,21 +49,39 @@ def check_footer(path: Path, file: int) -> None:
     NewerFormatError
         A newer featx wrote it.
     """
-    n_bytes = os.fstat(file).st_size
-    tail = os.pread(file, TAIL.size, max(0, n_bytes - TAIL.size))
-    if len(tail) < TAIL.size or tail[-len(MAGIC) :] != MAGIC:
-        raise damaged(path, "no file of featx, or cut short: it has no footer")
-    n, version, checksum, _ = TAIL.unpack(tail)
-    start = n_bytes - TAIL.size - n * STRETCH.size
-    if start < 0:
-        raise damaged(path, "its footer is damaged")
-    head = os.pread(file, n * STRETCH.size + 16, start)
-    row_stretches = [STRETCH.unpack_from(head, i * STRETCH.size) for i in range(n)]
+    start, head, row_stretches = _read_footer(path, file)
+    _, version, checksum, _ = TAIL.unpack(os.pread(file, TAIL.size, start + len(head) - 16))
     state = _hash_outside(file, start, row_stretches)
     state.update(head)
     if state.intdigest() != checksum:
         raise damaged(path, "it is not as it was written: its checksum is another")
     format_version.check_version(path, version)
+
+
+def outside_rows(path: Path, file: int) -> list[tuple[int, int]]:
+    """Return where the bytes that are no feature rows begin and end in an open file.
+
+    Only the file's end is read; raises CacheFormatError where it is no footer.
+    """
+    n_bytes = os.fstat(file).st_size
+    _, _, row_stretches = _read_footer(path, file)
+    starts = [0, *(start + length for start, length in row_stretches)]
+    stops = [*(start for start, _ in row_stretches), n_bytes]
+    return list(zip(starts, stops, strict=True))
+
+
+def _read_footer(path: Path, file: int) -> tuple[int, bytes, list[tuple[int, int]]]:
+    """Return a footer's first byte, what of it is hashed, and where feature rows lie."""
+    n_bytes = os.fstat(file).st_size
+    tail = os.pread(file, TAIL.size, max(0, n_bytes - TAIL.size))
+    if len(tail) < TAIL.size or tail[-len(MAGIC) :] != MAGIC:
+        raise damaged(path, "no file of featx, or cut short: it has no footer")
+    n = TAIL.unpack(tail)[0]
+    start = n_bytes - TAIL.size - n * STRETCH.size
+    if start < 0:
+        raise damaged(path, "its footer is damaged")
+    head = os.pread(file, n * STRETCH.size + 16, start)
+    return start, head, [STRETCH.unpack_from(head, i * STRETCH.size) for i in range(n)]
 
 
 def damaged(path: Path, what: str) -> CacheFormatError:

@@ -67,11 +67,15 @@ class Copies:
             return None
         return path
 
+    def partial_path(self) -> Path:
+        """Return a path for a new file, which counts as left over after a day."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / f"{uuid.uuid4().hex}{UNFINISHED}"
+
     @contextmanager
     def partial(self) -> Iterator[Path]:
         """Yield a path for a new file, which is removed at the end unless it was renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{uuid.uuid4().hex}{UNFINISHED}"
+        path = self.partial_path()
         try:
             yield path
         finally:

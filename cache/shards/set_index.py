@@ -21,14 +21,23 @@ from ..format.container import damaged, open_container, write_container
 from ..format.strings import StringColumn
 from ..layout import INDEX_FOLDER, SHARD_SUFFIX, list_folder
 from ..manifest import DIGEST_BYTES, has_digest
+from ..places.copies import refused
 from ..places.remote_path import RemotePath
 from ..spec import FeatureSpec
+from .open_files import OPEN_FILES
+from .ranged_rows import RangedRows, open_ranges
 from .rows import Rows
+from .shard import KIND as SHARD
 from .shard import Shard, unique_name
 from .shardset import ShardSet
 
 KIND = "index"
 MOST_FILES = 16
+LARGE_BYTES = 32 << 20
+LARGE_SHARE = 8
+"""Of a shard with so many bytes, blocks are fetched until an eighth of its rows was read."""
+
+OTHER_ROWS = "its rows are not those that the index names"
 
 
 class IndexedShard(Shard):
@@ -55,6 +64,7 @@ class IndexedShard(Shard):
         self._is_kept = False
         self._open = None
         self._is_opened = False
+        self._n_read = 0
 
     @property
     def path(self) -> Path:
@@ -82,16 +92,62 @@ class IndexedShard(Shard):
         """The spec that the rows were made under."""
         return self._spec
 
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows ``start:stop``, ``(stop - start, d)``, checked."""
+        self._count(stop - start)
+        return super().rows(start, stop)
+
+    def gather(
+        self, positions: NDArray[np.int64], out: NDArray[Any], out_rows: NDArray[np.int64]
+    ) -> None:
+        """Copy the rows at ``positions``, checked, to ``out[out_rows]``."""
+        self._count(len(positions))
+        super().gather(positions, out, out_rows)
+
+    def bad_rows(self) -> NDArray[np.int64]:
+        """Check every row and return the numbers of the damaged ones."""
+        self._count(len(self))
+        return super().bad_rows()
+
+    def _count(self, n_rows: int) -> None:
+        """Count rows that are read; the whole file is fetched once they are many."""
+        self._n_read += n_rows
+        if isinstance(self._open, RangedRows) and not self._reads_ranges:
+            self._open = None
+
+    @property
+    def _reads_ranges(self) -> bool:
+        """Whether so little of a large file was read that the rest is not fetched."""
+        is_little = self._n_read * LARGE_SHARE <= len(self)
+        return is_little and self.row_bytes >= LARGE_BYTES
+
     def _rows(self) -> Rows:
+        path, rows = self._path, self._open
+        if rows is None and self._reads_ranges and isinstance(path, RemotePath):
+            rows = self._open = None if path.has_copy else self._open_ranges(path)
+        if isinstance(rows, RangedRows):
+            OPEN_FILES.touch(self)
+            return rows
         self._open_file()
         return super()._rows()
+
+    def _open_ranges(self, path: RemotePath) -> RangedRows | None:
+        try:
+            rows = open_ranges(path, SHARD)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise refused(path, error) from error
+        if rows and not np.array_equal(rows.column("digests"), self.digests):
+            raise damaged(path, OTHER_ROWS)
+        return rows
 
     def _open_file(self) -> None:
         if self._is_opened:
             return
         shard = Shard(self._path, self._spec.fingerprint, keep_open=False)
         if not np.array_equal(shard.digests, self.digests):
-            raise damaged(self._path, "its rows are not those that the index names")
+            raise damaged(self._path, OTHER_ROWS)
         self.container, self._checked = shard.container, shard._checked
         self._is_opened = True
 
