@@ -25,7 +25,12 @@ N_THREADS = 3
 
 SHOWN_REASON = 300
 DEAD = "The actor is dead because"
-PASSED_ON = ("FEATX_HOME", "KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL")
+PASSED_ON = (
+    *("FEATX_HOME", "FEATX_COPIES", "FEATX_COPIES_SIZE", "FEATX_URL_ATTEMPTS"),
+    *("KERAS_BACKEND", "XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"),
+)
+"""Variables of the driver that actors take over; each machine has its own credentials."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,3 +164,31 @@ def test_ray_sweeps_to_the_same_leaderboard(cli: Cli, project: Path, ray_cluster
         rows = data["leaderboard"]
         boards.append([(r["params"], r["measured"]["scores"]["metrics"]["accuracy"]) for r in rows])
     assert boards[0] == boards[1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("words", [("--devices", "cpu:2"), ("--actors", "2", "--ray")])
+def test_workers_read_a_source_in_a_bucket_and_write_a_cache_there(
+    project: Path, bucket: str, words: tuple[str, ...]
+) -> None:
+    import fsspec
+
+    if "--ray" in words:
+        pytest.importorskip("ray")
+    fsspec.filesystem("s3").put(str(project / "photos"), f"{bucket}/photos", recursive=True)
+    script = "from featx.cli import main; main()"
+    extract = ("extract", f"{bucket}/photos", *PIXELS, "--cache", f"{bucket}/cache", "--json")
+    for n_extracted in (149, 0):  # in a process of its own, whose Ray knows the server
+        line = [sys.executable, "-c", script, *extract, *words]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert (report["n_samples"], report["n_extracted"], report["n_bad"]) == (
+            *(N_IMAGES, n_extracted),
+            1,
+        )
+    there, whole = (featx.open_features(cache=c) for c in (f"{bucket}/cache", project / "whole"))
+    order = [list(whole.sample_ids).index(name) for name in there.sample_ids]
+    assert np.asarray(there.X).tobytes() == np.asarray(whole.X)[order].tobytes()
+    names = fsspec.filesystem("s3", use_listings_cache=False).find(f"{bucket}/cache")
+    assert not [name for name in names if "part-" in name or name.endswith(".journal")]
