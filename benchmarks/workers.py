@@ -2,7 +2,8 @@
 
 python benchmarks/workers.py overhead|speedup|driver|shards|raydata [--images N] [--photos DIR]
 
-overhead  `--shard` (4 parts and a join) and `--ray` (one actor) against one process, all cores
+overhead  `--shard` (4 parts and a join), `--devices cpu:1` and `--ray` (one actor; on a Ray that
+          runs, and on one that the command starts) against one process, all cores
 speedup   two workers of one core each against one worker of one core, `--devices` and `--ray`
 driver    seconds and peak memory of handing out and of joining --samples (10,000,000), no inference
 shards    opening a cache of --shards (10,000), and the first row
@@ -21,7 +22,8 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,7 @@ from featx.extractor.workers.work import Answer
 
 FEATX = "from featx.cli import main; main()"
 ROUNDS = 3
-N_ARRAY = 4
+N_ARRAY, N_WARM_UP = 4, 1000
 OLD_NS = 1_000_000_000
 
 
@@ -65,9 +67,19 @@ class Bench:
         self._number += 1
         return self.folder / f"cache-{self._number}"
 
-    def run(self, cache: Path, *words: str, cores: str = "") -> float:
+    def warm_up(self, *words: str, cores: str = "") -> None:
+        """Extract a few: this converts the network, and measures the batch size."""
+        folder = self.folder / "few"
+        if not folder.exists():
+            folder.mkdir()
+            for path in sorted(self.photos.rglob("*.jpg"))[:N_WARM_UP]:
+                (folder / path.name).symlink_to(path)
+        self.run(self.new_cache(), *words, cores=cores, photos=folder)
+
+    def run(self, cache: Path, *words: str, cores: str = "", photos: Path | None = None) -> float:
         """Extract; return the seconds of the whole command."""
-        command = [sys.executable, "-c", FEATX, "-q", "extract", str(self.photos), *self.words()]
+        source = str(photos or self.photos)
+        command = [sys.executable, "-c", FEATX, "-q", "extract", source, *self.words()]
         pinned = ["taskset", "-c", cores] if cores else []
         start = time.perf_counter()
         subprocess.run(
@@ -93,23 +105,37 @@ def overhead(bench: Bench) -> dict[str, float]:
         parts = [bench.run(cache, "--shard", f"{k}/{N_ARRAY}") for k in range(1, N_ARRAY + 1)]
         return sum(parts) + bench.run(cache, "--join")
 
-    bench.run(bench.new_cache())  # converts the network and measures the batch size
-    seconds = medians(
-        {
-            "one": lambda: bench.run(bench.new_cache()),
-            "shard": array,
-            "ray": lambda: bench.run(bench.new_cache(), "--ray"),
-            "devices": lambda: bench.run(bench.new_cache(), "--devices", "cpu:1"),
-        },
-        bench.options.rounds,
-    )
-    for name in ("shard", "ray", "devices"):
+    bench.warm_up()
+    with running_ray() as address:
+        seconds = medians(
+            {
+                "one": lambda: bench.run(bench.new_cache()),
+                "shard": array,
+                "devices": lambda: bench.run(bench.new_cache(), "--devices", "cpu:1"),
+                "ray": lambda: bench.run(bench.new_cache(), "--ray", address),
+                "ray_started": lambda: bench.run(bench.new_cache(), "--ray"),
+            },
+            bench.options.rounds,
+        )
+    for name in ("shard", "devices", "ray", "ray_started"):
         seconds[f"{name}_over_one"] = seconds[name] / seconds["one"]
     return seconds
 
 
+@contextmanager
+def running_ray() -> Iterator[str]:
+    """Run a Ray of one node, and yield its address."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": os.cpu_count(), "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    yield cluster.address
+    cluster.shutdown()
+
+
 def speedup(bench: Bench) -> dict[str, float]:
-    bench.run(bench.new_cache(), cores="0")
+    bench.warm_up(cores="0")
     seconds = medians(
         {
             "one": lambda: bench.run(bench.new_cache(), "--devices", "cpu:1", cores="0"),
@@ -263,7 +289,7 @@ def raydata(bench: Bench) -> dict[str, float]:
         return time.perf_counter() - start
 
     exact = ("--precision", "float32")
-    bench.run(bench.new_cache(), *exact)
+    bench.warm_up(*exact)
     seconds = medians(
         {"core": lambda: bench.run(bench.new_cache(), *exact, "--ray"), "data": mapped},
         options.rounds,
@@ -276,7 +302,7 @@ def main() -> None:
     parser.add_argument("what", choices=("overhead", "speedup", "driver", "shards", "raydata"))
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--samples", type=int, default=10_000_000)
     parser.add_argument("--shards", type=int, default=10_000)
