@@ -91,12 +91,23 @@ class Bench:
 
 
 def medians(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Run all ways in turns; return the median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    """Run all ways in turns; return the median seconds of each, and those of the processor.
+
+    The latter leave out what a Ray does that runs already.
+    """
+    seconds: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, way in ways.items():
-            seconds[name].append(way())
+            before = processor_seconds()
+            seconds.setdefault(name, []).append(way())
+            seconds.setdefault(f"{name}_cpu", []).append(processor_seconds() - before)
     return {name: statistics.median(all_) for name, all_ in seconds.items()}
+
+
+def processor_seconds() -> float:
+    """Return what commands that have ended took of the processor."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def overhead(bench: Bench) -> dict[str, float]:
