@@ -17,8 +17,8 @@ import pytest
 SLOW_DOWN = (
     b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
-HANG_SECONDS = 1.5
-READ_SECONDS = 1
+HANG_SECONDS = 6
+READ_SECONDS = 4
 POLL_SECONDS = 0.02
 HALF, HANG, LOST, SLOW = "half an upload", "no answer", "an answer lost", "throttled"
 
