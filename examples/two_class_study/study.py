@@ -1,16 +1,17 @@
-"""Two classes of the bundled sample: a frozen backbone beside networks trained from scratch.
+"""Two classes: networks trained from scratch beside frozen backbones with one unit, and a sweep.
 
-    python study.py [FOLDER]
+    python study.py [--photos FOLDER] [--weights imagenet] [--size 96] [--epochs 15] [--work FOLDER]
 
-Writes `roc.svg` beside this file and prints the table of its README. FOLDER (default: `study`)
+FOLDER holds two folders of images; without it, two classes of the bundled sample are taken. Prints
+the table of the README and writes `roc.svg` into the work folder (default: `study`), which also
 takes the images, the cache and the models; what lies there is used again.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,17 @@ from featx.classifiers.comparison.source_results import SourceResults
 from featx.classifiers.selection.metrics import METRICS
 
 CLASSES = ("Pullover", "Shirt")
-SIZE = "96"  # cnn5 halves its maps five times and needs 94 pixels
-COLOURS = {"fc": "#888888", "cnn5": "#d95f02", "head": "#1b9e77"}
 SIDE = 360
+MOBILENET, LITE0 = "mobilenet_v2", "efficientnet_lite0"
+UNIT = ("--head", "logreg")
+"""Logistic regression of two classes is one unit with a sigmoid."""
+COLOURS = {
+    "fc": "#888888",
+    "cnn5": "#d95f02",
+    "mobilenet_v2 + one unit": "#7570b3",
+    "efficientnet_lite0 + one unit": "#1b9e77",
+    "efficientnet_lite0 + swept head": "#e7298a",
+}
 
 
 def featx(folder: Path, *words: str) -> str:
@@ -45,12 +54,22 @@ def make_images(folder: Path) -> None:
     shutil.rmtree(folder / "all")
 
 
-def best_entries(source: SourceResults) -> dict[str, RankedResult]:
-    """Return the results that were measured on test: both networks and the best head."""
-    (board,) = leaderboards(source, METRICS["auc"], "test")
-    entries = {e.result.name: e for e in board.entries if e.result.kind == "baseline"}
-    heads = [e for e in board.entries if e.result.kind != "baseline"]
-    return {"fc": entries["fc"], "cnn5": entries["cnn5"], "head": heads[0]}
+def measure(folder: Path, photos: str, weights: str, size: str, epochs: str) -> None:
+    """Train and measure all models of the study."""
+    made = {name: ("--name", name, "--overwrite", "--out", out(name)) for name in COLOURS}
+    featx(folder, "extract", photos, "--backbone", MOBILENET, "--weights", weights, "--size", size)
+    featx(folder, "extract", photos)
+    for backbone in (MOBILENET, LITE0):
+        featx(folder, "fit", backbone, *UNIT, *made[f"{backbone} + one unit"])
+    featx(folder, "sweep", LITE0, *made[f"{LITE0} + swept head"])
+    for network in ("fc", "cnn5"):
+        words = ("--size", size, "--epochs", epochs, *made[network])
+        featx(folder, "baseline", network, photos, *words)
+
+
+def out(name: str) -> str:
+    """Return the model file of a name."""
+    return name.replace(" + ", "-").replace(" ", "-") + ".featx"
 
 
 def curve(source: SourceResults, entry: RankedResult) -> tuple[np.ndarray, np.ndarray]:
@@ -70,10 +89,10 @@ def draw(curves: dict[str, tuple[np.ndarray, np.ndarray]], labels: dict[str, str
             f"{40 + x * SIDE:.1f},{20 + (1 - y) * SIDE:.1f}"
             for x, y in zip(false, true, strict=True)
         )
-        colour, y = COLOURS[name], SIDE - 50 + 20 * i
+        colour, y = COLOURS[name], SIDE - 90 + 20 * i
         lines += [
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            f'<text x="200" y="{y}" fill="{colour}">{labels[name]}</text>',
+            f'<text x="130" y="{y}" fill="{colour}">{labels[name]}</text>',
         ]
     end = 40 + SIDE
     return "\n".join(
@@ -103,27 +122,35 @@ def row(name: str, entry: RankedResult) -> str:
     )
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Run the study."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "study")
-    folder.mkdir(exist_ok=True)
-    make_images(folder)
-    featx(folder, "extract", "photos")
-    featx(folder, "sweep", "--out", "head.featx")
-    for network in ("fc", "cnn5"):
-        featx(folder, "baseline", network, "photos", "--size", SIZE, "--out", f"{network}.featx")
-    source = results_of(FeatureStore(folder / "featx-cache"), "photos")
-    entries = best_entries(source)
-    head = entries["head"].result
-    names = {"fc": "fc", "cnn5": "cnn5", "head": f"{head.backbone} + {head.name}"}
-    labels = {k: f"{names[k]}: AUC {e.scores.metrics['auc']:.3f}" for k, e in entries.items()}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--weights", default="random:0")
+    parser.add_argument("--size", default="96", help="cnn5 needs 94 pixels")
+    parser.add_argument("--epochs", default="15")
+    parser.add_argument("--work", type=Path, default=Path("study"))
+    given = parser.parse_args(words)
+    folder, photos = given.work, "photos"
+    folder.mkdir(parents=True, exist_ok=True)
+    if given.photos:
+        photos = str(given.photos.resolve())
+    else:
+        make_images(folder)
+    measure(folder, photos, given.weights, given.size, given.epochs)
+    source = results_of(FeatureStore(folder / "featx-cache"), photos)
+    (board, *_) = leaderboards(source, METRICS["auc"], "test")
+    named = {entry.result.tag.get("name"): entry for entry in board.entries}
+    entries = {name: named[name] for name in COLOURS}
+    labels = {name: f"{name}: AUC {e.scores.metrics['auc']:.3f}" for name, e in entries.items()}
     curves = {name: curve(source, entry) for name, entry in entries.items()}
-    (Path(__file__).parent / "roc.svg").write_text(draw(curves, labels), encoding="utf-8")
+    (folder / "roc.svg").write_text(draw(curves, labels), encoding="utf-8")
     print("| model | accuracy | AUC (95 %) | log loss | parameters | trained | fit s |")
     print("|---|---|---|---|---|---|---|")
     for name, entry in entries.items():
-        print(row(names[name], entry))
-    print(featx(folder, "compare", "fc.featx", "cnn5.featx", "head.featx", "--metric", "auc"))
+        print(row(name, entry))
+    models = map(out, ("fc", "cnn5", f"{LITE0} + one unit"))
+    print(featx(folder, "compare", *models, "--metric", "auc"))
 
 
 if __name__ == "__main__":
