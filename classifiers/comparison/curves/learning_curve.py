@@ -13,6 +13,8 @@ from ....cache import FeatureSet, Result
 from ....cache.errors import ConfigError, FeatxError, TrainingDataError
 from ....extractor.run_options import LogObserver, Observer
 from ...heads.registry import HEADS, make_head
+from ...selection.decisions.class_values import class_weights_by_index
+from ...selection.fit import seeded_head
 from ...selection.metrics import METRICS, Metric, WeightedRows
 from ...selection.splitting.preparation import prepare
 from ..source_results import best_on_validation
@@ -145,7 +147,7 @@ def learning_curves(
 ) -> list[LearningCurve]:
     """Fit heads on more and more of the training rows, and measure them on validation.
 
-    The samples are stratified, and the same for all heads.
+    The samples are stratified, take rows group by group, and are the same for all heads.
 
     Parameters
     ----------
@@ -174,13 +176,15 @@ def learning_curves(
     rows = _Rows(
         np.asarray(features.X[split.train]),
         features.y[split.train],
+        split.units[split.train],
+        None if features.weights is None else features.weights[split.train],
         np.asarray(features.X[split.val]),
         features.y[split.val],
         features.class_names,
         features.X.widths,
     )
     sizes = curve_sizes(len(split.train), rows.n_classes)
-    samples = {size: _samples(rows.y, size, options) for size in sizes}
+    samples = {size: _samples(rows, size, options) for size in sizes}
     observer.begin(len(subjects) * sum(map(len, samples.values())), "learning curves")
     return [_curve(subject, rows, samples, options, observer) for subject in subjects]
 
@@ -198,6 +202,8 @@ def curve_sizes(n_train: int, n_classes: int) -> list[int]:
 class _Rows:
     X: NDArray[Any]
     y: NDArray[np.int64]
+    units: NDArray[np.int64]
+    weights: NDArray[Any] | None
     X_val: NDArray[Any]
     y_val: NDArray[np.int64]
     class_names: tuple[str, ...]
@@ -208,10 +214,10 @@ class _Rows:
         return len(self.class_names)
 
 
-def _samples(y: NDArray[np.int64], size: int, options: CurveOptions) -> list[NDArray[np.int64]]:
-    n_draws = options.n_draws if size < len(y) else 1
+def _samples(rows: _Rows, size: int, options: CurveOptions) -> list[NDArray[np.int64]]:
+    n_draws = options.n_draws if size < len(rows.y) else 1
     seeds = np.random.SeedSequence([options.random_state, size]).generate_state(n_draws)
-    return [stratified_sample(y, size, int(seed)) for seed in seeds]
+    return [stratified_sample(rows.y, size, int(seed), rows.units) for seed in seeds]
 
 
 def _curve(
@@ -245,10 +251,10 @@ def _value(
     subject: Subject, rows: _Rows, sample: NDArray[np.int64], options: CurveOptions
 ) -> float:
     """Fit the head on a sample, and return the metric on the validation rows."""
-    head = make_head(subject.head, **subject.params)
-    if "random_state" in head.get_params(deep=False) and "random_state" not in subject.params:
-        head.set_params(random_state=options.random_state)
-    head.fit(rows.X[sample], rows.y[sample], widths=rows.widths)
+    head = seeded_head(subject.head, subject.params, options.random_state)
+    y, weights = rows.y[sample], None if rows.weights is None else rows.weights[sample]
+    with class_weights_by_index([head], rows.class_names, y):
+        head.fit(rows.X[sample], y, weights, groups=rows.units[sample], widths=rows.widths)
     probabilities = np.zeros((len(rows.y_val), rows.n_classes), np.float32)
     probabilities[:, head.classes_] = head.predict_proba(rows.X_val)
     judged = WeightedRows(rows.y_val, probabilities, class_names=rows.class_names)

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 
 def stratified_sample(
-    y: NDArray[np.int64], n_rows: int, random_state: int = 0
+    y: NDArray[np.int64],
+    n_rows: int,
+    random_state: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return ``n_rows`` row numbers, ascending; all rows where there are no more.
 
@@ -19,10 +22,18 @@ def stratified_sample(
         Class of each row; -1, no label, counts as a class.
     n_rows : int
     random_state : int
+    groups : ndarray of int64, shape (n_samples,), optional
+        Rows of one number come together: of a class, all rows of a group are taken before the next
+        group is begun.
     """
     if len(y) <= n_rows:
         return np.arange(len(y), dtype=np.int64)
-    order = np.random.default_rng(random_state).permutation(len(y))
+    generator = np.random.default_rng(random_state)
+    order = generator.permutation(len(y))
+    if groups is not None:
+        numbers = np.unique(groups, return_inverse=True)[1]
+        turns = generator.permutation(numbers.max() + 1)[numbers]
+        order = order[np.argsort(turns[order], kind="stable")]
     order = order[np.argsort(y[order], kind="stable")]
     _, first, counts = np.unique(y[order], return_index=True, return_counts=True)
     rank = np.arange(len(y)) - np.repeat(first, counts)

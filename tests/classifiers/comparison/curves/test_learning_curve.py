@@ -43,6 +43,20 @@ def test_a_curve_rises_to_what_a_fit_measures(tmp_path: Path) -> None:
     assert again == curve
 
 
+@pytest.mark.parametrize("head", ["logreg", "svm"])
+def test_heads_are_fitted_as_fit_does(tmp_path: Path, head: str) -> None:
+    y, groups = np.arange(240) % 3, [f"g{i // 6}" for i in range(240)]
+    features = make_features(tmp_path, y, groups=groups, noise=3.0)
+    features = features.relabelled(weights=np.linspace(0.2, 2.0, 240))
+    params = {"class_weight": {"b": 4.0, "c": 0.5}}
+    (curve,) = learning_curves(features, [Subject(head, params)], CurveOptions(n_draws=1))
+    fitted = fit(features, HeadOptions(head, params))
+    assert curve.points[-1].mean == pytest.approx(fitted.scores[0].metrics["accuracy"], abs=1e-6)
+    options = CurveOptions(METRICS["log_loss"], n_draws=1)
+    (losses,) = learning_curves(features, [Subject(head, params)], options)
+    assert losses.points[-1].mean == pytest.approx(fitted.scores[0].metrics["log_loss"], abs=1e-5)
+
+
 def test_a_metric_whose_lower_values_are_better(tmp_path: Path) -> None:
     features = three_classes(tmp_path, 300, noise=3.0)
     options = CurveOptions(METRICS["log_loss"], n_draws=2)

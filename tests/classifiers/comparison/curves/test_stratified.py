@@ -26,3 +26,13 @@ def test_a_sample_is_drawn_the_same_way_again() -> None:
     y = np.arange(1000) % 7
     assert np.array_equal(stratified_sample(y, 50), stratified_sample(y, 50))
     assert not np.array_equal(stratified_sample(y, 50), stratified_sample(y, 50, 1))
+
+
+def test_groups_come_one_after_the_other() -> None:
+    y, groups = np.arange(120) % 2, np.arange(120) // 10
+    for n_rows in (7, 20, 50):
+        rows = stratified_sample(y, n_rows, groups=groups)
+        assert len(np.unique(rows)) == n_rows
+        for label in (0, 1):
+            _, counts = np.unique(groups[rows][y[rows] == label], return_counts=True)
+            assert (np.sort(counts)[1:] == 5).all(), "all but one group are whole"
