@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import BY_CLASS
+from .options import BY_CLASS, WITH_FILE
 from .output_encoding import encodable, knows_unicode
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ MetricOption = Annotated[
         help="{metrics}; auto: accuracy, and balanced_accuracy where the largest class has more "
         "than three times the images of the smallest."
     ),
+    WITH_FILE,
 ]
 MemoryOption = Annotated[
     str | None,

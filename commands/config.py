@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from .config_file import BACKBONES_TABLE, SOURCE_TABLE, ConfigFile
-from .options import BY_CLASS, OF_SOURCE, PATH_OR_NAME
+from .options import BY_CLASS, OF_SOURCE, PATH_OR_NAME, WITH_FILE
 
 CACHE, DEFAULT_CACHE = "cache", "featx-cache"
+COST = "cost:"
 SOURCE, SOURCE_PATH = "source", "path"
 
 
@@ -139,6 +140,8 @@ def _expanded(name: str, value: Any, kinds: list[Any], config: ConfigFile) -> An
         return value
     if Path in kinds:
         return config.expand_path(value, name)
+    if WITH_FILE in kinds and value.startswith(COST):
+        return COST + config.expand_path(value.removeprefix(COST), name)
     return config.expand_path_or_name(value, name) if PATH_OR_NAME in kinds else value
 
 

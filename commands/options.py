@@ -18,6 +18,8 @@ BY_CLASS = "values by class"
 """Stands in the annotation of a text such as ``Shirt=5,Bag=2``: in featx.toml also a table."""
 PATH_OR_NAME = "path or name"
 """Stands in the annotation of a text that may be a path: featx.toml's are relative to that file."""
+WITH_FILE = "name with a file"
+"""Stands in the annotation of a text such as ``cost:FILE``, whose path is as those above."""
 OF_SOURCE = "of a source"
 """Stands in the annotation of an option that says how a source is read: featx.toml's [source]."""
 

@@ -32,6 +32,10 @@ class Rarest:
         """Share of the class's rows that are found; None without rows."""
         return self.n_found / self.rows if self.rows else None
 
+    def describe(self) -> str:
+        """Return recall and rows, as ``0.67 of 3``."""
+        return f"{'–' if self.recall is None else f'{self.recall:.2f}'} of {self.rows:,}"
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -18,7 +18,7 @@ from ..common import (
     metric_cell,
     say,
 )
-from ..measures import cautions, rarest_cell, rarest_header
+from ..measures import rarest_cell, rarest_header
 from ..options import PATH_OR_NAME
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def _data(comparison: Comparison) -> dict[str, object]:
 def _draw(console: Console, comparison: Comparison) -> None:
     from ...classifiers.comparison.source_results import describe_params
     from ...classifiers.comparison.wording import in_words
+    from ...classifiers.selection.metrics import cautions
 
     metric, pairs = comparison.metric, comparison.pairs
     n_rows = len(comparison.models[0].predictions.rows)

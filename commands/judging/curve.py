@@ -12,13 +12,16 @@ import typer
 from ..common import (
     DEFAULT_CACHE,
     FEATURES_HELP,
+    UNDEFINED,
     CacheOption,
     JsonOption,
     MetricOption,
     answer,
     draw_table,
+    metric_cell,
     say,
 )
+from ..measures import rarest_cell, rarest_header
 from ..progress import Progress
 from .bars import sparkline
 
@@ -88,11 +91,18 @@ def _write_csv(curves: Sequence[LearningCurve], metric: Metric) -> None:
 
 
 def _draw(console: Console, curves: Sequence[LearningCurve], metric: Metric) -> None:
+    from ...classifiers.selection.metrics import cautions
+
     console.print(f"{metric.title} on validation, by number of training images:")
     sizes = sorted({point.n_images for one in curves for point in one.points})
     by_size = [{p.n_images: p for p in one.points} for one in curves]
     rows = [(f"{size:,}", *(_cell(points.get(size)) for points in by_size)) for size in sizes]
+    on_all = [one.on_all for one in curves]
+    title = rarest_header(filter(None, on_all))
+    rows.append((f"{title}, all", *(rarest_cell(s) if s else UNDEFINED for s in on_all)))
+    rows.append(("baseline", *(metric_cell(one.baseline, metric.name, "") for one in curves)))
     draw_table(console, ("images", *(one.subject.head for one in curves)), rows)
+    console.print(f"baseline: always saying {curves[0].baseline.params['class']!r}")
     for one in curves:
         line = in_words(one, metric)
         if console.is_terminal:
@@ -100,6 +110,15 @@ def _draw(console: Console, curves: Sequence[LearningCurve], metric: Metric) -> 
         console.print(line)
         if one.problem:
             console.print(f"  {one.problem}")
+    notes = [
+        note
+        for one in curves
+        for note in cautions(
+            filter(None, [one.on_all]), one.baseline, metric, f"{one.subject.head} on all images"
+        )
+    ]
+    for note in dict.fromkeys(notes):
+        console.print(note)
 
 
 def _cell(point: Any) -> str:

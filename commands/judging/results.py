@@ -21,8 +21,8 @@ from ..common import (
     metric_cell,
     say,
 )
-from ..measures import cautions, rarest_cell, rarest_header
-from ..options import PATH_OR_NAME
+from ..measures import rarest_cell, rarest_header
+from ..options import PATH_OR_NAME, WITH_FILE
 from ..progress import Progress
 from .bars import bars
 
@@ -54,6 +54,7 @@ def results(
             help="{metrics}; auto: accuracy, and balanced_accuracy where the largest class has "
             "more than three times the images of the smallest.",
         ),
+        WITH_FILE,
     ] = "auto",
     show: Annotated[
         str | None,
@@ -142,6 +143,8 @@ def _csv(boards: Sequence[Board], metric: Metric) -> str:
 
 
 def _draw(console: Console, boards: Sequence[Board], metric: Metric) -> None:
+    from ...classifiers.selection.metrics import cautions
+
     labels = _labels([entry for board in boards for entry in board.entries])
     for board in boards:
         console.print(f"By {metric.title} on {board.title}:")

@@ -35,7 +35,7 @@ from ..common import (
     typed_command,
     write_curves,
 )
-from ..measures import cautions, rarest_cell, rarest_header
+from ..measures import rarest_cell, rarest_header
 from ..output_encoding import encodable
 from ..progress import Progress
 from .confusion_text import MAX_CLASSES, confusion_lines
@@ -227,6 +227,8 @@ def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
 
 def draw_fit(console: Console, report: FitReport, out: Path) -> None:
     """Draw what became of training: rows, seconds, metrics by split."""
+    from ...classifiers.selection.metrics import cautions
+
     split, metric = report.split, report.metric
     console.print(
         f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "

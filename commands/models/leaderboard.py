@@ -24,7 +24,7 @@ from ..common import (
     prepared_data,
     table_metrics,
 )
-from ..measures import cautions, rarest_cell, rarest_header
+from ..measures import rarest_cell, rarest_header
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,6 +113,8 @@ def _metric_columns(scores: Scores, ranked: Sequence[Metric]) -> list[str]:
 
 
 def _footnotes(report: SweepReport) -> Iterator[str]:
+    from ...classifiers.selection.metrics import cautions
+
     first = next((c for c in report.candidates if c.measured.convergence_note), None)
     if first:
         yield f"{NOT_CONVERGED} {first.scores.head} {first.measured.convergence_note}"

@@ -129,7 +129,9 @@ def test_models_and_images_of_a_table_are_relative_to_the_file(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = ("compare", "report")
+    measuring = ("fit", "sweep", "curve", "results", *tables)
     text = "".join(f'[{name}]\nmodels = ["m/a.featx", "ridge-1"]\n' for name in tables)
+    text = 'metric = "cost:costs.csv"\n' + text
     Path("featx.toml").write_text(text + '[similar]\nimage = "p/1.png"\n')
     Path("below").mkdir()
     monkeypatch.chdir("below")
@@ -137,6 +139,9 @@ def test_models_and_images_of_a_table_are_relative_to_the_file(
     for name in tables:
         assert defaults[name]["models"] == ["../m/a.featx", "ridge-1"]
     assert defaults["similar"]["image"] == "../p/1.png"
+    for name in measuring:
+        values = defaults[name]
+        assert values["sort" if name == "results" else "metric"] == "cost:../costs.csv", name
 
 
 def test_every_source_of_every_command_is_relative_to_the_file(

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache import FeatureSet, Result
+from ....cache import FeatureSet, Result, Scores
 from ....cache.errors import ConfigError, FeatxError, TrainingDataError
 from ....extractor.run_options import LogObserver, Observer
 from ...heads.registry import HEADS, make_head
 from ...selection.decisions.class_values import class_weights_by_index
 from ...selection.fit import seeded_head
-from ...selection.metrics import METRICS, Metric, WeightedRows
+from ...selection.metrics import METRICS, Metric, WeightedRows, always, measure
 from ...selection.splitting.preparation import prepare
 from ..source_results import best_on_validation
 from .power_law import Outlook, forecast
@@ -66,6 +66,10 @@ class LearningCurve:
         By number of images, ascending; the last one is all of them.
     forecast : Outlook or None
         None where it cannot be said.
+    on_all : Scores or None
+        Of the head that learned from all training images; None where it could not be fitted.
+    baseline : Scores
+        Of always saying the most frequent class, on the same rows.
     problem : str
         Why some draws could not be fitted.
     """
@@ -73,6 +77,8 @@ class LearningCurve:
     subject: Subject
     points: tuple[CurvePoint, ...]
     forecast: Outlook | None
+    on_all: Scores | None
+    baseline: Scores
     problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +88,8 @@ class LearningCurve:
             "params": dict(self.subject.params),
             "points": [{**asdict(point), "mean": point.mean} for point in self.points],
             "forecast": asdict(self.forecast) if self.forecast else None,
+            "on_all": self.on_all.to_dict() if self.on_all else None,
+            "baseline": self.baseline.to_dict(),
             "problem": self.problem,
         }
 
@@ -213,6 +221,18 @@ class _Rows:
     def n_classes(self) -> int:
         return len(self.class_names)
 
+    def baseline(self, metric: Metric) -> Scores:
+        """Measure always saying the most frequent class of the training rows."""
+        label = int(np.bincount(self.y).argmax())
+        return always(self.y_val, self.class_names, label, "val", [metric])
+
+    def scores(
+        self, subject: Subject, probabilities: NDArray[np.float32], metric: Metric
+    ) -> Scores:
+        """Measure what a head says of the validation rows."""
+        measures = measure(self.y_val, probabilities, self.class_names, [metric])
+        return Scores(subject.head, "val", dict(subject.params), len(self.y_val), **vars(measures))
+
 
 def _samples(rows: _Rows, size: int, options: CurveOptions) -> list[NDArray[np.int64]]:
     n_draws = options.n_draws if size < len(rows.y) else 1
@@ -228,13 +248,15 @@ def _curve(
     observer: Observer,
 ) -> LearningCurve:
     points, problem = [], ""
+    last: NDArray[np.float32] | None = None
     for size, drawn in samples.items():
         values = []
         for sample in drawn:
             try:
-                values.append(_value(subject, rows, sample, options))
+                last = _probabilities(subject, rows, sample, options.random_state)
+                values.append(_value(rows, last, options.metric))
             except CANNOT_FIT as error:  # too few images of a class for this head
-                problem = problem or f"not fitted on {size:,} images: {error}"
+                last, problem = None, problem or f"not fitted on {size:,} images: {error}"
             observer.advance(1)
         defined = tuple(value for value in values if not np.isnan(value))
         if defined:
@@ -244,18 +266,24 @@ def _curve(
     is_score = options.metric.higher_is_better
     errors = [[1 - v if is_score else v for v in point.values] for point in points]
     ahead = forecast([p.n_images for p in points], errors, POINT, options.random_state)
-    return LearningCurve(subject, tuple(points), ahead, problem)
+    on_all = None if last is None else rows.scores(subject, last, options.metric)
+    baseline = rows.baseline(options.metric)
+    return LearningCurve(subject, tuple(points), ahead, on_all, baseline, problem)
 
 
-def _value(
-    subject: Subject, rows: _Rows, sample: NDArray[np.int64], options: CurveOptions
-) -> float:
-    """Fit the head on a sample, and return the metric on the validation rows."""
-    head = seeded_head(subject.head, subject.params, options.random_state)
+def _probabilities(
+    subject: Subject, rows: _Rows, sample: NDArray[np.int64], random_state: int
+) -> NDArray[np.float32]:
+    """Fit the head on a sample, and return the probabilities of the validation rows."""
+    head = seeded_head(subject.head, subject.params, random_state)
     y, weights = rows.y[sample], None if rows.weights is None else rows.weights[sample]
     with class_weights_by_index([head], rows.class_names, y):
         head.fit(rows.X[sample], y, weights, groups=rows.units[sample], widths=rows.widths)
     probabilities = np.zeros((len(rows.y_val), rows.n_classes), np.float32)
     probabilities[:, head.classes_] = head.predict_proba(rows.X_val)
+    return probabilities
+
+
+def _value(rows: _Rows, probabilities: NDArray[np.float32], metric: Metric) -> float:
     judged = WeightedRows(rows.y_val, probabilities, class_names=rows.class_names)
-    return float(options.metric.function(judged)[0])
+    return float(metric.function(judged)[0])

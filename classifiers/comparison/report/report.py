@@ -21,6 +21,7 @@ from ...selection.metrics import AUTO
 from ..curves.stratified import stratified_sample
 from ..visible import visible
 from .album import Album, make_album
+from .board import board_csv, board_section
 from .gather import gather
 from .growth import growth_chart
 from .lists.findings import Finder, FindingList
@@ -29,8 +30,6 @@ from .map.projection import MAX_TSNE, has_tsne, principal_components, tsne
 from .map.section import map_section
 from .page import SIGNATURE, map_data, page_data, render
 from .sections import (
-    board_csv,
-    board_section,
     calibration_section,
     confusion_section,
     curve_section,
@@ -179,7 +178,7 @@ class _Builder:
         self.study, self.store, self.options = study, store, options
         self.observer, self.command = observer, command
         self.features = study.features
-        self.notes: list[str] = []
+        self.notes = [visible(note) for note in study.cautions()]
         self.lists: list[FindingList] = []
         self.album = Album()
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureSet, Scores
+from ...selection.metrics import always, cautions, find_metric
 from ...selection.splitting.splits import Split
 from .charts.performance import Judged
 
@@ -131,6 +132,43 @@ class Study:
     ranked_on: str
     metric: str
     winner_everywhere: Answers | None = None
+
+    def baseline(self) -> StudyModel | None:
+        """Measure always saying the most frequent class of the rows that judge.
+
+        Returns
+        -------
+        StudyModel or None
+            With scores on the rows that rank and on the test rows, as far as the winner was
+            measured on these; None where it was on neither.
+        """
+        if self.split is None or not self.entries:
+            return None
+        rows_by_split = {**self.split.parts(), self.ranked_on: self._rows_that_rank(self.split)}
+        scores = {}
+        for split, measured in self.entries[0].scores.items():
+            y = self.features.y[rows_by_split.get(split, np.zeros(0, np.int64))]
+            if len(y) and len(y) == measured.n_samples:
+                label, metric = int(np.bincount(y).argmax()), find_metric(self.metric)
+                scores[split] = always(y, self.features.class_names, label, split, [metric])
+        if not scores:
+            return None
+        always_said = next(iter(scores.values())).params["class"]
+        return StudyModel("", "baseline", f"always {always_said!r}", self.features.name, "", scores)
+
+    def cautions(self) -> list[str]:
+        """Return what keeps the winner's numbers from misleading."""
+        if not self.entries:
+            return []
+        splits = dict.fromkeys((self.ranked_on, "test"))
+        winner, baseline = self.entries[0].scores, self.baseline()
+        least = baseline.scores.get(self.ranked_on) if baseline else None
+        measured = [winner[split] for split in splits if split in winner]
+        return list(cautions(measured, least, find_metric(self.metric), "The winner"))
+
+    def _rows_that_rank(self, split: Split) -> NDArray[np.int64]:
+        by_name = split.parts()
+        return by_name[self.ranked_on] if self.ranked_on in by_name else split.merged().train
 
     @property
     def winner(self) -> Answers | None:

@@ -1,10 +1,11 @@
 """Metrics: one frozen record each, their values on judged rows, and their intervals."""
 
-from .baseline import MOST_FREQUENT, always, baseline_note
+from .baseline import MOST_FREQUENT, always
 from .bootstrap import bootstrap_draws, bootstrap_interval, draw_weights
+from .cautions import cautions
 from .choice import AUTO, metric_for
 from .measure import Measures, confusion, measure, measure_classes
-from .rarest import FEW_ROWS, few_rows_note
+from .rarest import FEW_ROWS
 from .record import Metric, listed
 from .registry import DEFAULT_METRIC, METRICS, find_metric
 from .weighted_rows import WeightedRows
@@ -21,12 +22,11 @@ __all__ = [
     "Metric",
     "WeightedRows",
     "always",
-    "baseline_note",
     "bootstrap_draws",
     "bootstrap_interval",
+    "cautions",
     "confusion",
     "draw_weights",
-    "few_rows_note",
     "find_metric",
     "listed",
     "measure",

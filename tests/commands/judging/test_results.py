@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,9 @@ def test_curve(cli: Cli, tmp_path: Path) -> None:
     drawn = cli("curve", "ridge", "centroid", "--draws", "2")
     assert drawn.exit_code == 0, drawn.output
     assert "images" in drawn.stdout and "ridge: " in drawn.stdout
+    assert re.search(r"recall \S+, all +\d\.\d\d of \d", drawn.stdout)
+    assert re.search(r"baseline +0\.\d{4}", drawn.stdout) and "always saying" in drawn.stdout
+    assert "is a guess" in drawn.stdout
     data = json.loads(cli("curve", "ridge", "--draws", "2", "--json").stdout)
     assert [p["n_images"] for p in data["curves"][0]["points"]][:2] == [10, 20]
     lines = cli("curve", "ridge", "--draws", "2", "--csv").stdout.splitlines()

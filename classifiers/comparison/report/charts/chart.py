@@ -218,6 +218,12 @@ def log_axis(title: str, values: Sequence[float]) -> Axis:
     return Axis(title, min(positive) / 1.6, max(positive) * 1.6, is_log=True)
 
 
+def padded_axis(title: str, values: Sequence[float]) -> Axis:
+    """Return an axis from the smallest to the largest value, with a tenth of room on both sides."""
+    room = (max(values, default=1.0) - min(values, default=0.0)) * 0.1 or 0.1
+    return Axis(title, min(values, default=0.0) - room, max(values, default=1.0) + room)
+
+
 def share_axis(title: str, values: Sequence[float]) -> Axis:
     """Return an axis of shares around values, with room at both ends."""
     finite = [v for v in values if math.isfinite(v)] or [0.0, 1.0]

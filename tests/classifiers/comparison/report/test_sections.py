@@ -8,14 +8,16 @@ import numpy as np
 from selection_shared import make_features
 
 from featx.cache import Scores
+from featx.classifiers.comparison.report.board import board_csv, board_section
 from featx.classifiers.comparison.report.sections import (
     MAX_MATRIX,
-    board_section,
     confusion_section,
     epoch_charts,
 )
 from featx.classifiers.comparison.report.study import Answers, Study, StudyModel
 from featx.classifiers.comparison.report.verdict import cards
+from featx.classifiers.selection.metrics import always
+from featx.classifiers.selection.splitting.splits import split_features
 
 
 def entry(name: str, accuracy: float, **fields: object) -> StudyModel:
@@ -57,7 +59,7 @@ def test_the_board_has_a_place_for_what_was_not_measured(tmp_path: Path) -> None
     odd = StudyModel("x", "x", "", "m@1", "b", {"cv5": Scores("x", "cv5", {}, 60, {})})
     board = board_section(study(tmp_path, 8, entry("a", 0.5), odd))
     assert board is not None
-    values = [cell["text"] for cell in board["rows"][1]["cells"]]
+    values = [cell["text"] for cell in board["rows"][1]]
     assert values.count("–") >= 3 and len(values) == len(board["columns"])
 
 
@@ -71,3 +73,27 @@ def test_the_verdict_says_how_near_the_others_are(tmp_path: Path) -> None:
     assert "No other model comes near" in alone[2].text
     nothing = Study(found.features, None, (), (), "val", "val", "accuracy")
     assert [card.figure for card in cards(nothing, [])][1:] == ["none yet", "Train"]
+
+
+def test_a_page_on_unbalanced_data_shows_what_always_saying_one_class_gives(tmp_path: Path) -> None:
+    features = make_features(tmp_path, [0] * 400 + [1] * 60)
+    split = split_features(features)
+    y = features.y[split.val]
+    lazy = always(y, features.class_names, 0, "val")
+    model = StudyModel("x", "knn", "", "m@1", "b", {"val": lazy})
+    found = Study(features, split, (model,), (), "val", "val", "balanced_accuracy")
+    board = board_section(found)
+    assert board is not None
+    titles = [column["title"] for column in board["columns"]]
+    last = [cell["text"] for cell in board["baseline"]]
+    assert len(last) == len(titles) and last[:2] == ["baseline", "always 'a'"]
+    assert last[titles.index("balanced accuracy, validation")] == "0.5000"
+    n_rare = int((y == 1).sum())
+    assert board["rows"][0][titles.index("recall b, validation")]["text"] == f"0.00 of {n_rare}"
+    header, *lines = board_csv(found)
+    rarest = dict(zip(header, lines[0], strict=True))
+    assert (rarest["rarest_class"], rarest["rarest_recall"], rarest["rarest_rows"]) == (
+        "b", 0.0, n_rare,
+    )  # fmt: skip
+    few, lost = found.cautions()
+    assert "'b' has" in few and lost.startswith("The winner is no better than always saying 'a'")

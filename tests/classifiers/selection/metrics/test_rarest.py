@@ -11,11 +11,11 @@ from featx.cache import Scores
 from featx.classifiers.selection.metrics import (
     METRICS,
     always,
-    baseline_note,
-    few_rows_note,
     measure,
     metric_for,
 )
+from featx.classifiers.selection.metrics.baseline import baseline_note
+from featx.classifiers.selection.metrics.rarest import few_rows_note
 
 
 def scored(counts: tuple[int, ...], n_found: int, split: str = "val") -> Scores:
