@@ -14,6 +14,7 @@ from ...cache.errors import WeightsMismatchError
 from ..backbones import BackboneRecord, Weights
 from ..backbones.record import KERAS_FORMAT
 from ..machine.hardware import Hardware
+from ..precision.drift import Drift
 from .packed import PackedNetwork
 
 MAX_REASON = 200
@@ -141,6 +142,9 @@ class EngineRecord:
     missing : callable or None
         Returns the module that is not installed, where more than ``requirement`` is needed; empty
         where all are.
+    measured_drift : callable or None
+        Returns the drift of a network in a format that building its engine has measured on the
+        calibration set, if it has; None: it measures none.
     """
 
     name: str
@@ -155,6 +159,7 @@ class EngineRecord:
     converts: bool = False
     formats: tuple[str, ...] = (KERAS_FORMAT,)
     missing: Callable[[], str] | None = None
+    measured_drift: Callable[[Network, str], Drift | None] | None = None
 
     @property
     def missing_module(self) -> str:

@@ -25,7 +25,7 @@ COMPILED = "compiled"
 SUM_BYTES = 16
 """A file ends with the XXH3-128 sum of all before."""
 
-COMPILATION = 2
+COMPILATION = 3
 """Counts up when the rewriting of networks changes, so that older files are not used."""
 
 logger = logging.getLogger(__name__)

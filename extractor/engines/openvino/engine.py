@@ -15,15 +15,17 @@ from ....cache import PRECISIONS
 from ....cache.errors import ConversionError
 from ...backbones.record import KERAS_FORMAT
 from ...machine.hardware import Hardware, thread_limit
+from ...precision.drift import Drift
 from ..base import CPU_BATCHES, EngineRecord, Network
 from ..model_folder import ModelFolder, model_folder
-from .batch_split import split_batch
 from .compiled import compiled_path, load_compiled, save_compiled
 from .convert import ensure_converted
-from .exact_layers import choose_exact_layers, convolutions, read_with_exact
-from .input_fusion import fuse_input
+from .exact_layers import choose_exact_layers, convolutions, measured_drift, read_with_exact
 from .openvino_import import import_openvino
-from .rounding import diffuse_to_bfloat16
+from .rewrites.batch_split import split_batch
+from .rewrites.input_fusion import fuse_input
+from .rewrites.rounding import diffuse_to_bfloat16
+from .rewrites.used_tokens import select_used_tokens
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NEEDED_FLAGS = {"bfloat16": "avx512bw", "float16": "avx512_fp16"}
@@ -113,6 +115,7 @@ def _compile(network: Network, precision: str, batch_size: int, n_exact: int) ->
     n_images = model.input(0).get_partial_shape()[0]
     fixed = batch_size if n_images.is_dynamic else n_images.get_length()
     model.reshape([fixed, *network.image_size, 3])
+    select_used_tokens(model)
     fuse_input(model)
     split_batch(model)
     compiled = core.compile_model(model, "CPU", options)
@@ -171,6 +174,10 @@ def _round_depthwise(nodes: Sequence[Any]) -> None:
             node.input(1).replace_source_output(constant.output(0))
 
 
+def _measured_drift(network: Network, precision: str) -> Drift | None:
+    return measured_drift(model_folder(network)) if precision == "bfloat16" else None
+
+
 def _precisions(machine: Hardware) -> tuple[str, ...]:
     if not machine.flags:  # unknown: OpenVINO itself is asked once a network is compiled
         return PRECISIONS
@@ -188,4 +195,5 @@ OPENVINO = EngineRecord(
     batch_sizes=lambda machine: CPU_BATCHES,
     converts=True,
     formats=(KERAS_FORMAT, "onnx", "openvino"),
+    measured_drift=_measured_drift,
 )

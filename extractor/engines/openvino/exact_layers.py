@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from ....cache.errors import BackboneError
+from ...machine.hardware import this_machine
 from ...precision.calibration import calibration_images
 from ...precision.drift import CALIBRATION_SHARE, MAX_DRIFT, Drift, measure
 from ..base import Engine, Network, run_rows
 from ..model_folder import ModelFolder
+from .openvino_import import import_openvino
 
 CANDIDATES = (0, 2, 3, 6)
 NOTE = "exact-layers"
@@ -49,14 +51,13 @@ def choose_exact_layers(
     build : callable
         Builds the engine for a precision and a number of exact convolutions.
     """
-    note = f"{NOTE}-{version('openvino')}"
-    noted = (folder.read_note(note) or {}).get("n_exact")
-    if noted in CANDIDATES:
-        return int(noted)
+    noted = (folder.read_note(_note_name()) or {}).get("n_exact")
+    if isinstance(noted, int) and 0 <= noted <= max(CANDIDATES):
+        return noted
     images = calibration_images(network.image_size)
     exact = run_rows(build("float32", 0), images)
     drifts: dict[int, Drift] = {}
-    for n_exact in CANDIDATES:
+    for n_exact in _candidates(folder):
         try:
             rows = run_rows(build("bfloat16", n_exact), images)
         except (RuntimeError, BackboneError) as error:  # OpenVINO cannot compile every mixture
@@ -68,8 +69,30 @@ def choose_exact_layers(
     else:
         n_exact = 0
     measured = {str(n): drift.to_dict() for n, drift in drifts.items()}
-    folder.write_note(note, {"n_exact": n_exact, "drifts": measured})
+    note = {"n_exact": n_exact, "drifts": measured, "processor": this_machine().kind}
+    folder.write_note(_note_name(), note)
     return n_exact
+
+
+def measured_drift(folder: ModelFolder) -> Drift | None:
+    """Return the drift with the number that was chosen; None where this machine measured none."""
+    note = folder.read_note(_note_name()) or {}
+    if note.get("processor") != this_machine().kind:
+        return None
+    return Drift.from_dict(note.get("drifts", {}).get(str(note.get("n_exact"))))
+
+
+def _note_name() -> str:
+    return f"{NOTE}-{version('openvino')}"
+
+
+def _candidates(folder: ModelFolder) -> list[int]:
+    """Return the numbers to try: no more than there are convolutions, as one in transformers."""
+    if not folder.is_there:
+        return list(CANDIDATES)
+    model = import_openvino().Core().read_model(folder.model)
+    n_convolutions = len(convolutions(model))
+    return sorted({min(n, n_convolutions) for n in CANDIDATES})
 
 
 def read_with_exact(core: Any, folder: ModelFolder, n_exact: int) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from featx.extractor.engines.model_folder import ModelFolder
+from featx.extractor.engines.openvino import exact_layers
 from featx.extractor.engines.openvino.compiled import load_compiled, save_compiled
 from featx.extractor.engines.openvino.engine import OPENVINO
 from featx.extractor.engines.openvino.exact_layers import (
@@ -13,6 +16,7 @@ from featx.extractor.engines.openvino.exact_layers import (
     choose_exact_layers,
     convolutions,
     exact_nodes,
+    measured_drift,
     read_with_exact,
 )
 from featx.extractor.machine.hardware import this_machine
@@ -86,6 +90,21 @@ def model_of_two_convolutions(folder):
     model = openvino.Model([opset13.reduce_mean(node, np.array([2, 3]))], [pixels], "two")
     openvino.serialize(model, folder.model)
     return folder
+
+
+def test_no_more_layers_are_tried_than_there_are(model_of_two_convolutions):
+    builder = Builder(dict.fromkeys(CANDIDATES, 0.1))
+    assert choose_exact_layers(network(), model_of_two_convolutions, builder) == 0
+    assert builder.built == [("float32", 0), ("bfloat16", 0), ("bfloat16", 2)]
+
+
+def test_the_drift_is_kept_for_this_kind_of_processor(folder, monkeypatch):
+    assert measured_drift(folder) is None
+    choose_exact_layers(network(), folder, Builder({0: 0.1, 2: 0.02}))
+    assert measured_drift(folder).median == pytest.approx(np.cos(0.02))
+    other = replace(this_machine(), cpu="another")
+    monkeypatch.setattr(exact_layers, "this_machine", lambda: other)
+    assert measured_drift(folder) is None
 
 
 def formats(compiled):

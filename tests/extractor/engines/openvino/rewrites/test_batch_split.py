@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.openvino.batch_split import split_batch
+from featx.extractor.engines.openvino.rewrites.batch_split import split_batch
 
 B, SIDE, WIDTH = 4, 128, 32
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featx.extractor.engines.openvino.rounding import diffuse_to_bfloat16, to_bfloat16
+from featx.extractor.engines.openvino.rewrites.rounding import diffuse_to_bfloat16, to_bfloat16
 
 
 def test_to_bfloat16_keeps_eight_bits_and_breaks_ties_to_even() -> None:

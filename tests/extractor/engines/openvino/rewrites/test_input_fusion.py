@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 import openvino
 from openvino import opset13
 
-from featx.extractor.engines.openvino.input_fusion import fuse_input
+from featx.extractor.engines.openvino.rewrites.input_fusion import fuse_input
 
 B, SIDE = 3, 10
 SCALE = np.float32([0.5, 1.0, 2.0]).reshape(1, 3, 1, 1)

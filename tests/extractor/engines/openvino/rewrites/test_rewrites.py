@@ -29,7 +29,7 @@ def test_rewrites_change_no_features_of(name, monkeypatch, tmp_path):
     size = BACKBONES[name].image_size
     images, chosen = pixels(BATCH, size), network(backbone=name, size=size)
     (found,) = openvino_engine.OpenVinoEngine(chosen, "float32", BATCH).run(images)
-    for rewrite in ("fuse_input", "split_batch"):
+    for rewrite in ("fuse_input", "select_used_tokens", "split_batch"):
         monkeypatch.setattr(openvino_engine, rewrite, lambda model: None)
     (expected,) = openvino_engine.OpenVinoEngine(chosen, "float32", BATCH).run(images)
     assert np.isfinite(expected).all()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bfloat16 import to_bfloat16
+from ....bfloat16 import to_bfloat16
 
 
 def diffuse_to_bfloat16(kernels: NDArray[np.float32]) -> NDArray[np.float32]:

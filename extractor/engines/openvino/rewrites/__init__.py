@@ -1,0 +1,1 @@
+"""Rewrites of a network before it is compiled, which keep its features."""
