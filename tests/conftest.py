@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def featx_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEATX_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fast_formats() -> Iterator[None]:
+    """``--precision auto`` takes float32 on any processor: measuring a format takes seconds."""
+    from featx.extractor.precision import decide
+
+    machine = replace(decide.this_machine(), flags=frozenset())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decide, "this_machine", lambda: machine)
+        yield
 
 
 @pytest.fixture(scope="session")

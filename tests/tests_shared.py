@@ -10,7 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 Cli = Callable[..., Any]
-CHEAP = ("--backbone", "mobilenet", "--weights", "random:0", "--size", "32")
+CHEAP = (
+    "--backbone",
+    "mobilenet",
+    "--weights",
+    "random:0",
+    "--size",
+    "32",
+    "--precision",
+    "float32",
+)
 
 
 def interrupted(code: str) -> str:

@@ -2,8 +2,8 @@
 
 The answer decides the fingerprint, so it must come before anything is computed. It is this
 machine's decision about the network (see ``decide``), whatever the source. The only exception are
-features that an earlier featx made, which decided for each source apart: they go on as they are, so
-that no image is extracted again.
+features that an earlier featx made. It decided for each source apart, or did not know that a
+processor computes bfloat16 fast. They go on as they are, so that no image is extracted again.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _CachedFormats:
             return False
         notes = record.notes
         was_asked_for = str(notes.get("precision", "")).endswith(ASKED_FOR)
-        if record.kind != EXTRACT or RULE in notes or was_asked_for:
+        if record.kind != EXTRACT or notes.get(RULE) == CALIBRATED or was_asked_for:
             return False
         drift = Drift.from_dict(notes.get("drift"))
         return precision == EXACT or (drift is not None and drift.within(self.max_drift))

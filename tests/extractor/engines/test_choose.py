@@ -33,6 +33,8 @@ GPU = machine(AMX, gpus=("/dev/nvidia0",))
         ("auto", machine(), "openvino", ()),
         ("auto", machine({"amx_bf16"}), "openvino", ("bfloat16",)),
         ("auto", machine({"amx_bf16", "avx512_fp16"}), "openvino", ("bfloat16", "float16")),
+        ("auto", machine({"avx512_bf16"}), "openvino", ("bfloat16",)),
+        ("auto", machine({"avx512_bf16", "amx_bf16"}), "openvino", ("bfloat16",)),
         ("auto", machine(is_x86=False), "keras", ()),
         ("auto", machine(gpus=("/dev/nvidia0",)), "keras", ("bfloat16",)),
         ("keras", machine({"amx_bf16"}), "keras", ()),

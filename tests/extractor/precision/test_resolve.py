@@ -160,6 +160,18 @@ def test_earlier_exact_features_go_on_where_a_fast_format_is_decided(photos, tmp
     assert run(photos, tmp_path / "c").record.fingerprint == exact.record.fingerprint
 
 
+def test_exact_features_go_on_from_when_only_amx_counted_as_fast(photos, tmp_path, machine):
+    machine.formats = ()
+    exact = run(photos, tmp_path / "c")
+    with_records(tmp_path / "c", lambda notes: {**notes, "precision_rule": "calibration"})
+    machine.formats, machine.angles["bfloat16"] = ("bfloat16",), 0.01
+    again = run(photos, tmp_path / "c")
+    assert again.record.fingerprint == exact.record.fingerprint and again.record.n_extracted == 0
+    noisy(photos / "red" / "new.png")
+    third = run(photos, tmp_path / "c")
+    assert third.record.fingerprint == exact.record.fingerprint and third.record.n_extracted == 1
+
+
 def test_earlier_features_outside_the_contract_are_not_used(photos, tmp_path, earlier):
     far = {"precision": "bfloat16", "median": 0.99, "worst": 0.9, "n_images": 16}
     with_records(tmp_path / "c", lambda notes: {**notes, "drift": far})
