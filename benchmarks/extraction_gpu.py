@@ -38,11 +38,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="featx-jax-"))
 
 import numpy as np
-from photos import make_photos
+from photos import many_photos
 
 BACKBONES = ("resnet50", "mobilenet", "efficientnet_lite0", "vgg19")
 BATCHES = (128, 256)
-N_DISTINCT = 200
 FAST = "bfloat16"
 SMI = ("nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
 SAMPLE_SECONDS = 0.2
@@ -188,18 +187,6 @@ def decoding(folder: Path, side: int) -> float:
         start = time.perf_counter()
         list(executor.map(lambda path: decode(path.read_bytes(), [geometry]), paths))
         return len(paths) / (time.perf_counter() - start)
-
-
-def many_photos(folder: Path, n_images: int) -> Path:
-    """Write few distinct photographs many times; bytes behind the end make each another file."""
-    distinct = make_photos(folder / "distinct", min(N_DISTINCT, n_images))
-    contents = [path.read_bytes() for path in sorted(distinct.rglob("*.jpg"))]
-    many = folder / "many"
-    for number in range(n_images):
-        path = many / f"class{number % 10}" / f"{number:06d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(contents[number % len(contents)] + number.to_bytes(8, "big"))
-    return many
 
 
 class Clock:

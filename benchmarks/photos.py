@@ -10,6 +10,7 @@ from PIL import Image
 
 SIDE = (500, 375)
 N_CLASSES = 10
+N_DISTINCT = 200
 
 
 def photographs() -> list[Image.Image]:
@@ -36,6 +37,18 @@ def make_photos(folder: Path, n_images: int, seed: int = 0) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         image.save(place, quality=int(rng.integers(85, 96)))
     return folder
+
+
+def many_photos(folder: Path, n_images: int) -> Path:
+    """Write few distinct photographs many times; bytes behind the end make each another file."""
+    distinct = make_photos(folder / "distinct", min(N_DISTINCT, n_images))
+    contents = [path.read_bytes() for path in sorted(distinct.rglob("*.jpg"))]
+    many = folder / "many"
+    for number in range(n_images):
+        path = many / f"class{number % N_CLASSES}" / f"{number:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[number % len(contents)] + number.to_bytes(8, "big"))
+    return many
 
 
 def _cut(image: Image.Image, rng: np.random.Generator) -> Image.Image:
