@@ -74,6 +74,15 @@ MemoryOption = Annotated[
     str | None,
     typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
 ]
+SelectOption = Annotated[
+    int | None,
+    typer.Option(
+        "--select",
+        min=1,
+        help="Keep so many columns: the most useful ones by the group lasso, on training rows.",
+        show_default="all",
+    ),
+]
 SplitSeedOption = Annotated[
     int | None,
     typer.Option("--split-seed", min=0, help="Of the split alone.", show_default="--seed"),

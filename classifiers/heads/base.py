@@ -15,21 +15,34 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from ...cache.errors import (
     FeatureMismatchError,
-    ModelFileError,
     TrainingDataError,
 )
 from .calibration import probabilities
 from .parameter_checks import Rule, check_params
 from .row_blocks import (
     Floats,
+    Ints,
+    check_block,
     check_finite,
+    check_probabilities,
     compute_dtype,
     is_lazy,
     iter_blocks,
     take_rows,
 )
 from .scaler import measure_scale, set_weights, standardised
-from .serialisation import ArrayRule, check_arrays, check_classes_array, portable_classes
+from .selection.column_view import columns_of, remaining_widths
+from .serialisation import (
+    COLUMN_RULES,
+    SCALER_RULES,
+    ArrayRule,
+    built,
+    check_arrays,
+    check_classes_array,
+    checked_columns,
+    plain,
+    portable_classes,
+)
 from .training_data import (
     Training,
     check_classes,
@@ -38,8 +51,6 @@ from .training_data import (
     checked_widths,
     class_factors,
 )
-
-SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
 
 
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -56,6 +67,11 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_ : int
     mean_, scale_ : ndarray, shape (n_features,)
         Only where the features are standardised.
+    columns_ : ndarray of int64, shape (n_selected,)
+        Only where ``select`` is a number: so many columns that the head reads, ascending. The group
+        lasso finds them most useful on the training samples.
+    n_columns_ : int
+        How many there are to choose from; only beside ``columns_``.
     temperature_ : float
         Factor on decision values before the softmax, or the sigmoid for two classes.
 
@@ -72,6 +88,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     iteration_param: ClassVar[str] = ""
     classes_: NDArray[Any]
     n_features_in_: int
+    columns_: Ints
+    n_columns_: int
     mean_: Floats
     scale_: Floats
     temperature_: float
@@ -136,7 +154,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _take_scale(self, other: Head) -> None:
         """Take over what does not depend on ``joint_params``."""
-        for name in ("classes_", "n_features_in_", "feature_names_in_", "mean_", "scale_"):
+        names = ("classes_", "n_features_in_", "feature_names_in_", "mean_", "scale_")
+        for name in (*names, "columns_", "n_columns_"):
             if hasattr(other, name):
                 setattr(self, name, getattr(other, name))
 
@@ -168,7 +187,22 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_finite(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         data = Training(X, codes.astype(np.int64), weight, len(self.classes_), weight, groups)
-        return self._class_weighted(replace(data, widths=checked_widths(widths, X)))
+        data = self._with_selected(replace(data, widths=checked_widths(widths, X)))
+        return self._class_weighted(data)
+
+    def _with_selected(self, data: Training) -> Training:
+        """Choose columns where ``select`` asks for it, and return the data with these alone."""
+        if not self._selects:
+            return data
+        from .selection.group_lasso import best_columns
+
+        self.columns_, self.n_columns_ = best_columns(data, int(self.select)), data.X.shape[1]
+        X = columns_of(data.X, self.columns_)
+        return replace(data, X=X, widths=remaining_widths(data.widths, self.columns_))
+
+    @property
+    def _selects(self) -> bool:
+        return getattr(self, "select", None) is not None
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         if is_lazy(X):
@@ -223,14 +257,19 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return X
 
+    def _read(self, X: Any) -> Any:
+        """Check the shape of features to predict from, and return the columns that are read."""
+        X = self._input(X)
+        return columns_of(X, self.columns_) if self._selects else X
+
     def _decision(self, X: Any, decide: Callable[[Floats], Floats] | None = None) -> Floats:
         """Return decision values, ``(n_samples, m)``, computed block by block."""
-        X = self._input(X)
+        X = self._read(X)
         decide = decide or self._decide
         dtype = compute_dtype(X.dtype)
         parts = []
         for rows, block in iter_blocks(X, dtype, self._decision_width()):
-            _check_block(block, rows.start)
+            check_block(block, rows.start)
             parts.append(decide(self._scaled(block)))
         if parts:
             return np.concatenate(parts)
@@ -264,7 +303,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         with np.errstate(over="ignore", invalid="ignore"):
             result = self._probabilities(X)
-        _check_result(result)
+        check_probabilities(result)
         return result
 
     @classmethod
@@ -273,7 +312,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with np.errstate(over="ignore", invalid="ignore"):
             results = cls._probabilities_jointly(heads, X)
         for result in results:
-            _check_result(result)
+            check_probabilities(result)
         return results
 
     @classmethod
@@ -290,7 +329,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def _all_array_rules(self) -> dict[str, ArrayRule]:
-        return {**(SCALER_RULES if self._standardizes else {}), **self._array_rules}
+        rules = SCALER_RULES if self._standardizes else {}
+        return {**rules, **self._array_rules, **(COLUMN_RULES if self._selects else {})}
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything that prediction needs, as arrays that are stored without pickle."""
@@ -309,7 +349,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def get_json_params(self) -> dict[str, Any]:
         """Return the parameters as JSON types; those that JSON cannot hold become None."""
-        return {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        params = {name: plain(value) for name, value in self.get_params(deep=False).items()}
+        if not self._selects:  # as in files from before there was a choice
+            params.pop("select", None)
+        return params
 
     @classmethod
     def from_arrays(
@@ -334,13 +377,15 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ModelFileError
             A parameter or an array does not fit: the file is damaged or hostile.
         """
-        head: Self = _build(cls, params)
+        head: Self = built(cls, params)
         rest = dict(arrays)
         head.classes_ = check_classes_array(rest.pop("classes", None)).copy()
         checked = check_arrays(rest, head._all_array_rules(), len(head.classes_))
         for name, values in checked.items():
             setattr(head, f"{name}_", values if values.ndim else values.item())
         head._restore(checked)
+        if head._selects:
+            head.n_features_in_ = checked_columns(head.columns_, head.n_columns_)
         return head
 
     def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -351,39 +396,3 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if "d" in rule.shape
         ]
         self.n_features_in_ = int(widths[0])
-
-
-def _build(cls: type[Any], params: Mapping[str, Any]) -> Any:
-    try:
-        head = cls(**{str(name): value for name, value in params.items()})
-        head._check_params()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"the head's parameters cannot be used: {error}") from error
-    return head
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value if isinstance(value, str | int | float | bool) else None
-
-
-def _check_result(result: Floats) -> None:
-    if not np.isfinite(result).all():
-        row = int(np.nonzero(~np.isfinite(result))[0][0])
-        raise FeatureMismatchError(
-            f"the features of row {row} are so large that this head's arithmetic "
-            "overflows: they are not of the kind that it was trained on"
-        )
-
-
-def _check_block(block: Floats, start: int) -> None:
-    if not np.isfinite(block).all():
-        row = start + int(np.nonzero(~np.isfinite(block))[0][0])
-        raise FeatureMismatchError(
-            f"Input X contains NaN or infinity (inf), first in row {row}: extract it again"
-        )

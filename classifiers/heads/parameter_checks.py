@@ -86,6 +86,7 @@ def widths() -> Rule:
 
 
 NOTHING = Rule("None", lambda value: value is None)
+SELECT = whole(1) | NOTHING
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 CLASS_WEIGHT = Rule(
     "None, 'balanced' or a mapping of class to weight",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.errors import TrainingDataError
+from ...cache.errors import FeatureMismatchError, TrainingDataError
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -146,3 +146,22 @@ def all_finite(block: NDArray[Any]) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         total = block.sum()
     return bool(np.isfinite(total)) or bool(np.isfinite(block).all())
+
+
+def check_probabilities(result: Floats) -> None:
+    """Raise FeatureMismatchError where features were so large that a result is not finite."""
+    if not np.isfinite(result).all():
+        row = int(np.nonzero(~np.isfinite(result))[0][0])
+        raise FeatureMismatchError(
+            f"the features of row {row} are so large that this head's arithmetic "
+            "overflows: they are not of the kind that it was trained on"
+        )
+
+
+def check_block(block: Floats, start: int) -> None:
+    """Raise FeatureMismatchError where a block that begins at row ``start`` holds NaN."""
+    if not np.isfinite(block).all():
+        row = start + int(np.nonzero(~np.isfinite(block))[0][0])
+        raise FeatureMismatchError(
+            f"Input X contains NaN or infinity (inf), first in row {row}: extract it again"
+        )

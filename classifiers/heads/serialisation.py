@@ -35,6 +35,10 @@ class ArrayRule:
     positive: bool = False
 
 
+COLUMN_RULES = {"columns": ArrayRule(("d",), "i"), "n_columns": ArrayRule((), "i")}
+SCALER_RULES = {"mean": ArrayRule(("d",)), "scale": ArrayRule(("d",), positive=True)}
+
+
 def portable_classes(classes: NDArray[Any]) -> NDArray[Any]:
     """Return class labels in a form that is stored without pickle: numbers or fixed-width text."""
     if classes.dtype.kind in "biufU":
@@ -60,6 +64,20 @@ def check_classes_array(classes: Any) -> NDArray[Any]:
     if not bool(np.all(classes[1:] > classes[:-1])):
         raise ModelFileError("the head's 'classes' must be sorted and unique")
     return classes
+
+
+def checked_columns(columns: NDArray[np.int64], n_columns: int) -> int:
+    """Check which of a file's columns a head reads, and return how many there are.
+
+    Raises
+    ------
+    ModelFileError
+        They do not ascend, or point outside.
+    """
+    is_inside = columns[0] >= 0 and columns[-1] < n_columns
+    if not is_inside or not bool(np.all(columns[1:] > columns[:-1])):
+        raise ModelFileError(f"the head's array 'columns' points outside its {n_columns} columns")
+    return int(n_columns)
 
 
 def check_arrays(
@@ -102,3 +120,24 @@ def _check_array(name: str, values: Any, rule: ArrayRule, sizes: dict[str, int])
     if rule.positive and not (values > 0).all():
         raise ModelFileError(f"the head's array {name!r} must be above zero")
     return np.array(values, values.dtype.newbyteorder("="), order="C")
+
+
+def plain(value: Any) -> Any:
+    """Return a parameter as JSON types; what JSON cannot hold becomes None."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value if isinstance(value, str | int | float | bool) else None
+
+
+def built(cls: type[Any], params: Mapping[str, Any]) -> Any:
+    """Return an unfitted head with a file's parameters; raises ModelFileError if they are bad."""
+    try:
+        head = cls(**{str(name): value for name, value in params.items()})
+        head._check_params()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"the head's parameters cannot be used: {error}") from error
+    return head

@@ -31,6 +31,10 @@ class Family:
     head: str
     params: tuple[Mapping[str, Any], ...]
 
+    def with_default(self, name: str, value: Any) -> Family:
+        """Return the family with a parameter set where its configurations do not set it."""
+        return Family(self.head, tuple({name: value, **params} for params in self.params))
+
 
 def default_families(heads: Sequence[str] = ()) -> list[Family]:
     """Return the built-in grids of ``heads``, by default of all.

@@ -22,6 +22,7 @@ from ..common import (
     NameOption,
     NoteOption,
     OverwriteOption,
+    SelectOption,
     SplitSeedOption,
     TensorboardOption,
     answer,
@@ -85,6 +86,7 @@ def fit(
     patience: Annotated[
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
+    select: SelectOption = None,
     metric: MetricOption = "auto",
     memory: MemoryOption = None,
     drop_near_duplicates: DropNearDuplicatesOption = False,
@@ -126,6 +128,7 @@ def fit(
         "lr": lr,
         "epochs": epochs,
         "patience": patience,
+        "select": select,
     }
     params = {name: value for name, value in given.items() if value is not None}
     if like is not None:

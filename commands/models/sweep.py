@@ -19,6 +19,7 @@ from ..common import (
     NameOption,
     NoteOption,
     OverwriteOption,
+    SelectOption,
     SplitSeedOption,
     TensorboardOption,
     answer,
@@ -50,6 +51,7 @@ def sweep(
     cv: Annotated[
         int, typer.Option("--cv", min=0, help="Judge over so many folds, not on one split.")
     ] = 0,
+    select: SelectOption = None,
     metric: MetricOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
     split_seed: SplitSeedOption = None,
@@ -83,6 +85,8 @@ def sweep(
     from .leaderboard import draw_leaderboard, is_leaderboard, leaderboard_data, write_csv
 
     families = _families(heads, grid)
+    if select is not None:
+        families = tuple(family.with_default("select", select) for family in families)
     csv_target = csv_file and output_file(
         csv_file, "a leaderboard", is_leaderboard, overwrite=overwrite
     )

@@ -142,3 +142,23 @@ def test_joined_features_in_python(cli: Cli, joined: str, photos: Path) -> None:
     assert {candidate.features for candidate in swept.candidates} == {both.name, grid.name}
     near = find_similar(both, str(paths[0]), top=1)
     assert near[0].similarity == pytest.approx(1, abs=1e-5)
+
+
+def test_the_most_useful_columns_of_joined_sets_are_kept(cli: Cli, joined: str) -> None:
+    fitted = cli("fit", joined, "--head", "ridge", "--select", 5, "--json")
+    assert fitted.exit_code == 0, fitted.stderr
+    model = featx.load_model("model.featx")
+    assert len(model.head.columns_) == 5 and model.head.n_features_in_ > 5
+    assert cli("score", "model.featx", f"features:{joined}", "-o", "p.csv").exit_code == 0
+    again = cli("fit", "--like", "model.featx", "-o", "again.featx")
+    assert again.exit_code == 0, again.stderr
+    np.testing.assert_array_equal(
+        featx.load_model("again.featx").head.columns_, model.head.columns_
+    )
+    swept = cli(*("sweep", joined, "--select", 5, "--heads", "ridge,centroid", "--cv", 2, "--json"))
+    assert swept.exit_code == 0, swept.stderr
+    rows = json.loads(swept.stdout)["leaderboard"]
+    assert all(row["params"]["select"] == 5 for row in rows)
+    assert len(featx.load_model("model.featx").head.columns_) == 5
+    refused = cli("fit", joined, "--select", 0)
+    assert refused.exit_code != 0 and "select" in refused.stderr

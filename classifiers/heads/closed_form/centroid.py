@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..base import Head
 from ..calibration import fit_temperature
 from ..matmul.distances import normalised, squared_distances
-from ..parameter_checks import FLAG, one_of
+from ..parameter_checks import FLAG, SELECT, one_of
 from ..row_blocks import Floats, iter_blocks
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -29,6 +29,7 @@ class CentroidHead(Head):
     metric : 'euclidean' or 'cosine'
         ``cosine`` brings every row to length 1 first.
     standardize : bool
+    select : int or None
 
     Attributes
     ----------
@@ -38,6 +39,7 @@ class CentroidHead(Head):
     _rules: ClassVar = {
         "metric": one_of("euclidean", "cosine"),
         "standardize": FLAG,
+        "select": SELECT,
     }
     _array_rules: ClassVar[dict[str, ArrayRule]] = {
         "centroids": ArrayRule(("k", "d")),
@@ -45,9 +47,12 @@ class CentroidHead(Head):
     }
     centroids_: Floats
 
-    def __init__(self, metric: str = "euclidean", *, standardize: bool = True) -> None:
+    def __init__(
+        self, metric: str = "euclidean", *, standardize: bool = True, select: Any = None
+    ) -> None:
         self.metric = metric
         self.standardize = standardize
+        self.select = select
 
     def _scaled(self, block: Floats) -> Floats:
         scaled = super()._scaled(block)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..linear.heads import LinearHead
-from ..parameter_checks import CLASS_WEIGHT, FLAG, number, one_of
+from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number, one_of
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 
@@ -34,6 +34,7 @@ class LDAHead(LinearHead):
         ``empirical`` takes the classes' shares of the weights. ``uniform`` weighs classes alike:
         the head then is the nearest class mean in whitened features.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
         Multiplies the empirical priors.
     """
@@ -43,6 +44,7 @@ class LDAHead(LinearHead):
         "shrinkage": one_of("auto") | number(0, 1, closed=True),
         "priors": one_of("empirical", "uniform"),
         "standardize": FLAG,
+        "select": SELECT,
         "class_weight": CLASS_WEIGHT,
     }
 
@@ -52,11 +54,13 @@ class LDAHead(LinearHead):
         *,
         priors: str = "empirical",
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
     ) -> None:
         self.shrinkage = shrinkage
         self.priors = priors
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
 
     @classmethod

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from ....cache.errors import ModelFileError
 from ..linear.heads import LinearHead
-from ..parameter_checks import CLASS_WEIGHT, FLAG, SEED, number, whole
+from ..parameter_checks import CLASS_WEIGHT, FLAG, SEED, SELECT, number, whole
 from ..row_blocks import Floats, compute_dtype, free_bytes
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -38,6 +38,7 @@ class RandomProjectionHead(LinearHead):
     width : int
         Number of random features. Time and memory grow with its square.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     random_state : int, RandomState or None
         Of ``W``.
@@ -54,6 +55,7 @@ class RandomProjectionHead(LinearHead):
         "alpha": number(0),
         "width": whole(1),
         "standardize": FLAG,
+        "select": SELECT,
         "class_weight": CLASS_WEIGHT,
         "random_state": SEED,
     }
@@ -74,12 +76,14 @@ class RandomProjectionHead(LinearHead):
         *,
         width: int = 2048,
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
         random_state: Any = 0,
     ) -> None:
         self.alpha = alpha
         self.width = width
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
         self.random_state = random_state
 

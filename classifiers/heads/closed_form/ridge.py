@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..base import Head
 from ..calibration import fit_temperature
 from ..linear.heads import LinearHead
-from ..parameter_checks import CLASS_WEIGHT, FLAG, number
+from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 
@@ -32,17 +32,29 @@ class RidgeHead(LinearHead):
     alpha : float
         Strength of the penalty.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     """
 
     joint_params = ("alpha",)
-    _rules: ClassVar = {"alpha": number(0), "standardize": FLAG, "class_weight": CLASS_WEIGHT}
+    _rules: ClassVar = {
+        "alpha": number(0),
+        "standardize": FLAG,
+        "select": SELECT,
+        "class_weight": CLASS_WEIGHT,
+    }
 
     def __init__(
-        self, alpha: float = 100.0, *, standardize: bool = True, class_weight: Any = None
+        self,
+        alpha: float = 100.0,
+        *,
+        standardize: bool = True,
+        select: Any = None,
+        class_weight: Any = None,
     ) -> None:
         self.alpha = alpha
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
 
     @classmethod

@@ -13,7 +13,17 @@ import numpy as np
 from ....cache.errors import TrainingDataError
 from ..base import Head
 from ..held_out import hold_out
-from ..parameter_checks import CLASS_WEIGHT, FLAG, NOTHING, SEED, number, one_of, whole, widths
+from ..parameter_checks import (
+    CLASS_WEIGHT,
+    FLAG,
+    NOTHING,
+    SEED,
+    SELECT,
+    number,
+    one_of,
+    whole,
+    widths,
+)
 from ..row_blocks import Floats, check_finite, take_rows
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -51,6 +61,7 @@ class DenseHead(Head):
         the network does not learn from these samples, also not afterwards. A class of one sample
         or one group is never held out. 0 runs all epochs.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     random_state : int, RandomState or None
         Decides initial weights, order of samples and dropout; no global generator is touched.
@@ -91,6 +102,7 @@ class DenseHead(Head):
         "weight_decay": number(0, closed=True),
         "validation_fraction": number(0, 1, closed=True),
         "standardize": FLAG,
+        "select": SELECT,
         "class_weight": CLASS_WEIGHT,
         "random_state": SEED,
     }
@@ -110,6 +122,7 @@ class DenseHead(Head):
         weight_decay: float = 1e-4,
         validation_fraction: float = 0.1,
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
         random_state: Any = 0,
     ) -> None:
@@ -123,6 +136,7 @@ class DenseHead(Head):
         self.weight_decay = weight_decay
         self.validation_fraction = validation_fraction
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
         self.random_state = random_state
 
@@ -197,7 +211,7 @@ class DenseHead(Head):
 
     def _outside(self, validation_data: Any) -> Training | None:
         """Check validation samples that the caller chose."""
-        X, y = self._input(validation_data[0]), np.asarray(validation_data[1])
+        X, y = self._read(validation_data[0]), np.asarray(validation_data[1])
         if y.shape != (X.shape[0],):
             raise TrainingDataError(
                 f"validation_data: X has {X.shape[0]} rows but y has the shape {y.shape}"

@@ -11,7 +11,7 @@ import numpy as np
 from ..base import Head
 from ..calibration import fit_temperature
 from ..held_out import calibration_folds
-from ..parameter_checks import CLASS_WEIGHT, FLAG, number, whole
+from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number, whole
 from ..row_blocks import Floats, Ints, is_lazy, iter_blocks, take_rows
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -110,6 +110,7 @@ class LogisticHead(SolvedHead):
     C : float
         Inverse strength of the penalty.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     max_iter : int
         Most passes over the features.
@@ -123,6 +124,7 @@ class LogisticHead(SolvedHead):
     _rules: ClassVar = {
         "C": number(0),
         "standardize": FLAG,
+        "select": SELECT,
         "class_weight": CLASS_WEIGHT,
         "max_iter": whole(1),
         "tol": number(0),
@@ -133,12 +135,14 @@ class LogisticHead(SolvedHead):
         C: float = 1e-2,
         *,
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
         max_iter: int = 1000,
         tol: float = 5e-5,
     ) -> None:
         self.C = C
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
         self.max_iter = max_iter
         self.tol = tol
@@ -166,6 +170,7 @@ class LinearSVMHead(SolvedHead):
     C : float
         Inverse strength of the penalty.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     max_iter : int
         Most passes over the features.
@@ -181,12 +186,14 @@ class LinearSVMHead(SolvedHead):
         C: float = 1e-3,
         *,
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
         max_iter: int = 1000,
         tol: float = 5e-5,
     ) -> None:
         self.C = C
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
         self.max_iter = max_iter
         self.tol = tol

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ....cache.errors import ModelFileError
 from ..base import Head
 from ..matmul.distances import normalised
-from ..parameter_checks import FLAG, one_of, whole
+from ..parameter_checks import FLAG, SELECT, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -31,6 +31,7 @@ class KNNHead(Head):
     metric : 'euclidean' or 'cosine'
         ``cosine`` brings every row to length 1 first.
     standardize : bool
+    select : int or None
 
     Attributes
     ----------
@@ -47,6 +48,7 @@ class KNNHead(Head):
         "weights": one_of("uniform", "distance"),
         "metric": one_of("euclidean", "cosine"),
         "standardize": FLAG,
+        "select": SELECT,
     }
     _array_rules: ClassVar[dict[str, ArrayRule]] = {
         "samples": ArrayRule(("n", "d")),
@@ -64,11 +66,13 @@ class KNNHead(Head):
         weights: str = "distance",
         metric: str = "cosine",
         standardize: bool = True,
+        select: Any = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.metric = metric
         self.standardize = standardize
+        self.select = select
 
     def _scaled(self, block: Floats) -> Floats:
         scaled = super()._scaled(block)

@@ -13,7 +13,7 @@ from ..base import Head
 from ..calibration import fit_temperature, probabilities
 from ..held_out import calibration_folds
 from ..matmul.bf16_matmul import is_large
-from ..parameter_checks import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, number, one_of, whole
+from ..parameter_checks import CLASS_WEIGHT, EXACTLY_MINUS_ONE, FLAG, SELECT, number, one_of, whole
 from ..row_blocks import Floats, Ints, compute_dtype, iter_blocks
 from ..serialisation import ArrayRule
 from ..training_data import Training
@@ -37,6 +37,7 @@ class RBFSVMHead(Head):
     gamma : float or 'scale'
         ``scale`` is one over the number of features times the scaled features' variance.
     standardize : bool
+    select : int or None
     class_weight : None, 'balanced' or mapping of class to weight
     tol : float
         libsvm's stopping tolerance.
@@ -64,6 +65,7 @@ class RBFSVMHead(Head):
         "C": number(0),
         "gamma": number(0) | one_of("scale"),
         "standardize": FLAG,
+        "select": SELECT,
         "class_weight": CLASS_WEIGHT,
         "tol": number(0),
         "max_iter": EXACTLY_MINUS_ONE | whole(1),
@@ -89,6 +91,7 @@ class RBFSVMHead(Head):
         gamma: Any = "scale",
         *,
         standardize: bool = True,
+        select: Any = None,
         class_weight: Any = None,
         tol: float = 1e-3,
         max_iter: int = -1,
@@ -96,6 +99,7 @@ class RBFSVMHead(Head):
         self.C = C
         self.gamma = gamma
         self.standardize = standardize
+        self.select = select
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter

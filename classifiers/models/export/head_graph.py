@@ -22,6 +22,8 @@ def probabilities_of(features: Any, model: Model) -> Any:
     import keras
 
     arrays, params = model.head.get_arrays(), model.head.get_json_params()
+    if "columns" in arrays:
+        features = keras.ops.take(features, arrays["columns"].astype(np.int32), axis=1)
     logits = find_head(model.head_name).load_graph()(features, arrays, params)
     probabilities = keras.layers.Softmax(name="head_classes")(logits)
     n_classes, classes = len(model.class_names), arrays["classes"]

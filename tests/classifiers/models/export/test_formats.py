@@ -30,14 +30,18 @@ def pixels(n_samples: int, n_classes: int) -> np.ndarray:
     return (centres[np.arange(n_samples) % n_classes] + noise).clip(0, 255).astype(np.uint8)
 
 
-def check(name: str, to: str, n_classes: int, n_samples: int, path: Path) -> None:
+def check(
+    name: str, to: str, n_classes: int, n_samples: int, path: Path, select: int | None = None
+) -> None:
     """Fit a head on pixels, write its graph, run the file, and compare."""
     needs(to)
     keras = import_keras()
     images = pixels(n_samples + 24, n_classes)
     X = (images[:n_samples] / 255).astype(np.float32)
     options = {"dense": {"epochs": 2}, "projection": {"width": 256}}
-    head = make_head(name, **options.get(name, {})).fit(X, np.arange(n_samples) % n_classes)
+    head = make_head(name, select=select, **options.get(name, {})).fit(
+        X, np.arange(n_samples) % n_classes
+    )
     model = featx.Model(SPEC, tuple(map(str, range(n_classes))), name, head)
     image = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
     features = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
@@ -67,6 +71,11 @@ def test_small_heads_leave_in_the_formats_with_fewest_operations(
     name: str, to: str, tmp_path: Path
 ) -> None:
     check(name, to, 2, 600, tmp_path / f"m{FORMATS[to].ending}")
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_selected_columns_leave_in_every_format(to: str, tmp_path: Path) -> None:
+    check("logreg", to, 2, 300, tmp_path / f"m{FORMATS[to].ending}", select=60)
 
 
 @pytest.mark.long

@@ -1,0 +1,1 @@
+"""Choosing the most useful columns of features, and reading these alone."""
