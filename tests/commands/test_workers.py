@@ -97,14 +97,20 @@ def test_what_cannot_be_shared_is_refused(cli: Cli, project: Path) -> None:
         (("--devices", "7"), "7 is not here"),
         (("--devices", "cpu:2", "--ray"), "give one of them"),
         (("--actors", "2"), "add --ray"),
-        (("--ray=nowhere",), "HOST:PORT"),
-        (("--ray", "127.0.0.1:1"), "Connection refused"),
         (("--devices", "cpu:2", "--pool", "nothing"), "unknown pool"),
     ):
         refused = cli(*words, *more)
         assert refused.exit_code == 1 and message in refused.stderr, refused.output
     refused = cli("extract", "-", *PIXELS, "--devices", "cpu:2")
     assert refused.exit_code == 1 and ".txt" in refused.stderr
+
+
+def test_a_ray_that_is_not_there_is_named(cli: Cli, project: Path) -> None:
+    pytest.importorskip("ray")
+    words = ("extract", project / "photos", *PIXELS)
+    for address, message in (("nowhere", "HOST:PORT"), ("127.0.0.1:1", "Connection refused")):
+        refused = cli(*words, f"--ray={address}")
+        assert refused.exit_code == 1 and message in refused.stderr, refused.output
 
 
 def test_without_ray_the_extra_is_named(
