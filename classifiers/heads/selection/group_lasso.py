@@ -3,7 +3,10 @@
 A softmax regression with the penalty ``strength * sum of |W_j|`` over columns j, where ``|W_j|`` is
 the length of the column's coefficients for all classes (Evci and others 2022, "Head2Toe: Utilizing
 Intermediate Representations for Better Transfer Learning", arXiv:2201.03529; Yuan & Lin 2006). The
-strength falls from where no column has a coefficient, until as many have one as are asked for.
+strength falls from where no column has a coefficient to a hundredth of that, and the columns with
+the longest coefficients there are the best. All columns have the variance 1, whatever set they come
+from: with the factors of ``set_weights`` the columns of narrow sets were chosen almost alone, and a
+regression on 200 of 2,656 was right on 0.80 of the images instead of on 0.86.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ from numpy.typing import NDArray
 
 from ..calibration import softmax
 from ..row_blocks import Ints, iter_blocks
-from ..scaler import measure_scale, set_weights
+from ..scaler import measure_scale
 from ..training_data import Training
 
 MOST_ROWS = 16_000
 """Rows that the choice rests on; more change little of the order of columns."""
-STRENGTH_STEP, LEAST_STRENGTH = 0.75, 1e-4
+STRENGTH_STEP, LEAST_STRENGTH = 0.75, 0.01
+LAST_ROUNDS = 3
 STEPS = 8
-"""Accelerated proximal gradient steps at each strength, from the last one's solution."""
+"""Accelerated proximal gradient steps at each strength, from the last one's solution; at the least
+strength, so many in each of ``LAST_ROUNDS``."""
 MOST_CHOSEN = 32
 _chosen: dict[bytes, Ints] = {}
 """The last choices: in a sweep, all heads ask for the same one."""
@@ -34,7 +39,7 @@ F64 = NDArray[np.float64]
 
 @dataclass
 class _Regression:
-    """The smooth part of the objective, on columns that are standardised by set.
+    """The smooth part of the objective, on standardised columns.
 
     Attributes
     ----------
@@ -103,7 +108,7 @@ def best_columns(data: Training, n_columns: int) -> Ints:
 
 
 def _choose(data: Training, n_columns: int) -> Ints:
-    theta, gradient = _follow(_regression(data), n_columns)
+    theta, gradient = _follow(_regression(data))
     lengths = np.linalg.norm(theta[:-1], axis=1)
     # Columns without a coefficient stand in the order in which they would get one.
     order = np.lexsort((-np.linalg.norm(gradient[:-1], axis=1), -lengths))
@@ -121,7 +126,7 @@ def _sample(data: Training) -> Training:
 
 def _digest(data: Training, n_columns: int) -> bytes:
     """Return a digest of all that the choice depends on."""
-    digest = hashlib.blake2b(repr((n_columns, data.X.shape, data.widths)).encode())
+    digest = hashlib.blake2b(repr((n_columns, data.X.shape)).encode())
     digest.update(data.y.tobytes())
     if data.sample_weight is not None:
         digest.update(data.sample_weight.tobytes())
@@ -135,15 +140,13 @@ def _regression(data: Training) -> _Regression:
         values.astype(np.float64)
         for values in measure_scale(data.X, data.sample_weight, data.dtype)
     )
-    if len(data.widths) > 1:
-        scale = scale / set_weights(data.widths)
     weight = data.sample_weight
     weights = np.ones(len(data.y)) if weight is None else weight
     return _Regression(data, mean, scale, weights / weights.sum())
 
 
-def _follow(regression: _Regression, n_columns: int) -> tuple[F64, F64]:
-    """Lower the strength until enough columns have coefficients; return them and the gradient."""
+def _follow(regression: _Regression) -> tuple[F64, F64]:
+    """Lower the strength step by step; return the last coefficients and their gradient."""
     data = regression.data
     shares = np.bincount(data.y, regression.weights, data.n_classes)
     theta = np.zeros((int(data.X.shape[1]) + 1, data.n_classes))
@@ -154,8 +157,8 @@ def _follow(regression: _Regression, n_columns: int) -> tuple[F64, F64]:
     while strength > LEAST_STRENGTH * strongest:
         strength *= STRENGTH_STEP
         theta = _descend(regression, theta, strength, step)
-        if np.count_nonzero(theta[:-1].any(axis=1)) >= n_columns:
-            break
+    for _ in range(LAST_ROUNDS):
+        theta = _descend(regression, theta, strength, step)
     return theta, regression.gradient(theta)
 
 

@@ -53,18 +53,6 @@ def test_samples_of_little_weight_do_not_choose() -> None:
     assert best_columns(data, 4).tolist() == useful
 
 
-def test_a_wide_set_does_not_drown_a_narrow_one() -> None:
-    rng = np.random.default_rng(0)
-    y = np.arange(400) % 4
-    narrow = rng.normal(size=(400, 2)) + np.eye(4)[y][:, :2]
-    wide = rng.normal(size=(400, 60)) + rng.normal(size=(4, 60))[y] * 0.45
-    X = np.hstack([wide, narrow]).astype(np.float32)
-    plain, by_set = (
-        set(best_columns(training(X, y, widths=widths), 6)) & {60, 61} for widths in ((), (60, 2))
-    )
-    assert len(by_set) == 2 and len(plain) < 2
-
-
 @pytest.mark.parametrize("name", HEADS)
 def test_every_head_reads_the_selected_columns_alone(name: str) -> None:
     X, y, useful = hidden_signal()
