@@ -47,6 +47,8 @@ def test_a_keras_file_is_described(cli, tmp_path):
     keras.Model(image, keras.layers.Conv2D(2, 3, name="last")(image)).save(tmp_path / "net.keras")
     data = json.loads(cli("backbones", "net.keras", "--json").stdout)
     assert data["n_params"] == 56 and data["last_values"][-1] == "last" and data["missing"]
+    assert data["gmacs"] == 6 * 6 * 2 * 3 * 3 * 3 / 1e9
+    assert "GMACs: 1.94e-06" in cli("backbones", "net.keras").stdout
 
 
 def test_a_name_of_the_project_is_a_backbone(cli, tmp_path, photos):

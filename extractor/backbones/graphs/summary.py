@@ -17,6 +17,7 @@ from ..preprocessing import PublishedInput, read_preprocessing
 from ..preprocessing.keras_hub import CONVERTER
 from .describe import READERS, describe_graph
 from .graph import Shape
+from .keras_graph import keras_multiply_adds
 from .locate import find_graph
 
 N_INNER = 8
@@ -135,6 +136,7 @@ def _of_keras(path: Path, preprocess: str | None) -> GraphSummary:
         pool=record.pool,
         n_features=int(model.outputs[0].shape[-1] or 0),
         n_params=int(model.count_params()),
+        gmacs=keras_multiply_adds(model, size) / 1e9,
         image_size=record.published_size,
         preprocess=record.preprocess if is_stated else "",
         resize=record.resize,
