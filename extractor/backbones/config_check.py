@@ -24,8 +24,9 @@ PACKAGES = frozenset(
         *("dtype_policies", "ops", "optimizers", "losses", "metrics", "applications", "random"),
     )
 )
-HUB, HUB_ENDING = "keras_hub", "Backbone"
-"""KerasHub's own classes that a configuration may name: backbones, which hold nothing to run."""
+HUB, HUB_ENDINGS = "keras_hub", ("Backbone", "VisionEncoder", "TextEncoder")
+"""KerasHub's own classes that a configuration may name: backbones and the towers that they are made
+of, which hold nothing to run."""
 
 FUNCTION_PACKAGES = frozenset(("activations", "losses", "metrics", "ops"))
 
@@ -60,7 +61,7 @@ def needs_keras_hub(config: dict[str, Any]) -> bool:
 
 
 def _check_hub(module: str, name: str, where: str) -> None:
-    is_backbone = name.endswith(HUB_ENDING) and module.split(".")[1:3] in (
+    is_backbone = name.endswith(HUB_ENDINGS) and module.split(".")[1:3] in (
         ["src", "models"],
         ["models"],
     )

@@ -30,6 +30,8 @@ ENDINGS = (".keras", ".h5", ".hdf5")
 PRESET_CONFIG, PRESET_MARK = "config.json", "keras_hub>"
 WITH_CLASS_TOKEN = ("DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone")
 """Backbones of KerasHub whose first token is that of the class, though no setting says so."""
+WITH_WORDS = ("CLIPBackbone", "MetaCLIP2Backbone", "SigLIPBackbone")
+"""Backbones of KerasHub that take words, too; featx takes what they make of images."""
 
 DEFAULT_SIZE = 224
 MAX_CONFIG_BYTES = 64 << 20
@@ -125,8 +127,7 @@ def describe_preset(
         )
     else:
         published = read_preprocessing(preprocess, [], name)
-    shape = config.get("image_shape") or (None, None)
-    height, width = _side(shape[0]), _side(shape[1])
+    height, width = _input_sides(config)
     layer, pool = _default_output(fields)
     return BackboneRecord(
         name=name,
@@ -160,6 +161,8 @@ def _default_output(fields: dict[str, Any]) -> tuple[str, str]:
     """
     if not str(fields.get("registered_name")).startswith(PRESET_MARK):
         return LAST_MAP, "avg"
+    if fields["class_name"] in WITH_WORDS:
+        return LAST_OUTPUT, "none"
     config = fields.get("config") or {}
     has_class_token = config.get("use_class_token") or fields["class_name"] in WITH_CLASS_TOKEN
     return LAST_OUTPUT, "cls" if has_class_token else "avg"
@@ -219,6 +222,8 @@ def load_model(path: Path, image_size: tuple[int, int]) -> Any:
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:300]
         raise WeightsMismatchError(f"Keras cannot load {path}: {reason}") from error
+    if config.get("class_name") in WITH_WORDS and needs_keras_hub(config):
+        model = _of_images(model)
     _check_input(model, path, image_size)
     # A Sequential has no symbolic input of its own, and inputs may come in a list or a dict.
     return keras.Model(model.inputs[0], model.outputs, name=model.name)
@@ -248,6 +253,14 @@ def _load_preset(folder: Path) -> Any:
     import keras_hub
 
     return keras_hub.models.Backbone.from_preset(str(folder.absolute()))
+
+
+def _of_images(model: Any) -> Any:
+    """Return the part of a model of images and words that gives the vectors of images."""
+    import keras
+
+    image = keras.Input(model.vision_encoder.image_shape)
+    return keras.Model(image, model.get_vision_embeddings(image), name=model.name)
 
 
 def _config_text(path: Path) -> str | bytes | None:

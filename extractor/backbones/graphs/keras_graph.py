@@ -43,7 +43,7 @@ def _multiply_adds(operation: Any) -> int:
         return _of_einsum(operation)
     if kind not in (*PRODUCTS, CONVOLUTION, DEPTHWISE, TRANSPOSED):
         return 0
-    first, second = (value.shape.as_list() for value in operation.inputs[:2])
+    first, second = map(_sides, operation.inputs[:2])
     n_outputs = math.prod(_sides(operation.outputs[0]))
     if kind == DEPTHWISE:
         return n_outputs * math.prod(second[:2])
@@ -52,7 +52,7 @@ def _multiply_adds(operation: Any) -> int:
     if kind == TRANSPOSED:
         return math.prod(_sides(operation.inputs[2])) * math.prod(second[:-1])
     is_turned = operation.get_attr("transpose_a" if kind == "MatMul" else "adj_x")
-    return n_outputs * int(first[-2] if is_turned else first[-1])
+    return n_outputs * (first[-2] if is_turned else first[-1])
 
 
 def _of_einsum(operation: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -154,3 +155,33 @@ def test_a_preset_is_described(presets) -> None:
     assert summary.image_size == (SIDE, SIDE) and summary.origin == "image_converter.json"
     assert [path.name for path in summary.files] == ["config.json", "model.weights.h5"]
     assert not summary.missing
+
+
+def _tower(kind: str, name: str, **more: Any) -> Any:
+    module = importlib.import_module(f"keras_hub.src.models.{kind.lower()}.{kind.lower()}_{name}")
+    sizes = {"hidden_dim": 16, "num_layers": 1, "num_heads": 2, "intermediate_dim": 32}
+    class_name = "VisionEncoder" if name == "vision_encoder" else "TextEncoder"
+    return getattr(module, kind + class_name)(**sizes, **more)
+
+
+@pytest.mark.parametrize(("kind", "width"), [("CLIP", 12), ("SigLIP", 16)])
+def test_models_with_words_give_their_vectors_of_images(images, tmp_path, kind, width) -> None:
+    images_folder, pixels = images
+    words = {"vocabulary_size": 9, "embedding_dim": 16, "max_sequence_length": 4}
+    backbone = getattr(keras_hub.models, f"{kind}Backbone")(
+        _tower(kind, "vision_encoder", patch_size=8, image_shape=(SIDE, SIDE, 3)),
+        _tower(kind, "text_encoder", **words),
+        **({"projection_dim": width} if kind == "CLIP" else {}),
+    )
+    backbone.save_to_preset(str(tmp_path / "preset"))
+    backbone.save(tmp_path / "whole.keras")
+    expected = np.asarray(backbone.get_vision_embeddings(pixels.astype(np.float32) / 255))
+    assert expected.shape == (len(pixels), width)
+    for name in ("preset", "whole.keras"):
+        X = features(
+            tmp_path, images_folder, "keras", backbone=str(tmp_path / name), preprocess="unit"
+        )
+        np.testing.assert_allclose(X, expected, atol=1e-4 * np.abs(expected).max())
+    summary = summarise(tmp_path / "preset", "unit")
+    assert (summary.n_features, summary.pool, len(summary.inputs)) == (width, "none", 1)
+    assert 0 < summary.gmacs < 1e-3
