@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,11 @@ def run(folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def results(folder: Path, cache: str, source: str) -> list[dict]:
+    words = ("featx", "results", source, "--split", "test", "--cache", cache, "--json")
+    return json.loads(run(folder, *words))["boards"][0]["results"]
+
+
 def test_two_classes(tmp_path: Path) -> None:
     script = str(EXAMPLES / "two_class_study" / "study.py")
     printed = run(tmp_path, sys.executable, script, "--epochs", "1")
@@ -31,3 +37,41 @@ def test_two_classes(tmp_path: Path) -> None:
     photos = tmp_path / "study" / "photos"
     words = ("--photos", str(photos), "--work", "other", "--epochs", "1")
     assert "| fc | 0." in run(tmp_path, sys.executable, script, *words)
+
+
+def test_small_grey_images(tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    script = str(EXAMPLES / "grey_images" / "study.py")
+    words = ("--per-class", "40", "--side", "32", "--epochs", "20")
+    printed = run(tmp_path, sys.executable, script, *words)
+    _, by_hand = printed.split("| by hand")
+    lines = [line.strip("| ").split(" | ") for line in by_hand.splitlines()[2:]]
+    right = {name: float(value) for name, _, value in lines}
+    assert len(right) == 14
+    worse = ("scaled to 0–1 and kept as bytes", "features of a generator that shuffles")
+    assert all(right[name] < right["none"] - 0.2 for name in worse)
+
+
+def test_dog_breeds(tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    makefile = EXAMPLES / "dog_breeds" / "Makefile"
+    stand_in = str(makefile.with_name("stand_in.py"))
+    run(tmp_path, sys.executable, stand_in, "work/stand-in", "--classes", "5")
+    run(tmp_path, "make", "-f", str(makefile), "SIZE=32", "EPOCHS=2")
+    measured = results(tmp_path, "work/featx-cache", "work/stand-in")
+    trained = {entry["tag"]["name"]: entry["n_trained"] for entry in measured}
+    # Each feature has a mean and a deviation as well.
+    assert trained["pooled-vgg16"] == trained["dropout-vgg16"] == 2 * 512 + 513 * 5
+    assert trained["dense-resnet50"] == 2 * 2048 + 2049 * 512 + 513 * 5
+    assert "scratch" in trained
+
+
+def test_vgg19_flattened(tmp_path: Path) -> None:
+    run(tmp_path, "featx", "sample", "photos")
+    for folder in (tmp_path / "photos").iterdir():
+        for image in sorted(folder.iterdir())[5:]:
+            image.unlink()
+    script = str(EXAMPLES / "fashion_mnist" / "vgg19.sh")
+    run(tmp_path, "sh", script, "photos", "random:0", "1")
+    (entry,) = results(tmp_path, "featx-cache", "photos")
+    assert entry["n_trained"] == 2 * 8192 + 8193 * 512 + 513 * 10
