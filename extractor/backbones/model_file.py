@@ -259,7 +259,7 @@ def _of_images(model: Any) -> Any:
     """Return the part of a model of images and words that gives the vectors of images."""
     import keras
 
-    image = keras.Input(model.vision_encoder.image_shape)
+    image = keras.Input(model.vision_encoder.image_shape, name="images")
     return keras.Model(image, model.get_vision_embeddings(image), name=model.name)
 
 

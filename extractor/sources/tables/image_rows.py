@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import NO_SPLIT, SPLITS
-from ....cache.errors import SourceFormatError
+from ....cache.errors import EmptySourceError, SourceFormatError
 from ..files.files import Files, plural, shown
 from ..files.local import LocalFiles
 from ..files.remote import RemoteFiles
@@ -141,12 +141,16 @@ def open_image_rows(files: Files, names: Sequence[str], options: SourceOptions) 
     ------
     SourceFormatError
         A file is damaged, files have different columns, or rows hold several pictures.
+    EmptySourceError
+        No file has rows.
     """
     names = sorted(names)
     tables = [_open(files, name) for name in names]
     where = f"{files.location}/{names[0]}" if len(names) == 1 else files.location
     image = _image_column(tables, options, where)
     ids = _ids(tables)
+    if not ids:
+        raise EmptySourceError(f"{where} has no rows")
     columns = _columns(tables, image, ids, where)
     roles = choose_roles(columns, replace(options, path_column=image))
     samples = read_samples(columns, roles, ids, files, options)

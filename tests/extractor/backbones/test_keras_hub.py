@@ -183,5 +183,5 @@ def test_models_with_words_give_their_vectors_of_images(images, tmp_path, kind, 
         )
         np.testing.assert_allclose(X, expected, atol=1e-4 * np.abs(expected).max())
     summary = summarise(tmp_path / "preset", "unit")
-    assert (summary.n_features, summary.pool, len(summary.inputs)) == (width, "none", 1)
+    assert (summary.n_features, summary.pool, list(summary.inputs)) == (width, "none", ["images"])
     assert 0 < summary.gmacs < 1e-3

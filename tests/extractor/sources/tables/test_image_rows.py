@@ -12,7 +12,7 @@ from PIL import Image
 from pyarrow import feather, parquet
 
 from featx.cache import SPLITS
-from featx.cache.errors import SourceFormatError
+from featx.cache.errors import EmptySourceError, SourceFormatError
 from featx.extractor import SourceOptions, open_source
 from featx.extractor.sources.tables import image_rows
 
@@ -127,3 +127,14 @@ def test_few_groups_of_rows_stay_in_memory(tmp_path, monkeypatch):
         monkeypatch.setattr(image_rows, "KEPT_BYTES", limit)
         assert [source.read(index) for index in range(12)] == list(map(png, values))
         assert len(source._kept) == n_kept
+
+
+def test_files_without_rows(tmp_path):
+    empty = table([1]).slice(0, 0)
+    parquet.write_table(empty, tmp_path / "a.parquet")
+    feather.write_feather(empty, tmp_path / "b.feather")
+    for name in ("a.parquet", "b.feather"):
+        with pytest.raises(EmptySourceError, match=f"{name} has no rows"):
+            open_source(tmp_path / name)
+    parquet.write_table(table([7]), tmp_path / "c.parquet")
+    assert open_source(tmp_path).read(0) == png(7)
