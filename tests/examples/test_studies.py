@@ -75,3 +75,9 @@ def test_vgg19_flattened(tmp_path: Path) -> None:
     run(tmp_path, "sh", script, "photos", "random:0", "1")
     (entry,) = results(tmp_path, "featx-cache", "photos")
     assert entry["n_trained"] == 2 * 8192 + 8193 * 512 + 513 * 10
+
+
+def test_frozen_layers_on_garments(tmp_path: Path) -> None:
+    run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "frozen.sh"))
+    best = results(tmp_path, "featx-cache", "photos")[0]
+    assert best["metrics"]["accuracy"] > 0.7
