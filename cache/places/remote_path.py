@@ -233,16 +233,30 @@ class RemotePath(PosixPath):
             if str(info["name"]).rstrip("/") != key:
                 yield self._child(name, info)
 
-    def glob(self, pattern: str) -> Generator[RemotePath, None, None]:
-        """Yield what lies right in the folder and has a name of this pattern."""
+    def glob(self, pattern: str, **options: Any) -> Generator[RemotePath, None, None]:
+        """Yield what lies right in the folder and has a name of this pattern.
+
+        Raises
+        ------
+        TypeError
+            There are options: those of newer versions of ``pathlib`` mean nothing in a bucket.
+        """
+        _refuse(options)
         try:
             children = list(self.iterdir())
         except FileNotFoundError:
             return
         yield from (child for child in children if fnmatchcase(child.name, pattern))
 
-    def rglob(self, pattern: str) -> Generator[RemotePath, None, None]:
-        """Yield the files at any depth below the folder that have a name of this pattern."""
+    def rglob(self, pattern: str, **options: Any) -> Generator[RemotePath, None, None]:
+        """Yield the files at any depth below the folder that have a name of this pattern.
+
+        Raises
+        ------
+        TypeError
+            As ``glob``.
+        """
+        _refuse(options)
         file_system, key = self._at()
         infos = persist(lambda: file_system.find(key, detail=True), f"list {self}")
         if not infos:
@@ -302,3 +316,8 @@ def _put(file_system: Any, path: Path, key: str, *, create: bool) -> None:
         if "PreconditionFailed" in repr(error.__cause__):
             raise FileExistsError(str(error)) from error
         raise
+
+
+def _refuse(options: Mapping[str, Any]) -> None:
+    if options:
+        raise TypeError(f"a bucket is listed without options, got {', '.join(options)}")

@@ -73,7 +73,7 @@ class Novelty:
         )
         if len(fitted) < 2 or not len(some) or not len(judges):
             return None
-        centre = fitted.mean(axis=0)
+        centre = np.asarray(fitted.mean(axis=0), np.float32)
         axes = _principal_axes(fitted - centre).astype(np.float16)
         nothing = np.zeros(0, np.float32)
         empty = np.zeros((0, len(axes)), np.float16)

@@ -68,6 +68,13 @@ def test_parts_of_a_remote_path() -> None:
 
 
 @pytest.mark.long
+def test_a_bucket_is_listed_without_the_options_of_pathlib() -> None:
+    path = cache_path("memory://somewhere")
+    for listing in (path.glob, path.rglob):
+        with pytest.raises(TypeError, match="got case_sensitive"):
+            list(listing("*", case_sensitive=True))
+
+
 def test_a_cache_in_a_bucket_is_written_read_and_looked_after(bucket: str, proxy: Proxy) -> None:
     store = FeatureStore(f"{bucket}/deep/cache")
     assert store.is_new and not store.list_features()
