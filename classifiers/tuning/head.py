@@ -50,7 +50,7 @@ class FinetunedHead(LogisticHead):
     """
 
     _rules: ClassVar = {
-        **LogisticHead._rules,
+        **{name: rule for name, rule in LogisticHead._rules.items() if name != "select"},
         "layer": LAYER,
         "epochs": whole(0),
         "lr": number(0),

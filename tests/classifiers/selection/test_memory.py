@@ -216,7 +216,8 @@ def test_a_random_projection_too_wide_for_the_memory_is_refused_or_left_out(cach
 def test_a_sweep_within_memory_measures_what_it_would_without(cache, monkeypatch):
     store = FeatureStore(cache)
     features = store.open_features("small")
-    monkeypatch.setattr("featx.classifiers.selection.memory.least_memory", lambda *_: 0)
+    for module in ("memory", "feature_sweep"):
+        monkeypatch.setattr(f"featx.classifiers.selection.{module}.least_memory", lambda *_: 0)
     grid = (Family("logreg", ({"C": 1e-4}, {"C": 1e-3})), Family("ridge", ({"alpha": 10.0},)))
     boards = []
     for memory in (None, 1_000_000):

@@ -101,5 +101,6 @@ def test_the_real_engine_decides_on_the_real_set(monkeypatch):
         pytest.skip("OpenVINO computes no bfloat16 on this processor")
     record = replace(OPENVINO, fast_precisions=lambda hardware: ("bfloat16",))
     monkeypatch.setattr(choose, "ENGINES", {**choose.ENGINES, "openvino": record})
+    monkeypatch.setattr(deciding, "drift_note", lambda *_: _NoNote())  # other tests share the home
     precision, why = decide(make_plan(OPTIONS), "openvino", MAX_DRIFT, str)
     assert precision == "bfloat16" and "median 0.999" in why

@@ -43,7 +43,7 @@ def test_a_curve_rises_to_what_a_fit_measures(tmp_path: Path) -> None:
     assert again == curve
 
 
-@pytest.mark.parametrize("head", ["logreg", "svm"])
+@pytest.mark.parametrize("head", ["lda", "svm"])
 def test_heads_are_fitted_as_fit_does(tmp_path: Path, head: str) -> None:
     y, groups = np.arange(240) % 3, [f"g{i // 6}" for i in range(240)]
     features = make_features(tmp_path, y, groups=groups, noise=3.0)
