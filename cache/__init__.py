@@ -4,6 +4,7 @@ from .batch import FeatureBatch
 from .features import FeatureSet
 from .format.compression import COMPRESSIONS
 from .format.strings import StringColumn
+from .joined.feature_matrix import FeatureMatrix
 from .joined.joined_spec import AnySpec, JoinedSpec, joined, spec_from_json
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Listing, Manifest, has_digest
 from .records.journal import sample_keys
@@ -16,7 +17,6 @@ from .results.result import Result
 from .results.result_store import Predictions, ResultStore
 from .results.scores import Scores
 from .run import Run
-from .shards.feature_matrix import FeatureMatrix
 from .shards.shardset import ShardSet
 from .spec import POOLS, PRECISIONS, RESIZES, STORAGES, FeatureSpec
 from .store import DEFAULT_ROOT, FeatureStore

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from .errors import ConfigError, FeaturesNotFoundError
 from .format.facts import Shown, shortened
 from .format.strings import StringColumn
+from .joined.feature_matrix import AnyShards, FeatureMatrix, join_shards
 from .joined.joined_shards import JoinedShards
 from .joined.joined_spec import AnySpec
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
-from .shards.feature_matrix import AnyShards, FeatureMatrix, join_shards
 from .suggest import did_you_mean
 
 Splitter = Callable[["FeatureSet", int], Mapping[str, NDArray[np.int64]]]

@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from ..shards.feature_matrix import FeatureMatrix
+from ..joined.feature_matrix import FeatureMatrix
 
 DTYPES = {
     "F16": np.float16,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,30 @@ def is_lazy(X: Any) -> bool:
     return hasattr(X, "blocks") and hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
 
 
-class RowView:
+class MatrixView(ABC):
+    """A matrix that reads rows of another one as it is indexed; subclasses set shape and dtype."""
+
+    ndim = 2
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        """Return some rows."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def blocks(self, n_rows: int = 4096) -> Iterator[NDArray[Any]]:
+        """Iterate over the rows in blocks of at most ``n_rows``."""
+        for rows in row_slices(len(self), n_rows):
+            yield self[rows]
+
+
+class RowView(MatrixView):
     """Some rows of a matrix that is too large to copy, read when they are indexed.
 
     Parameters
@@ -37,29 +61,16 @@ class RowView:
         Memory that training from it may take; that of ``matrix`` if not given.
     """
 
-    ndim = 2
-
     def __init__(self, matrix: Any, rows: Ints, working_bytes: int | None = None) -> None:
         self._matrix = matrix
         self._rows = rows
         self.working_bytes = working_bytes or free_bytes(matrix)
-        self.shape: tuple[int, int] = (len(rows), int(matrix.shape[1]))
-        self.dtype: np.dtype[Any] = np.dtype(matrix.dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self.shape = (len(rows), int(matrix.shape[1]))
+        self.dtype = np.dtype(matrix.dtype)
 
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         taken: NDArray[Any] = np.asarray(self._matrix[self._rows[rows]])
         return taken
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[:], dtype=dtype)
-
-    def blocks(self, n_rows: int = 4096) -> Iterator[NDArray[Any]]:
-        """Iterate over the rows in blocks of at most ``n_rows``."""
-        for rows in row_slices(len(self), n_rows):
-            yield self[rows]
 
 
 def free_bytes(X: Any) -> int:

@@ -75,7 +75,7 @@ class SimilarPage:
 
 
 @dataclass
-class Card:
+class ImageCard:
     """An image on the page.
 
     Attributes
@@ -164,17 +164,17 @@ def write_page(
     return SimilarPage(str(out), target.stat().st_size, len(cards), n_pictures, tuple(notes))
 
 
-def _cards(features: FeatureSet, image: str, shown: Sequence[Neighbour]) -> list[Card]:
+def _cards(features: FeatureSet, image: str, shown: Sequence[Neighbour]) -> list[ImageCard]:
     """Return the image that was asked for, then its neighbours; still without pictures."""
     row = query_row(features, image)
-    query = Card(visible(image), "")
+    query = ImageCard(visible(image), "")
     if row >= 0:
         query.label = visible(label_of(features, row))
         query.sample = int(features.kept[row])
     cards = [query]
     for neighbour in shown:
         label = visible(neighbour.label)
-        card = Card(visible(neighbour.sample_id), label, f"{neighbour.similarity:.4f}")
+        card = ImageCard(visible(neighbour.sample_id), label, f"{neighbour.similarity:.4f}")
         card.sample = int(features.kept[neighbour.row])
         card.agrees = bool(label) and label == query.label
         cards.append(card)
@@ -182,7 +182,7 @@ def _cards(features: FeatureSet, image: str, shown: Sequence[Neighbour]) -> list
 
 
 def _add_pictures(
-    cards: Sequence[Card], features: FeatureSet, image: str, options: PageOptions
+    cards: Sequence[ImageCard], features: FeatureSet, image: str, options: PageOptions
 ) -> tuple[int, list[str]]:
     """Give each card its picture; return the pictures' side and what a reader should know."""
     largest = LARGEST if len(cards) <= MANY else LARGEST_OF_MANY
@@ -222,7 +222,7 @@ def _encoded(pixels: NDArray[np.uint8]) -> str:
     return base64.b64encode(encode_sprite(pixels, "WEBP")).decode("ascii")
 
 
-def _lead(cards: Sequence[Card]) -> str:
+def _lead(cards: Sequence[ImageCard]) -> str:
     """Say how near they are, and what the labels tell."""
     nearest = cards[1:]
     if not nearest:

@@ -33,7 +33,7 @@ from ..selection.splitting.preparation import Prepared, prepare
 from ..selection.splitting.splits import Split
 from .head import FinetunedHead
 from .tail import Tail
-from .training import PREDICT_ROWS, Samples, TailTrainer, train_tail
+from .training import PREDICT_ROWS, MapSamples, TailTrainer, train_tail
 
 HELD_OUT = 0.1
 """Share of each class of the training rows that decides when to stop."""
@@ -111,7 +111,7 @@ def fit_tail(
 
 def _starting_point(
     frozen: Frozen, split: Split, head: FinetunedHead, memory: int | None
-) -> tuple[FinetunedHead, Samples, Samples]:
+) -> tuple[FinetunedHead, MapSamples, MapSamples]:
     """Fit heads for a grid of C; return the best, and the rows that train and that are held out."""
     features = frozen.features
     y = features.y[split.train]
@@ -131,7 +131,7 @@ def _starting_point(
         fit_many(heads, np.asarray(features.X[rows], np.float32), y[~mask], learned)
         best = _best(heads, np.asarray(features.X[split.train[mask]], np.float32), y[mask])
         data = best.training(frozen.features.X[split.train], y, weights)
-    samples = Samples(_maps(frozen.maps, split.train, memory), data.y, _float32(data.weight))
+    samples = MapSamples(_maps(frozen.maps, split.train, memory), data.y, _float32(data.weight))
     return best, _part(samples, np.flatnonzero(~mask)), _part(samples, np.flatnonzero(mask))
 
 
@@ -159,9 +159,9 @@ def _float32(weight: NDArray[Any] | None) -> NDArray[np.float32] | None:
     return None if weight is None else weight.astype(np.float32)
 
 
-def _part(samples: Samples, rows: NDArray[np.int64]) -> Samples:
+def _part(samples: MapSamples, rows: NDArray[np.int64]) -> MapSamples:
     weight = None if samples.weight is None else samples.weight[rows]
-    return Samples(RowView(samples.maps, rows), samples.y[rows], weight)
+    return MapSamples(RowView(samples.maps, rows), samples.y[rows], weight)
 
 
 def _job(frozen: Frozen, split: Split, head: FinetunedHead) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _measured(
 
 def _predictions(frozen: Frozen, model: Model, rows: NDArray[np.int64]) -> Predictions:
     """Return the probabilities that the trained tail and its head give to some rows."""
-    samples = Samples(RowView(frozen.maps.X, rows), frozen.features.y[rows])
+    samples = MapSamples(RowView(frozen.maps.X, rows), frozen.features.y[rows])
     parts = []
     for start in range(0, len(rows), PREDICT_ROWS):
         index = np.arange(start, min(start + PREDICT_ROWS, len(rows)))

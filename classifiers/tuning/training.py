@@ -29,7 +29,7 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 @dataclass(frozen=True)
-class Samples:
+class MapSamples:
     """Cached maps with their classes.
 
     Attributes
@@ -63,12 +63,14 @@ class TailTrainer:
     tail : Tail
     head : FinetunedHead
         Fitted on the features that the tail gives at the start.
-    train : Samples
-    held_out : Samples
+    train : MapSamples
+    held_out : MapSamples
         Judge when to stop; training takes nothing from them.
     """
 
-    def __init__(self, tail: Tail, head: FinetunedHead, train: Samples, held_out: Samples) -> None:
+    def __init__(
+        self, tail: Tail, head: FinetunedHead, train: MapSamples, held_out: MapSamples
+    ) -> None:
         self._keras = import_keras()
         self.tail, self.head, self.train, self.held_out = tail, head, train, held_out
         self._keras.utils.set_random_seed(int(head.random_state))

@@ -15,7 +15,7 @@ from ..progress import Progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...classifiers.comparison.drift.drift import Drift
+    from ...classifiers.comparison.drift.drift import SourceDrift
 
 DRIFTED = 4
 
@@ -59,7 +59,7 @@ def drift(
         raise typer.Exit(DRIFTED)
 
 
-def _draw(console: Console, found: Drift) -> None:
+def _draw(console: Console, found: SourceDrift) -> None:
     console.print(
         f"{found.n_compared:,} of {found.n_rows:,} images of {found.features} beside "
         f"{found.n_reference:,} training images"

@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class ActorLayout:
     """How actors lie on a cluster.
 
     Attributes
@@ -101,7 +101,7 @@ class RaySession:
                 "an address starts one here"
             ) from error
 
-    def layout(self, options: WorkerOptions) -> Layout:
+    def layout(self, options: WorkerOptions) -> ActorLayout:
         """Return how many actors to start, and what to ask for each."""
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         n_gpus = sum(node.get("GPU", 0.0) for node in nodes)
@@ -111,7 +111,7 @@ class RaySession:
         n_actors = options.actors or (max(1, int(n_gpus // each)) if each else len(hosts))
         n_on_host = -(-n_actors // max(1, len(hosts)))
         share = min((node.get("CPU", 1.0) for node in hosts), default=1.0) / n_on_host
-        return Layout(n_actors, int(share) if share >= 1 else round(share, 2), each)
+        return ActorLayout(n_actors, int(share) if share >= 1 else round(share, 2), each)
 
     def close(self) -> None:
         """Let go of Ray."""

@@ -1,4 +1,4 @@
-"""Drift: whether a source's images are like those that a model was trained on."""
+"""SourceDrift: whether a source's images are like those that a model was trained on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Drift:
+class SourceDrift:
     """How far the images of a source are from those that a model was trained on.
 
     Attributes
@@ -72,7 +72,7 @@ class Drift:
         return f"These images differ from the training images: {pairs}."
 
 
-def measure_drift(model: Model, features: FeatureSet, max_auc: float = MAX_AUC) -> Drift:
+def measure_drift(model: Model, features: FeatureSet, max_auc: float = MAX_AUC) -> SourceDrift:
     """Compare the rows of ``features`` with training rows of ``model``.
 
     Up to 1,000 rows of each are compared; rows that the model was trained on are left out. Another
@@ -111,7 +111,7 @@ def measure_drift(model: Model, features: FeatureSet, max_auc: float = MAX_AUC) 
     reference = _described(novelty.rows.astype(np.float64), novelty.lengths)
     tested = two_sample_test(reference, _described(*novelty.project(X)))
     rate = max(RATE, novelty.least_rate)
-    return Drift(
+    return SourceDrift(
         features=features.name,
         n_rows=len(features),
         n_compared=len(chosen),

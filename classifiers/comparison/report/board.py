@@ -35,8 +35,9 @@ def board_section(study: Study) -> dict[str, Any] | None:
     columns += [_column(text, True) for text in COSTS] + [_column("id")]
     scale = _interval_scale(study, metric, splits)
     rows = [_board_cells(entry, metric, splits, shown, scale) for entry in study.entries]
-    baseline = study.baseline()
-    least = _board_cells(baseline, metric, splits, shown, scale)[:n_measured] if baseline else []
+    least: list[dict[str, Any]] = []
+    if study.baseline:
+        least = _board_cells(study.baseline, metric, splits, shown, scale)[:n_measured]
     judged = WORDS.get(study.ranked_on, study.ranked_on)
     lead = (
         f"All {len(study.entries):,} models that were measured on this source, ranked by "
@@ -61,8 +62,7 @@ def board_csv(study: Study) -> list[tuple[Any, ...]]:
     """Return the leaderboard with all metrics, a row for each entry and split."""
     header = ("id", "head", "parameters", "features", "split", *METRICS, *RAREST, "fit_seconds")
     rows: list[tuple[Any, ...]] = [header]
-    baseline = study.baseline()
-    for entry in (*study.entries, *filter(None, [baseline])):
+    for entry in (*study.entries, *filter(None, [study.baseline])):
         for split, scores in entry.scores.items():
             values = [scores.metrics.get(name, "") for name in METRICS]
             texts = map(visible, (entry.id, entry.head, entry.params, entry.features))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,14 +134,12 @@ class Study:
     metric: str
     winner_everywhere: Answers | None = None
 
+    @cached_property
     def baseline(self) -> StudyModel | None:
-        """Measure always saying the most frequent class of the rows that judge.
+        """Always saying the most frequent class of the rows that judge.
 
-        Returns
-        -------
-        StudyModel or None
-            With scores on the rows that rank and on the test rows, as far as the winner was
-            measured on these; None where it was on neither.
+        It has scores on the rows that rank and on the test rows, as far as the winner was measured
+        on these; None where it was on neither.
         """
         if self.split is None or not self.entries:
             return None
@@ -161,7 +160,7 @@ class Study:
         if not self.entries:
             return []
         splits = dict.fromkeys((self.ranked_on, "test"))
-        winner, baseline = self.entries[0].scores, self.baseline()
+        winner, baseline = self.entries[0].scores, self.baseline
         least = baseline.scores.get(self.ranked_on) if baseline else None
         measured = [winner[split] for split in splits if split in winner]
         return list(cautions(measured, least, find_metric(self.metric), "The winner"))

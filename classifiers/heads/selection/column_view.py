@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..row_blocks import Ints, free_bytes, is_lazy, row_slices
+from ..row_blocks import Ints, MatrixView, free_bytes, is_lazy
 
 
-class ColumnView:
+class ColumnView(MatrixView):
     """Some columns of a matrix that is not copied.
 
     Parameters
@@ -20,28 +19,15 @@ class ColumnView:
     columns : ndarray of int64, shape (n_columns,)
     """
 
-    ndim = 2
-
     def __init__(self, matrix: Any, columns: Ints) -> None:
         self._matrix, self._columns = matrix, columns
         self.working_bytes = free_bytes(matrix)
-        self.shape: tuple[int, int] = (int(matrix.shape[0]), len(columns))
-        self.dtype: np.dtype[Any] = np.dtype(matrix.dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self.shape = (int(matrix.shape[0]), len(columns))
+        self.dtype = np.dtype(matrix.dtype)
 
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         taken: NDArray[Any] = np.asarray(self._matrix[rows])[..., self._columns]
         return taken
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[:], dtype=dtype)
-
-    def blocks(self, n_rows: int = 4096) -> Iterator[NDArray[Any]]:
-        """Iterate over the rows in blocks of at most ``n_rows``."""
-        for rows in row_slices(len(self), n_rows):
-            yield self[rows]
 
 
 def columns_of(X: Any, columns: Ints) -> Any:

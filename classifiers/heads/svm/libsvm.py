@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..matmul.distances import CACHED_BYTES, squared_distances
 from ..row_blocks import Floats, Ints, block_rows, row_slices
-from .tasks import GroupDual, Limits, SortedSamples, Task
+from .tasks import GroupDual, Limits, SortedSamples, SVMTask
 
 CACHE_MB = 400
 
@@ -17,7 +17,7 @@ CACHE_MB = 400
 class LibsvmTrainer:
     """Trains all tasks on one group of classes at a time; groups may run in threads."""
 
-    def __init__(self, samples: SortedSamples, tasks: Sequence[Task], limits: Limits) -> None:
+    def __init__(self, samples: SortedSamples, tasks: Sequence[SVMTask], limits: Limits) -> None:
         self._samples = samples
         self._tasks = tasks
         self._limits = limits
@@ -33,7 +33,7 @@ class LibsvmTrainer:
             solved += [(i, self._solve(self._tasks[i], kernel, positions)) for i in members]
         return solved
 
-    def _solve(self, task: Task, kernel: NDArray[np.float64], positions: Ints) -> GroupDual:
+    def _solve(self, task: SVMTask, kernel: NDArray[np.float64], positions: Ints) -> GroupDual:
         """Train on a task's rows: the others get weight 0, so that no part is copied."""
         from sklearn import config_context
         from sklearn.svm import SVC

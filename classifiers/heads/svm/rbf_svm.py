@@ -18,7 +18,7 @@ from ..row_blocks import Floats, Ints, compute_dtype, iter_blocks
 from ..serialisation import ArrayRule
 from ..training_data import Training
 from .one_vs_one import OneVsOneModel, shared_logits, with_shared_vectors
-from .tasks import DualCoefficients, Limits, SortedSamples, Task, kernel_models
+from .tasks import DualCoefficients, Limits, SortedSamples, SVMTask, kernel_models
 from .train import train_tasks
 
 
@@ -187,7 +187,7 @@ def fit_heads(heads: Sequence[RBFSVMHead], data: Training) -> None:
     for head in heads:
         head.gamma_ = _gamma(head, variance, samples.X.shape[1])
     tasks = [
-        Task(head.gamma_, float(head.C), rows)
+        SVMTask(head.gamma_, float(head.C), rows)
         for head in heads
         for rows in (None, *(~mask for mask in held_out))
     ]

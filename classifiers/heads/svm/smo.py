@@ -18,7 +18,7 @@ from ..matmul.bf16_matmul import Bf16Product, is_worth_compiling
 from ..matmul.distances import squared_distances, squared_norms
 from ..matmul.threads import Spares, StopFlag, run_in_threads
 from ..row_blocks import Floats, block_rows, row_slices
-from .tasks import GroupDual, Limits, SortedSamples, Task
+from .tasks import GroupDual, Limits, SortedSamples, SVMTask
 
 try:
     from . import _smo
@@ -43,14 +43,14 @@ class SmoTrainer:
     Parameters
     ----------
     samples : SortedSamples
-    tasks : sequence of Task
+    tasks : sequence of SVMTask
     limits : Limits
     stop : StopFlag
         Ends training early.
     """
 
     def __init__(
-        self, samples: SortedSamples, tasks: Sequence[Task], limits: Limits, stop: StopFlag
+        self, samples: SortedSamples, tasks: Sequence[SVMTask], limits: Limits, stop: StopFlag
     ) -> None:
         self._samples, self._tasks, self._limits, self._stop = samples, tasks, limits, stop
         stops = np.cumsum(np.bincount(samples.y)).tolist()
@@ -113,7 +113,7 @@ class SmoTrainer:
             rbf(between, gamma, cross, transposed)
             yield gamma, (within[0], cross, transposed, within[1])
 
-    def _solve(self, task: Task, pair: tuple[int, ...], kernels: Kernels) -> GroupDual:
+    def _solve(self, task: SVMTask, pair: tuple[int, ...], kernels: Kernels) -> GroupDual:
         positions = self._samples.positions(pair)
         bound = task.C * self._samples.weight[positions]
         if task.rows is not None:

@@ -13,7 +13,7 @@ from .one_vs_one import OneVsOneModel, pairs
 
 
 @dataclass(frozen=True)
-class Task:
+class SVMTask:
     """One SVM to train.
 
     Attributes

@@ -21,21 +21,21 @@ from ..row_blocks import Ints
 from .libsvm import LibsvmTrainer
 from .one_vs_one import pairs
 from .smo import IS_COMPILED, SmoTrainer
-from .tasks import DualCoefficients, Limits, SortedSamples, Task
+from .tasks import DualCoefficients, Limits, SortedSamples, SVMTask
 
 WHOLE_BYTES = 1 << 27
 WORKING_BYTES = 1 << 31
 
 
 def train_tasks(
-    samples: SortedSamples, tasks: Sequence[Task], limits: Limits
+    samples: SortedSamples, tasks: Sequence[SVMTask], limits: Limits
 ) -> list[DualCoefficients]:
     """Train every task.
 
     Parameters
     ----------
     samples : SortedSamples
-    tasks : sequence of Task
+    tasks : sequence of SVMTask
         Those with one gamma share a kernel matrix.
     limits : Limits
 

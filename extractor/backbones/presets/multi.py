@@ -96,10 +96,9 @@ def _steps_of_graph(record: BackboneRecord) -> tuple[list[Step], str]:
     steps = []
     for node in graph.nodes:
         parents = tuple(makers[name] for name in node.inputs if name in makers)
-        channels, *sides = [side or 0 for side in graph.shapes.get(node.outputs[0], (0,))[1:]] or [
-            0
-        ]
-        shape = (*sides, channels) if len(sides) == 2 and all((*sides, channels)) else ()
+        channels_first = [side or 0 for side in graph.shapes.get(node.outputs[0], ())[1:]]
+        is_map = len(channels_first) == 3 and all(channels_first)
+        shape = (*channels_first[1:], channels_first[0]) if is_map else ()
         # A constant beside the data makes a sum a bias, and no merge.
         kind = KINDS.get(node.kind, OTHER)
         if kind == MERGE and len(set(parents)) < 2:

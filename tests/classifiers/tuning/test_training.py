@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featx.classifiers.tuning.head import FinetunedHead
 from featx.classifiers.tuning.tail import Tail, cut_tail
-from featx.classifiers.tuning.training import Samples, TailTrainer, train_tail
+from featx.classifiers.tuning.training import MapSamples, TailTrainer, train_tail
 from featx.extractor.backbones import build_backbone, find_layer
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import LogObserver
@@ -30,8 +30,8 @@ class Study:
     maps: NDArray[np.float32]
     y: NDArray[np.int64]
 
-    def samples(self, rows: slice) -> Samples:
-        return Samples(self.maps[rows].reshape(len(self.y[rows]), -1), self.y[rows])
+    def samples(self, rows: slice) -> MapSamples:
+        return MapSamples(self.maps[rows].reshape(len(self.y[rows]), -1), self.y[rows])
 
 
 class Heard(LogObserver):

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CacheError
-from ..joined.joined_shards import JoinedShards
-from .set_index import open_set
-from .shardset import ShardSet
+from ..shards.set_index import open_set
+from ..shards.shardset import ShardSet
+from .joined_shards import JoinedShards
 
 BLOCK_ROWS = 4096
 # With one block ahead the reading thread stands still whenever both it and its user finish at once.
