@@ -40,7 +40,7 @@ def _unit(metric: Metric) -> str:
 
 
 def _amount(value: float, metric: Metric) -> str:
-    return f"{100 * value:.1f}" if metric.in_percent else f"{value:.4f}"
+    return f"{100 * value:z.1f}" if metric.in_percent else f"{value:z.4f}"
 
 
 def chance(p_value: float) -> str:

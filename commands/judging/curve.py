@@ -135,8 +135,8 @@ def in_words(one: LearningCurve, metric: Metric) -> str:
         return f"{head}: too few sizes to say what more images would bring."
     scale, unit = (100, " points") if metric.in_percent else (1, "")
     digits = 1 if metric.in_percent else 4
-    low, high = (f"{scale * end:.{digits}f}" for end in ahead.gain_interval)
-    gain = f"{scale * ahead.gain:.{digits}f}{unit} ({low} to {high})"
+    low, high = (f"{scale * end:z.{digits}f}" for end in ahead.gain_interval)
+    gain = f"{scale * ahead.gain:z.{digits}f}{unit} ({low} to {high})"
     said = f"{head}: twice the images would bring about {gain}."
     if not metric.in_percent:
         return said

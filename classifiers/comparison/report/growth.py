@@ -47,4 +47,6 @@ def _outlook(curve: LearningCurve) -> str:
     if ahead is None:
         return ""
     low, high = (100 * end for end in ahead.gain_interval)
-    return f"Twice the images would bring {100 * ahead.gain:.1f} points ({low:.1f} to {high:.1f}). "
+    return (
+        f"Twice the images would bring {100 * ahead.gain:z.1f} points ({low:z.1f} to {high:z.1f}). "
+    )

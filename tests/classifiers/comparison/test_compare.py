@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ def test_a_better_model_is_said_to_be_better(tmp_path: Path) -> None:
     assert pair.test == "McNemar's exact test" and pair.p_value < 1e-6
     sentence = in_words(pair, METRICS["accuracy"])
     assert sentence.startswith("svm is better than knn by ") and "points" in sentence
+    no_sign = replace(pair, difference=-0.02, interval=(-0.06, 0.0))
+    assert "by 2.0 points, 0.0 to 6.0;" in in_words(no_sign, METRICS["accuracy"])
     assert len(compared.disagreements()) == pair.only_b
     assert compared.disagreements()[0].keys() == {"sample", "class", "knn", "svm"}
 
