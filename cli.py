@@ -15,6 +15,7 @@ from .commands.config import default_map
 from .commands.config_file import read_config
 from .commands.features import cache, doctor, extract, listing, split
 from .commands.help import FEATURES, JUDGING, MODELS, USE, GroupedHelp, RegistryHelp
+from .commands.interruption import describe_stop
 from .commands.judging import compare, curve, evaluate, project, report, results
 from .commands.logs import LOGGER, TEXT, LogFormat, configure, notes_first
 from .commands.models import baseline, finetune, fit, sweep, threshold
@@ -23,12 +24,7 @@ from .commands.output_encoding import make_safe
 from .commands.use import config, drift, model, score, similar
 
 USAGE, INTERRUPTED = 2, 130
-STOPPED = "interrupted. The same command goes on from what is saved."
 GARBAGE_THRESHOLD = 50_000
-OUT_OF_MEMORY = (
-    "out of memory. What was finished is saved, and the same command goes on. Fewer --workers, a "
-    "smaller --batch-size and smaller images need less"
-)
 
 
 class FeatxGroup(GroupedHelp):
@@ -60,7 +56,7 @@ class FeatxGroup(GroupedHelp):
             if isinstance(error, FeatxError):
                 message, exit_code = str(error), error.exit_code
             elif isinstance(error, MemoryError):
-                message = f"{OUT_OF_MEMORY}{f' ({error})' if str(error) else ''}"
+                message = describe_stop(error)
             # Without a name it is no file that failed but, say, a pipe that was closed.
             elif isinstance(error, OSError) and error.filename:
                 message = f"{error.filename}: {error.strerror}"
@@ -72,7 +68,7 @@ class FeatxGroup(GroupedHelp):
                 _write_error(type(error).__name__, message, exit_code, report)
             raise typer.Exit(exit_code) from error
         except KeyboardInterrupt as error:
-            message = str(error) or STOPPED
+            message = describe_stop(error)
             LOGGER.error("%s", message, extra={"fields": {"exit_code": INTERRUPTED}})
             if as_json:
                 _write_error("KeyboardInterrupt", message, INTERRUPTED)

@@ -17,6 +17,7 @@ from .extract_report import ExtractReport, bottleneck, warnings_of
 from .images.decode import decoder_id, strict_images
 from .images.pixel_range import OPTION, choose_pixel_range
 from .parts import Part
+from .pipeline.pending import PendingRows
 from .pipeline.scan import Scan, scan_source
 from .pipeline.stream import FeatureStream
 from .pipeline.writer import ShardWriter, write_new_rows
@@ -77,10 +78,15 @@ def extract(
             n_todo = int(stream.pending.must_read.sum())
             if n_todo:
                 names = " + ".join(dict.fromkeys(plan.record.name for plan in plans))
-                observer.begin(n_todo, f"{names}: extracting")
+                observer.begin(n_todo, f"{names}: {_task(stream.pending)}")
             write_new_rows(stream, writer, lambda block: observer.advance(len(block.indices)))
         seconds = time.perf_counter() - started
         return _Finished(stream, writer, store, run, seconds, warnings).reports(specs)
+
+
+def _task(pending: PendingRows) -> str:
+    """Return what a run does with the images that it must read."""
+    return "reading, extracting what is new" if pending.may_hold_new_files else "extracting"
 
 
 def prepare(

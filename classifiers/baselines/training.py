@@ -243,8 +243,8 @@ def train_network(
     if earlier is not None and earlier.leads_to(options.epochs, options.augment_epochs):
         trainer.restore(earlier)
         observer.say(f"going on after epoch {earlier.n_epochs} of {options.n_epochs}")
-    n_left = options.n_epochs - trainer.n_done
-    observer.begin(n_left * len(trainer.train.y), f"{trainer.model.name}: training")
+    if n_left := options.n_epochs - trainer.n_done:
+        begin_epochs(observer, f"{trainer.model.name}: training", n_left, len(trainer.train.y))
     while trainer.n_done < options.n_epochs:
         start = time.perf_counter()
         values = trainer.run_epoch(observer)
@@ -253,6 +253,12 @@ def train_network(
         trainer.seconds += time.perf_counter() - start
         observer.say(describe_epoch(trainer.n_done, options, values))
         write_checkpoint(checkpoint, job, trainer.state())
+
+
+def begin_epochs(observer: Observer, task: str, n_epochs: int, n_rows: int) -> None:
+    """Say how many epochs are left; the observer counts the images of all of them."""
+    plural = "" if n_epochs == 1 else "s"
+    observer.begin(n_epochs * n_rows, f"{task}, {n_epochs} epoch{plural} of {n_rows:,}")
 
 
 def describe_epoch(n_done: int, options: TrainingOptions, values: Mapping[str, float]) -> str:

@@ -221,9 +221,12 @@ def _common_split(source: SourceResults, words: Sequence[str], metric: Metric) -
 
 
 def _labels(results: Sequence[Result]) -> list[str]:
-    """Return short labels that tell the results apart: their names where that does."""
-    names = [result.name for result in results]
-    return [r.name if names.count(r.name) == 1 else r.id for r in results]
+    """Return what the user called each model, or its head; ids where these are equal."""
+    names = [result.tag.get("name") or result.name for result in results]
+    return [
+        name if names.count(name) == 1 else result.id
+        for name, result in zip(names, results, strict=True)
+    ]
 
 
 def _judged(

@@ -151,7 +151,7 @@ class SourceResults:
                 f"the cache {self.store.root} holds no results to compare: run `featx sweep` or "
                 "`featx fit` first, or name another cache with --cache"
             )
-        names = {r.name for r in self.results} | {r.id for r in self.results}
+        names = {name for r in self.results for name in (r.name, r.id, r.tag.get("name")) if name}
         raise ConfigError(
             f"no model file, result or head is called {word!r}. {did_you_mean(word, names)} "
             "`featx results` lists all"

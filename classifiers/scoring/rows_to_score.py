@@ -127,9 +127,13 @@ class ImageRows:
         """Yield each batch of images once it is computed."""
         if not ranges:
             return
-        self.observer.begin(sum(map(len, ranges)), f"{self.plans.name}: scoring")
         say, plans = self.observer.say, self.plans.plans
         with FeatureStream(self.scan, plans, self.store, self.options, say=say) as stream:
+            n_images = sum(map(len, ranges))
+            must_read = stream.pending.must_read
+            n_cached = n_images - sum(int(must_read[r.start : r.stop].sum()) for r in ranges)
+            cached = f", features of {n_cached:,} cached" if n_cached else ""
+            self.observer.begin(n_images, f"{self.plans.name}: scoring{cached}")
             blocks = stream.every_row(ranges, self.plans.specs)
             self.remarks = stream.pending.remarks
             if self.run is None:

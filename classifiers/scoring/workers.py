@@ -34,6 +34,7 @@ N_DIGITS = 12
 class ScoringSettled:
     """What all workers of a scoring agree on, and what the first one has measured."""
 
+    n_samples: int
     batch_sizes: dict[str, int]
     drift: EngineDrift | None
 
@@ -65,6 +66,15 @@ class ScoringWork:
     cache: str
     options: ScoreOptions
 
+    def n_left(self, settled: ScoringSettled, part: Part) -> int:
+        """Return how many samples of a part are to be scored; none where its file is there."""
+        is_done = self.part_target(part).path.exists()
+        return 0 if is_done else part.n_images(settled.n_samples)
+
+    def part_target(self, part: Part) -> Target:
+        """Return the file of a part."""
+        return Target.shard(f"{self.parts}/", part, model=self.model_digest)
+
     def begin(self, settled: ScoringSettled | None, observer: Observer) -> ScoringTask:
         """Load the model and open the source here; the first worker settles the batch size."""
         model, store = load_model(self.model), FeatureStore(self.cache)
@@ -84,30 +94,31 @@ class ScoringWork:
             settled = self._settle(model, opened, store)
         stages = StagePool(len(_listing(opened)), settled.batch_sizes)
         options = replace(self.options, run=replace(self.options.run, stages=stages))
-        return ScoringTask(settled, model, opened, Path(self.parts), store, options, observer)
+        return ScoringTask(self, settled, model, opened, store, options, observer)
 
     def _settle(
         self, model: Model, opened: Source | FeatureSet, store: FeatureStore
     ) -> ScoringSettled:
-        if isinstance(opened, FeatureSet) or not len(opened.listing()):
-            return ScoringSettled({}, None)
+        n_samples = len(_listing(opened))
+        if isinstance(opened, FeatureSet) or not n_samples:
+            return ScoringSettled(n_samples, {}, None)
         plans = model.plans(self.options.weights).plans
-        stages, run = StagePool(len(opened.listing())), self.options.run
+        stages, run = StagePool(n_samples), self.options.run
         for plan in plans:
             stages.measure(plan, run)
         trained_on, scan = str(model.origin.get("engine", "")), scan_source(opened, store)
         drift = worst_engine_drift(plans, scan, trained_on, run.engine)
-        return ScoringSettled(stages.batch_sizes, drift)
+        return ScoringSettled(n_samples, stages.batch_sizes, drift)
 
 
 @dataclass(frozen=True)
 class ScoringTask:
     """A scoring in one worker."""
 
+    work: ScoringWork
     settled: ScoringSettled
     model: Model
     opened: Source | FeatureSet
-    parts: Path
     store: FeatureStore
     options: ScoreOptions
     observer: Observer
@@ -118,7 +129,7 @@ class ScoringTask:
         A part whose file is there was finished by an earlier run: the folder's name says so.
         """
         options = replace(self.options, run=replace(self.options.run, part=part))
-        target = Target.shard(f"{self.parts}/", part, model=model_digest(self.model))
+        target = self.work.part_target(part)
         if target.path.exists():
             return part.n_images(len(_listing(self.opened))), 0
         report = score_part(self.model, self.opened, target, options, self.store, self.observer)

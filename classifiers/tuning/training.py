@@ -19,6 +19,7 @@ from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ..baselines.graph import seed_layers
+from ..baselines.training import begin_epochs
 from .folding import fold_batch_norm
 from .head import FinetunedHead
 from .tail import Tail
@@ -272,7 +273,8 @@ def train_tail(
     if earlier is not None and earlier.leads_to(epochs, 0):
         trainer.restore(earlier)
         observer.say(f"going on after epoch {earlier.n_epochs} of {epochs}")
-    observer.begin((epochs - trainer.n_done) * len(trainer.train.y), "fine-tuning")
+    if not trainer.is_done:
+        begin_epochs(observer, "fine-tuning", epochs - trainer.n_done, len(trainer.train.y))
     while not trainer.is_done:
         values = trainer.run_epoch(observer)
         observer.say(

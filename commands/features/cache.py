@@ -18,6 +18,7 @@ from ..common import (
     human_count,
     say,
 )
+from ..interruption import STEPS, leaves
 from . import cache_upkeep
 from .cache_text import draw_info, draw_listing, draw_usage, listed
 from .cache_upkeep import open_existing, open_store
@@ -120,6 +121,7 @@ def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
 
 
 @app.command()
+@leaves(STEPS)
 def repair(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> None:
     """Set damaged and foreign files aside in the folder `damaged`; whole rows are kept.
 
@@ -153,6 +155,7 @@ app.command()(cache_upkeep.rm)
 
 
 @app.command()
+@leaves(STEPS)
 def merge(
     other: Annotated[Path, typer.Argument(help="Folder of the other cache; it is not changed.")],
     cache: CacheOption = DEFAULT_CACHE,
@@ -183,6 +186,7 @@ def merge(
 
 
 @app.command()
+@leaves(STEPS)
 def compact(
     compression: Annotated[
         str | None,

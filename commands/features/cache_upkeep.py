@@ -18,6 +18,7 @@ from ..common import (
     human_count,
     notes,
 )
+from ..interruption import STEPS, leaves
 from .cache_text import garbage_lines, gone_lines, network_lines, removal_lines
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ KEEP_DAYS = 30.0
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+@leaves(STEPS)
 def init(
     shared: Annotated[
         bool,
@@ -82,6 +84,7 @@ def _draw_init(console: Console, report: InitReport) -> None:
         )
 
 
+@leaves(STEPS)
 def gc(
     sources_gone: Annotated[
         bool,
@@ -175,6 +178,7 @@ def _draw_gc(console: Console, data: dict[str, Any]) -> None:
         console.print(f"left alone: {problem}")
 
 
+@leaves(STEPS)
 def rm(
     name: Annotated[str, typer.Argument(help="Which features, as `featx cache ls` names them.")],
     yes: YesOption = False,

@@ -19,6 +19,7 @@ from ..common import (
     say_understood,
 )
 from ..config_file import find_config
+from ..interruption import NEW_FEATURES, leaves
 from ..options import (
     OF_SOURCE,
     PATH_OR_NAME,
@@ -61,6 +62,7 @@ SHOWN_BAD = 3
 DEFAULT_BACKBONES = ["efficientnet_lite0"]
 
 
+@leaves(NEW_FEATURES)
 def extract(
     context: typer.Context,
     source: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..common import JsonOption, answer, draw_table, human_count
+from ..interruption import SOME_FILES, leaves
 from ..options import PreprocessOption
 from .named_backbones import add_to_project, check_name, project_names
 
@@ -140,6 +141,7 @@ def _sides(shape: Shape) -> str:
     return " × ".join("?" if side is None else str(side) for side in shape)
 
 
+@leaves(SOME_FILES)
 def sample(
     folder: Annotated[Path, typer.Argument(help="The new folder.")],
     split: Annotated[str, typer.Option(help="train (2,000 images) or test (500).")] = "test",

@@ -19,6 +19,7 @@ from ..common import (
     answer,
     draw_table,
 )
+from ..interruption import NEW_FEATURES, leaves
 from ..options import (
     PATH_OR_NAME,
     SOURCE_HELP,
@@ -46,6 +47,7 @@ SHOWN_WORST = 5
 HEADINGS = {"val": "validation", "train": "training", "held out": "held-out"}
 
 
+@leaves(NEW_FEATURES)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[

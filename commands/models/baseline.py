@@ -26,6 +26,7 @@ from ..common import (
     write_curves,
 )
 from ..features.extract import choose_source
+from ..interruption import EPOCHS, leaves
 from ..options import (
     PATH_OR_NAME,
     CropColumnsOption,
@@ -43,6 +44,7 @@ from .fit import draw_fit, fit_data
 AUGMENT_EPOCHS = 50
 
 
+@leaves(EPOCHS)
 def baseline(
     context: typer.Context,
     network: Annotated[str, typer.Argument(help="{networks}.", show_default=False)],

@@ -24,11 +24,13 @@ from ..common import (
     typed_command,
     write_curves,
 )
+from ..interruption import EPOCHS, leaves
 from ..options import PATH_OR_NAME, WorkersOption
 from ..progress import Progress
 from .fit import draw_fit, fit_data
 
 
+@leaves(EPOCHS)
 def finetune(
     layer: Annotated[
         str, typer.Option("--from", help="The layers after this one are trained.", metavar="LAYER")

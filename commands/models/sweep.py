@@ -29,6 +29,7 @@ from ..common import (
     typed_command,
     write_curves,
 )
+from ..interruption import RESULTS, leaves
 from ..options import ActorsOption, RayOption, workers_of
 from ..progress import Progress
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ...classifiers.selection.sweep import SweepReport
 
 
+@leaves(RESULTS)
 def sweep(
     features: Annotated[
         list[str] | None, typer.Argument(help=FEATURES_HELP, show_default=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..common import DEFAULT_CACHE, CacheOption, JsonOption, answer
+from ..interruption import NEW_FEATURES, leaves
 from ..options import PATH_OR_NAME, SOURCE_HELP, WeightsOption
 from ..progress import Progress
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DRIFTED = 4
 
 
+@leaves(NEW_FEATURES)
 def drift(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[

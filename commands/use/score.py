@@ -18,6 +18,7 @@ from ..common import (
     human_count,
     say_understood,
 )
+from ..interruption import PREDICTIONS, leaves
 from ..options import (
     PATH_OR_NAME,
     SOURCE_HELP,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 SHOWN_CLASSES = 10
 
 
+@leaves(PREDICTIONS)
 def score(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[

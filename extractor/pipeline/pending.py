@@ -86,6 +86,11 @@ class PendingRows:
         self._seen = SeenSet(digests)
         self.must_read = ~self._is_done()
 
+    @property
+    def may_hold_new_files(self) -> bool:
+        """Whether there are samples of unknown digest, which the sets may hold all the same."""
+        return any(self._sets) and not self._is_known.all()
+
     def has_every_row(self) -> NDArray[np.bool_]:
         """Tell which samples were known beforehand to have a row in every set, ``(n_samples,)``."""
         has_rows = self._is_known.copy()

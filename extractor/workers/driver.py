@@ -68,7 +68,7 @@ class Todo:
     ----------
     part : Part
     n_images, n_heard : int
-        In it; of these, already counted as progress.
+        In it and left to do; of these, already counted as progress.
     failed_in : list of int
         Seats in which it failed, one for each try.
     reason, where : str
@@ -76,7 +76,7 @@ class Todo:
     """
 
     part: Part
-    n_images: int
+    n_images: int = 0
     n_heard: int = 0
     failed_in: list[int] = field(default_factory=list)
     reason: str = ""
@@ -118,8 +118,10 @@ class Driver:
     ----------
     pool : Pool
     parts : sequence of Part
-    n_samples : int
-        In the source.
+    n_left : callable
+        Takes what the workers agreed on and a part, and returns how many images are left to do.
+    task : str
+        For the progress.
     observer : Observer
 
     Attributes
@@ -129,10 +131,16 @@ class Driver:
     """
 
     def __init__(
-        self, pool: Pool, parts: Sequence[Part], n_samples: int, observer: Observer
+        self,
+        pool: Pool,
+        parts: Sequence[Part],
+        n_left: Callable[[Any, Part], int],
+        task: str,
+        observer: Observer,
     ) -> None:
         self._pool, self._observer = pool, observer
-        self._todo = {part: Todo(part, part.n_images(n_samples)) for part in parts}
+        self._n_left, self._task = n_left, task
+        self._todo = {part: Todo(part) for part in parts}
         self._queue, self._n_parts = deque(parts), len(parts)
         self._seats = [Seat() for _ in range(pool.n_seats)]
         self._results: dict[Part, Any] = {}
@@ -197,9 +205,16 @@ class Driver:
         seat.state = State.IDLE
         if self.settled is None:
             self.settled = answer.value
+            self._begin_count()
             for other, waiting in enumerate(self._seats):
                 if waiting.state is State.BEGINNING:
                     self._pool.begin(other, self.settled)
+
+    def _begin_count(self) -> None:
+        for todo in self._todo.values():
+            todo.n_images = self._n_left(self.settled, todo.part)
+        if n_left := sum(todo.n_images for todo in self._todo.values()):
+            self._observer.begin(n_left, self._task)
 
     def _let_settle(self) -> None:
         """Let one worker settle what all must agree on, where none does; the others wait for it."""
@@ -223,7 +238,7 @@ class Driver:
             return
         seat.n_failures = 0
         todo = self._todo.pop(part)
-        self._observer.advance(todo.n_images - todo.n_heard)
+        self._advance(todo.n_images - todo.n_heard)
         self._results[part] = answer.value
 
     def _hear(self, seat: Seat, n_images: int, texts: Sequence[str]) -> None:
@@ -233,7 +248,11 @@ class Driver:
         if todo and not todo.failed_in:  # of a part that is tried again, nothing counts twice
             n_new = min(n_images, todo.n_images - todo.n_heard)
             todo.n_heard += n_new
-            self._observer.advance(n_new)
+            self._advance(n_new)
+
+    def _advance(self, n_images: int) -> None:
+        if n_images:
+            self._observer.advance(n_images)
 
     def _bury(self, number: int, reason: str) -> None:
         """Go on without a worker that died, with a new one in its place."""

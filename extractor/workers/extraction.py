@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...cache import FeatureSpec, FeatureStore
 from ...cache.errors import ConfigError
 from ...cache.records.run_record import EXTRACT_SECONDS
-from ..extract import extract, prepare
+from ..extract import earlier_failures, extract, prepare
 from ..extract_report import ExtractReport, bottleneck_sentence
 from ..join import join_parts
 from ..parts import Part
+from ..pipeline.pending import PendingRows
 from ..pipeline.rates import StageSeconds
 from ..pipeline.stage_pool import StagePool
 from ..plan import FeatureOptions, Plan, make_plan, merge_plans
@@ -58,11 +62,21 @@ class SettledPlan:
 
 @dataclass(frozen=True)
 class Settled:
-    """What all workers of an extraction agree on."""
+    """What all workers of an extraction agree on.
+
+    Attributes
+    ----------
+    plans : tuple of SettledPlan
+    batch_sizes : dict of str to int
+    warnings : tuple of str
+    must_read : ndarray of bool, shape (n_samples,)
+        Images that the cache did not hold when the run began.
+    """
 
     plans: tuple[SettledPlan, ...]
     batch_sizes: dict[str, int]
     warnings: tuple[str, ...]
+    must_read: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,10 @@ class ExtractionWork:
     cache: str
     options: RunOptions
 
+    def n_left(self, settled: Settled, part: Part) -> int:
+        """Return how many images of a part the cache does not hold yet."""
+        return int(settled.must_read[part.rows(len(settled.must_read))].sum())
+
     def begin(self, settled: Settled | None, observer: Observer) -> ExtractionTask:
         """Open the source and the cache here; the first worker settles what is left open."""
         source = same_source(self.address, self.ids_digest)
@@ -127,7 +145,11 @@ class ExtractionWork:
         for plan in merge_plans(resolved):
             stages.measure(plan, self.options)
         settled = tuple(SettledPlan(plan.specs, plan.notes) for plan in resolved)
-        return Settled(settled, stages.batch_sizes, warnings)
+        tried = earlier_failures(store, source.name, self.options)
+        failed = {} if self.options.retry_failed else tried
+        sets = [store.open_set(spec) for plan in resolved for spec in plan.specs]
+        must_read = PendingRows(sets, scan.digests, failed).must_read
+        return Settled(settled, stages.batch_sizes, warnings, must_read)
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,9 @@ def share(
         There are no such workers.
     """
     pool = _pool(work, options)
-    driver = Driver(pool, cut(n_samples, pool.n_seats), n_samples, SaysOnce(observer))
-    plural = "" if pool.n_seats == 1 else "s"
-    observer.begin(n_samples, f"{task}, {pool.n_seats} worker{plural}")
+    title = f"{task}, {pool.n_seats} worker{'' if pool.n_seats == 1 else 's'}"
+    parts = cut(n_samples, pool.n_seats)
+    driver = Driver(pool, parts, work.n_left, title, SaysOnce(observer))
     results = driver.run()
     return Shared(driver.settled, results, pool.n_seats)
 

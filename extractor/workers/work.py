@@ -27,6 +27,10 @@ class Task(Protocol):
 class Work(Protocol):
     """What all workers do; it travels to them and must pickle."""
 
+    def n_left(self, settled: Any, part: Part) -> int:
+        """Return how many images of a part are left to do, once the first worker has settled."""
+        ...
+
     def begin(self, settled: Any, observer: Observer) -> Task:
         """Begin in this process.
 

@@ -50,6 +50,8 @@ def test_reports_say_the_names_of_features_and_models(cli: Cli, photos: Path) ->
     assert result.exit_code == 0, result.output
     page = Path("page.html").read_text(encoding="utf-8")
     assert "winner (model.featx)" in page and "daylight" in page
+    assert cli("report", "winner", "--no-tsne", "--out", "page.html").exit_code == 0
+    assert "winner (centroid-" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_networks_from_scratch_have_names_too(cli: Cli, photos: Path) -> None:

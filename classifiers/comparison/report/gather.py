@@ -88,8 +88,9 @@ def gather(
 
 def _of_result(result: Result) -> GatheredModel:
     seconds = next((s.fit_seconds for s in result.scores.values()), 0.0)
+    name = result.tag.get("name")
     entry = StudyModel(
-        id=result.id,
+        id=f"{name} ({result.id})" if name else result.id,
         head=result.name,
         params=describe_params(result),
         features=result.features,

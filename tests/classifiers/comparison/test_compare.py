@@ -106,6 +106,21 @@ def test_an_empty_cache_says_what_to_run(tmp_path: Path) -> None:
         compare(SourceResults(FeatureStore(tmp_path)), ["knn", "svm"], METRICS["accuracy"])
 
 
+def test_models_are_called_as_the_user_calls_them(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    y, poor, good = two_classes()
+    for number, (name, P) in enumerate((("old", poor), ("new", good), ("new", good))):
+        fields = {"id": f"ridge-{number}000000", "tag": {"name": name}}
+        keep(store, "ridge", {"val": (rows_of(y), P)}, **fields)
+    source, accuracy = SourceResults(store), METRICS["accuracy"]
+    labels = [m.label for m in compare(source, ["old", "new"], accuracy).models]
+    assert labels == ["old", "new"]
+    both = compare(source, ["ridge-1000000", "ridge-2000000"], accuracy)
+    assert [m.label for m in both.models] == ["ridge-1000000", "ridge-2000000"]
+    with pytest.raises(ConfigError, match="new, old"):
+        source.find("nobody", "val", accuracy)
+
+
 def test_chances_are_said_as_people_say_them() -> None:
     assert chance(0.0025) == "a chance of 1 in 400"
     assert chance(0.5) == "a chance of 50 in 100"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ class Seen:
     def __init__(self) -> None:
         self.n_images, self.texts = 0, list[str]()
 
-    def begin(self, n_images: int, task: str) -> None: ...
+    def begin(self, n_images: int, task: str) -> None:
+        self.texts.append(f"{task}: {n_images} to do")
 
     def advance(self, n_images: int) -> None:
         self.n_images += n_images
@@ -63,9 +65,16 @@ class ScriptedPool:
         self.closed.append(is_interrupted)
 
 
-def driven(pool: ScriptedPool, n_parts: int = 6) -> tuple[Driver, Seen]:
+def all_images(settled: Any, part: Part) -> int:
+    assert settled is not None
+    return part.n_images(N_SAMPLES)
+
+
+def driven(
+    pool: ScriptedPool, n_parts: int = 6, n_left: Callable[[Any, Part], int] = all_images
+) -> tuple[Driver, Seen]:
     seen, parts = Seen(), [Part(k, n_parts) for k in range(1, n_parts + 1)]
-    return Driver(pool, parts, N_SAMPLES, SaysOnce(seen)), seen
+    return Driver(pool, parts, n_left, "extracting", SaysOnce(seen)), seen
 
 
 def failed(seat: int, reason: str = "disk full") -> Answered:
@@ -78,7 +87,17 @@ def test_one_settles_and_all_parts_are_done_once() -> None:
     assert driver.run() == [f"{k}/6" for k in range(1, 7)]
     assert driver.settled == "float32" and seen.n_images == N_SAMPLES
     assert pool.begun == [(0, None), (1, "float32"), (2, "float32")]
-    assert seen.texts == ["hello"] and pool.closed == [False]
+    assert seen.texts == ["extracting: 1000 to do", "hello"] and pool.closed == [False]
+
+
+def test_only_what_is_left_counts() -> None:
+    pool = ScriptedPool(2, lambda seat, part: None)
+    driver, seen = driven(pool, n_left=lambda settled, part: 7 * (part.number == 2))
+    driver.run()
+    assert seen.n_images == 7 and seen.texts[0] == "extracting: 7 to do"
+    driver, seen = driven(ScriptedPool(2, lambda seat, part: None), n_left=lambda *_: 0)
+    driver.run()
+    assert seen.n_images == 0 and seen.texts == ["hello"]
 
 
 def test_a_worker_that_fails_twice_is_left_out_and_others_do_its_parts() -> None:
