@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 DEMO ?= .demo
 
-.PHONY: help demo test check lint types unit browser test-long test-force test-backends cross fashion-mnist format docs dist image package clean
+.PHONY: help demo tools test check lint types unit browser test-long test-force test-backends cross fashion-mnist format docs dist image package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,8 @@ demo: $(VENV)/.package  ## extract, sweep and score on the bundled sample, in .d
 	cd $(DEMO) && $(BIN)/featx sample photos
 	cd $(DEMO) && $(BIN)/featx score model.featx photos --out predictions.parquet
 	@echo "The demo's files are in $(DEMO)/"
+
+tools: $(VENV)/.tools  ## an environment with all that the tests need
 
 test: lint types unit  ## everything that CI runs: lint, types, tests
 
