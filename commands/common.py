@@ -267,6 +267,9 @@ def metric_cell(scores: Scores, name: str, half: str = " ± {:.4f}") -> str:
 def check_curves(folder: Path | None) -> None:
     """Refuse ``--tensorboard`` before anything is trained where it cannot be served."""
     if folder is not None:
+        from ..cache.output_path import output_folder
+
+        output_folder(folder, "training curves", lambda _: None)
         from ..classifiers.comparison.event_files import check_tensorboard
 
         check_tensorboard()

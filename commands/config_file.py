@@ -48,7 +48,9 @@ class ConfigFile:
             A variable is not set, or a ``~user`` is not known; ``key`` names the setting.
         """
         filled = self._filled(text, key)
-        if not self.is_above or "://" in filled or filled == "-" or Path(filled).is_absolute():
+        if not self.is_above or filled == "-" or Path(filled).is_absolute():
+            return filled
+        if ":" in filled and _is_url(filled):
             return filled
         return os.path.normpath(self.path.parent / filled)
 
@@ -120,3 +122,11 @@ def read_config(path: Path | None = None) -> ConfigFile | None:
         return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _is_url(text: str) -> bool:
+    """Tell whether a text is a URL, or one whose slashes are missing: it is refused later."""
+    # The cache's package loads NumPy and HDF5, which `--help` never needs.
+    from ..cache.places.file_system import is_url, meant_url
+
+    return is_url(text) or bool(meant_url(text))

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import CacheFormatError, CacheWriteError, FeaturesNotFoundError
 from ..format.atomic import atomic_path
 from ..format.sharing import is_shared, make_folder
-from ..layout import size_of
+from ..layout import list_folder, size_of
 from ..places.remote_path import RemotePath
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
@@ -61,7 +61,7 @@ def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
     CacheWriteError
         The disk refused; what was adopted by then is whole.
     """
-    if not (other.root / "sets").is_dir():
+    if "sets" not in (path.name for path in list_folder(other.root)):
         raise FeaturesNotFoundError(f"{other.root} is no feature cache: it has no folder `sets`")
     report = MergeReport()
     # Names before rows: what an unfinished run there has written is to stay here as well.

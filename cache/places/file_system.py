@@ -6,16 +6,26 @@ import errno
 import logging
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
 
 LOGGER = logging.getLogger(__name__)
+INCOMPLETE_URL = re.compile(r"([a-z0-9]+):/?([^/].*)", re.DOTALL)
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
+SCHEMES = frozenset(
+    (
+        *EXTRAS,
+        *("http", "https", "ftp", "ftps", "sftp", "ssh", "smb", "file", "memory", "webhdfs"),
+        *("az", "abfs", "abfss", "adl", "wasb", "wasbs", "oci", "oss", "hdfs", "dbfs", "github"),
+    )
+)
 ATTEMPTS = "FEATX_URL_ATTEMPTS"
 DEFAULT_ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.25
@@ -59,6 +69,26 @@ T = TypeVar("T")
 def is_url(location: str) -> bool:
     """Tell whether a place is a URL and not a path."""
     return "://" in location
+
+
+def meant_url(path: str | Path) -> str:
+    """Return the URL that a path stands for that lacks slashes, as ``s3:bucket/x`` does.
+
+    Empty for other paths, and where there is a file or folder of that name. A URL that became a
+    ``Path`` lacks a slash, too.
+    """
+    match = INCOMPLETE_URL.fullmatch(str(path))
+    if not match or match[1] not in SCHEMES or Path(Path(path).parts[0]).exists():
+        return ""
+    if match[1] == "file":
+        return f"file://{Path(str(path).removeprefix('file:')).absolute()}"
+    return f"{match[1]}://{match[2]}"
+
+
+def refuse_incomplete_url(path: str | Path) -> None:
+    """Raise ConfigError for a URL whose slashes are missing."""
+    if url := meant_url(path):
+        raise ConfigError(f"{path} is no path and no URL. Did you mean {url}?")
 
 
 def open_file_system(url: str, *, lists_anew: bool = False) -> tuple[Any, str]:

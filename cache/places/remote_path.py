@@ -21,7 +21,14 @@ from urllib.parse import unquote
 
 from ..errors import CacheError
 from .copies import Copies
-from .file_system import bucket_problem, open_file_system, persist, seconds_of, version_of
+from .file_system import (
+    bucket_problem,
+    open_file_system,
+    persist,
+    refuse_incomplete_url,
+    seconds_of,
+    version_of,
+)
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.\-]+:")
 OPEN_ATTEMPTS = 10
@@ -38,12 +45,18 @@ def cache_path(location: str | Path) -> Path:
     ----------
     location : str or Path
         A folder, or a URL such as ``s3://bucket/features``.
+
+    Raises
+    ------
+    ConfigError
+        It is a URL whose slashes are missing.
     """
     path = Path(location) if not isinstance(location, Path) else location
     if isinstance(path, RemotePath) or not path.parts or path.is_absolute():
         return path
     scheme, *names = path.parts
     if not SCHEME.fullmatch(scheme) or not names or Path(scheme).is_dir():
+        refuse_incomplete_url(path)
         return path
     if scheme == "file:":
         return Path("/", *map(unquote, names))

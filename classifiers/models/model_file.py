@@ -23,6 +23,7 @@ from ...cache import AnySpec, JoinedSpec, spec_from_json
 from ...cache.errors import CacheFormatError, ConfigError, ModelFileError, UnknownHeadError
 from ...cache.format.atomic import atomic_path
 from ...cache.output_path import output_file
+from ...cache.places.file_system import meant_url
 from ...extractor.engines.packed import FILES
 from ...extractor.engines.packed import FOLDER as NETWORK
 from .array_bytes import array_from_bytes, array_to_bytes
@@ -198,6 +199,8 @@ def load_model(path: Path | str, trusted: Sequence[str] = ()) -> Model:
             arrays = _read_arrays(archive, document)
         return _assemble(path, document, arrays, trusted)
     except FileNotFoundError as error:
+        if url := meant_url(path):
+            raise ModelFileError(f"{url} is a URL: copy the model to this machine") from error
         raise ModelFileError(f"no model at {path}: make one with `featx fit`") from error
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...cache.errors import UnknownBackboneError
+from ...cache.places.file_system import is_url, meant_url
 from ...cache.suggest import did_you_mean
 from .efficientnet_lite0 import EFFICIENTNET_LITE0
 from .pixels import PIXELS
@@ -47,6 +48,10 @@ def find_backbone(name: str) -> BackboneRecord:
     for record in BACKBONES.values():
         if _letters(record.name) == _letters(name):
             return record
+    if url := name if is_url(name) else meant_url(name):
+        raise UnknownBackboneError(
+            f"{url} is a URL: copy the network to this machine, and name its file or folder"
+        )
     raise UnknownBackboneError(
         f"unknown backbone {name!r}. {did_you_mean(name, BACKBONES)} `featx backbones` lists them; "
         "a model in files is named by its path: a .keras, .h5, .onnx or .xml file, or a folder"

@@ -41,6 +41,28 @@ def test_no_image_can_be_read(cli: Cli, tmp_path: Path) -> None:
     assert "not one of the 1 files" in failing(cli("extract", "bad", *CHEAP))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("extract", "s3:bucket/x"),
+        ("extract", "http:/example.org/x.zip"),
+        ("cache", "ls", "--cache", "s3:bucket/x"),
+        ("cache", "merge", "gs:bucket/x"),
+        ("sample", "s3:bucket/x"),
+        ("sweep", "--tensorboard", "s3:bucket/x"),
+    ],
+)
+def test_a_url_without_its_slashes_makes_no_folder(cli: Cli, command: tuple[str, ...]) -> None:
+    assert "Did you mean" in failing(cli(*command))
+    assert not list(Path().glob("*:*"))
+
+
+@pytest.mark.parametrize("url", ["s3:bucket/x", "s3://bucket/x"])
+def test_models_and_networks_are_not_read_from_urls(cli: Cli, photos: Path, url: str) -> None:
+    assert "s3://bucket/x is a URL" in failing(cli("model", "info", url))
+    assert "s3://bucket/x is a URL" in failing(cli("extract", photos, "--backbone", url))
+
+
 def test_no_image_can_be_scored(cli: Cli, photos: Path) -> None:
     assert cli("extract", photos, *CHEAP).exit_code == 0
     assert cli("fit", "--head", "centroid").exit_code == 0

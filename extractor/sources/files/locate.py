@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ....cache.errors import SourceNotFoundError
-from ....cache.places.file_system import is_url
+from ....cache.places.file_system import is_url, refuse_incomplete_url
 from .files import Files
 from .local import LocalFiles
 from .remote import RemoteFiles, reach_advice
@@ -21,6 +21,8 @@ def locate(location: str | Path) -> tuple[Files, str | None]:
         There is nothing at ``location``.
     SourceFormatError
         ``location`` is a URL that nothing installed can read.
+    ConfigError
+        ``location`` is a URL whose slashes are missing.
     """
     if isinstance(location, str) and is_url(location):
         if not location.startswith("file://"):
@@ -34,6 +36,7 @@ def locate(location: str | Path) -> tuple[Files, str | None]:
             return LocalFiles(path.parent), path.name
     except (OSError, ValueError) as error:
         raise SourceNotFoundError(f"cannot reach {str(location)!r}: {error}") from error
+    refuse_incomplete_url(location)
     raise SourceNotFoundError(f"{location} does not exist")
 
 

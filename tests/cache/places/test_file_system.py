@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from featx.cache.errors import ConfigError
-from featx.cache.places.file_system import open_file_system, persist
+from featx.cache.places.file_system import meant_url, open_file_system, persist
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,32 @@ def test_options_of_fsspec_have_precedence(monkeypatch: pytest.MonkeyPatch) -> N
     file_system, path = open_file_system("s3://bucket/a b/")
     assert path == "bucket/a b" and file_system.config_kwargs["read_timeout"] == 7
     assert file_system.config_kwargs["connect_timeout"] == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("s3:bucket/x", "s3://bucket/x"),
+        ("s3:/bucket/x", "s3://bucket/x"),
+        ("gs:bucket", "gs://bucket"),
+        ("https:example.org/a.zip", "https://example.org/a.zip"),
+        ("http:/example.org", "http://example.org"),
+        ("hf:datasets/a/b", "hf://datasets/a/b"),
+        ("s3://bucket/x", ""),
+        ("a:b", ""),
+        ("C:/photos", ""),
+        ("/s3:bucket", ""),
+        ("photos/s3:x", ""),
+        ("s3:", ""),
+    ],
+)
+def test_a_url_without_its_slashes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert meant_url(path) == url
+    assert meant_url("file:a") == f"file://{tmp_path}/a"
+    assert meant_url("file:/a") == "file:///a"
+    (tmp_path / "s3:bucket").mkdir()
+    (tmp_path / "gs:bucket").touch()
+    assert meant_url("s3:bucket/x") == meant_url("gs:bucket") == ""
