@@ -6,12 +6,14 @@ file format. A ``FeatureSpec`` has a version of its own.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import NewerFormatError
 
 FORMAT_VERSION = 1
+SHOWN_FIELDS = 5
 
 
 def stamped(record: dict[str, Any]) -> dict[str, Any]:
@@ -19,8 +21,16 @@ def stamped(record: dict[str, Any]) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, **record}
 
 
-def without_version(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+def without_version(path: Path, record: dict[str, Any], kind: Any = None) -> dict[str, Any]:
     """Return ``record``, read from ``path``, without its format version.
+
+    Parameters
+    ----------
+    path : Path
+    record : dict
+        JSON types.
+    kind : dataclass, optional
+        What the record becomes: it has no other fields.
 
     Raises
     ------
@@ -30,7 +40,19 @@ def without_version(path: Path, record: dict[str, Any]) -> dict[str, Any]:
         There is no version.
     """
     check_version(path, int(record.pop("format_version")))
+    if kind is not None:
+        check_fields(path, record, kind)
     return record
+
+
+def check_fields(path: Path, record: dict[str, Any], kind: Any) -> None:
+    """Raise NewerFormatError where a record has fields that the dataclass ``kind`` has not."""
+    unknown = record.keys() - {field.name for field in fields(kind)}
+    if unknown:
+        raise NewerFormatError(
+            f"{path}: written by a newer featx (it has fields {sorted(unknown)[:SHOWN_FIELDS]}, "
+            "which this version does not know): upgrade featx"
+        )
 
 
 def check_version(path: Path, version: int) -> None:

@@ -248,7 +248,7 @@ def read_journal(path: Path) -> Journal:
     """
     line, _, data = path.read_bytes().partition(b"\n")
     try:
-        header = JournalHeader(**without_version(path, json.loads(line)))
+        header = JournalHeader(**without_version(path, json.loads(line), JournalHeader))
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

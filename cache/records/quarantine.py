@@ -54,7 +54,8 @@ def read_quarantine(path: Path) -> list[BadImage]:
         return []
     try:
         text = path.read_text(encoding="utf-8")
-        return [BadImage(**without_version(path, json.loads(s))) for s in text.splitlines()]
+        lines = map(json.loads, text.splitlines())
+        return [BadImage(**without_version(path, line, BadImage)) for line in lines]
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

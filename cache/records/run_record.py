@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CacheFormatError
 from ..format.atomic import write_text
-from ..format.version import stamped, without_version
+from ..format.version import check_fields, stamped, without_version
 from .tag import NO_TAG, Tag
 
 EXTRACT, SCORE, TRANSFORM, BASELINE = "extract", "score", "transform", "baseline"
@@ -79,8 +79,10 @@ def write_run(path: Path, record: RunRecord) -> None:
 def read_run(path: Path) -> RunRecord:
     """Read a run record; raises CacheFormatError where the file is none."""
     try:
-        fields = without_version(path, json.loads(path.read_text(encoding="utf-8")))
-        return RunRecord(**{**fields, "tag": Tag(**fields.get("tag", {}))})
+        fields = without_version(path, json.loads(path.read_text(encoding="utf-8")), RunRecord)
+        tag = fields.get("tag", {})
+        check_fields(path, tag, Tag)
+        return RunRecord(**{**fields, "tag": Tag(**tag)})
     except CacheFormatError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -8,6 +8,7 @@ it never names what is not there.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CacheFormatError
+from ..errors import CacheFormatError, NewerFormatError
 from ..layout import PREDICTIONS_SUFFIX, RESULT_SUFFIX, Layout
 from ..spec import FeatureSpec
 from .judged_rows import JudgedRows, read_predictions, read_rows, write_predictions, write_rows
 from .result import SWEEP, Result, read_result, write_result
 from .scores import Scores
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,19 @@ class ResultStore:
         return result
 
     def get(self, features: str, result_id: str) -> Result | None:
-        """Return a result by its id; None where it cannot be read."""
-        with suppress(OSError, CacheFormatError):
+        """Return a result by its id; None where it cannot be read.
+
+        Raises
+        ------
+        NewerFormatError
+            A newer featx wrote it.
+        """
+        try:
             return read_result(self.layout.results(features) / f"{result_id}{RESULT_SUFFIX}")
-        return None
+        except NewerFormatError:
+            raise
+        except (OSError, CacheFormatError):
+            return None
 
     def read(self, manifest: str | None = None) -> list[Result]:
         """Return the results on all features of one source, or of all, newest first.
@@ -94,11 +106,21 @@ class ResultStore:
         ----------
         manifest : str, optional
             The name of the source's snapshot.
+
+        Raises
+        ------
+        NewerFormatError
+            A newer featx wrote all of them; of some, a warning is logged.
         """
-        results = list(_read_all(self.layout.result_folders(), manifest, read_result))
+        newer: list[NewerFormatError] = []
+        results = list(_read_all(self.layout.result_folders(), manifest, read_result, newer))
         kept = {_configuration(result) for result in results}
-        earlier = _read_all(self.layout.sweep_folders(), manifest, self._read_earlier)
+        earlier = _read_all(self.layout.sweep_folders(), manifest, self._read_earlier, newer)
         results += [result for result in earlier if _configuration(result) not in kept]
+        if newer and not results:
+            raise newer[0]
+        if newer:
+            LOGGER.warning("%d results are left out: %s", len(newer), newer[0])
         return sorted(results, key=lambda r: (r.created_ns, r.id), reverse=True)
 
     def _read_earlier(self, path: Path) -> Result:
@@ -160,14 +182,24 @@ class ResultStore:
 
 
 def _read_all(
-    folders: Sequence[Path], manifest: str | None, read: Callable[[Path], Result]
+    folders: Sequence[Path],
+    manifest: str | None,
+    read: Callable[[Path], Result],
+    newer: list[NewerFormatError],
 ) -> Iterator[Result]:
-    """Yield the results in the folders of one source, or of all, without damaged ones."""
+    """Yield the results in the folders of one source, or of all, without damaged ones.
+
+    Those of a newer featx go to ``newer``.
+    """
     for folder in folders:
         if manifest is None or folder.name.rpartition("@")[0] == manifest:
             for path in sorted(folder.glob(f"*{RESULT_SUFFIX}")):
-                with suppress(FileNotFoundError, CacheFormatError):
+                try:
                     yield read(path)
+                except NewerFormatError as error:
+                    newer.append(error)
+                except (FileNotFoundError, CacheFormatError):
+                    continue
 
 
 def _configuration(result: Result) -> tuple[str, str, str, tuple[str, ...]]:

@@ -78,8 +78,12 @@ class Scores:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Scores:
-        """Rebuild what ``to_dict`` returned; a field that came later has its default."""
+        """Rebuild what ``to_dict`` returned; a field that came later has its default.
+
+        What a newer featx added is left out.
+        """
         intervals = {k: (v[0], v[1]) for k, v in plain.get("intervals", {}).items()}
         counts = plain.get("rarest")
         rarest = counts and Rarest(*(counts[f.name] for f in fields(Rarest)))
-        return cls(**{**plain, "intervals": intervals, "rarest": rarest})
+        known = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
+        return cls(**{**known, "intervals": intervals, "rarest": rarest})

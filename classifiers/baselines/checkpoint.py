@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.errors import NewerFormatError
 from ...cache.format.atomic import atomic_path
+from ...cache.format.version import FORMAT_VERSION, check_version, stamped
 
 SIGNATURE = "featx-training"
 
@@ -67,26 +69,37 @@ def write_checkpoint(path: Path, job: Mapping[str, Any], state: Checkpoint) -> N
     CacheWriteError
         The file system refused; the earlier checkpoint is still there.
     """
-    about = {
-        "epochs": [state.n_plain, state.n_augmented],
-        "seconds": state.seconds,
-        "history": state.history,
-        "job": dict(job),
-    }
+    about = stamped(
+        {
+            "epochs": [state.n_plain, state.n_augmented],
+            "seconds": state.seconds,
+            "history": state.history,
+            "job": dict(job),
+        }
+    )
     with atomic_path(path) as partial, partial.open("wb") as file:
         stored = {SIGNATURE: np.array(json.dumps(about, sort_keys=True)), **state.arrays}
         np.savez(file, allow_pickle=False, **stored)
 
 
 def read_checkpoint(path: Path, job: Mapping[str, Any]) -> Checkpoint | None:
-    """Read the checkpoint of the same job; None where there is none, or it is damaged."""
+    """Read the checkpoint of the same job; None where there is none, or it is damaged.
+
+    Raises
+    ------
+    NewerFormatError
+        A newer featx wrote it.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored[SIGNATURE]))
+            check_version(path, int(about.get("format_version", FORMAT_VERSION)))
             arrays = {name: stored[name] for name in stored.files if name != SIGNATURE}
         same = json.dumps(about["job"], sort_keys=True) == json.dumps(dict(job), sort_keys=True)
         n_plain, n_augmented = about["epochs"]
         state = Checkpoint(n_plain, n_augmented, about["seconds"], about["history"], arrays)
         return state if same else None
+    except NewerFormatError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

@@ -98,6 +98,7 @@ def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
 
     Example: featx cache verify
     """
+    from ...cache.maintenance.verify import NEWER
     from ...cache.maintenance.verify import verify as run_verify
 
     report = run_verify(open_existing(cache))
@@ -112,8 +113,10 @@ def verify(cache: CacheOption = DEFAULT_CACHE, as_json: JsonOption = False) -> N
         )
         if report.partials:
             console.print(f"{len(report.partials)} unfinished files, which harm nothing (gc)")
-        if report.findings:
+        if any(finding.kind != NEWER for finding in report.findings):
             console.print("Next: featx cache repair")
+        elif report.findings:
+            console.print("Next: upgrade featx. Nothing is damaged")
 
     answer(as_json, data, draw)
     if report.findings:

@@ -185,7 +185,7 @@ def draw_info(console: Console, d: Description) -> None:
     for key, value in rows:
         console.print(f"{key:{width}}  {value}")
     for problem in d.damaged:
-        console.print(f"damaged: {problem}")
+        console.print(f"not readable: {problem}")
 
 
 def _run(run: Mapping[str, Any]) -> str:

@@ -118,6 +118,9 @@ class FeatureStream:
         specs = [spec for plan in plans for spec in plan.specs]
         sets = [store.open_set(spec) if store else None for spec in specs]
         self.specs = specs
+        for shards in sets:
+            if shards is not None and shards.damaged:
+                say(f"Warning: rows that cannot be read are computed again: {shards.damaged[0]}")
         self.pending = PendingRows(sets, scan.digests, {} if failed is None else failed)
         pool = options.stages or StagePool(scan.n_in_source)
         self.stages = [pool.stage(plan, options, say) for plan in plans]
