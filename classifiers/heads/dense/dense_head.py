@@ -252,7 +252,7 @@ class DenseHead(Head):
         watched: Training | None,
         generator: np.random.Generator,
     ) -> list[Trained]:
-        from ..linear.solver.design import Workers
+        from ..matmul.workers import Workers
         from .batches import Batches, scaled_rows
         from .early_stopping import evaluate, train
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ..linear.solver.design import Workers
+from ..matmul.workers import Workers
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 from .batches import Batches

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from ...matmul.workers import Workers
 from .solver_options import F32, F64
 
-T = TypeVar("T")
-R = TypeVar("R")
 RowBlock = Callable[[F32, slice], tuple[NDArray[Any], ...]]
 
 # At most so many ranges of at least so many rows: they depend on X alone, so that sums are added in
@@ -29,41 +25,6 @@ BLOCK_LOGITS = 1 << 18
 LEAST_BLOCK_ROWS = 128
 # Parts of a sample that are multiplied side by side.
 SAMPLE_PARTS = 4
-
-
-class Workers:
-    """A pool of threads that each call single-threaded BLAS.
-
-    NumPy lets go of the interpreter lock inside products and ufuncs, so a thread per core that
-    walks its own row blocks keeps logits, losses and gradients in its own cache; BLAS' inner
-    threads would leave the losses between the products on one core. They stay off from ``with``
-    to its end: woken by one small product outside the pool, they spin on the cores it works on.
-    """
-
-    def __init__(self, n_threads: int | None = None) -> None:
-        self._blas = ThreadpoolController()
-        self.n_threads = n_threads or max(
-            (lib["num_threads"] for lib in self._blas.info() if lib["user_api"] == "blas"),
-            default=1,
-        )
-        self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="featx-solver")
-
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Apply ``function`` to every item; results keep the items' order."""
-        return list(self._pool.map(function, items))
-
-    def __enter__(self) -> Self:
-        self._limit = self._blas.limit(limits=1, user_api="blas")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown()
-        self._limit.restore_original_limits()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...matmul.workers import Workers
 from ...row_blocks import check_finite
 from .curvature_pairs import CurvaturePairs
-from .design import Design, Workers
+from .design import Design
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
 from .preconditioner import MAX_RANK, LeadingSpectrum
 from .problem import Problem

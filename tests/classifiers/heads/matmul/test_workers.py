@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from featx.classifiers.heads.linear.solver.design import Workers
+from featx.classifiers.heads.matmul.workers import Workers
 
 
 def blas_threads():
