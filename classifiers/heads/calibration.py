@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from .row_blocks import Floats, Ints
 
 LOW, HIGH = 1e-4, 1e4
-STEPS = 60
+# Relative, of the factor.
+TOLERANCE = 1e-6
 
 
 def softmax(logits: Floats) -> Floats:
@@ -51,7 +52,8 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
 
     Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks"), with labels
     smoothed after Platt (1999), so that perfectly separated samples give a finite factor. The
-    negative log likelihood is convex in the factor; its derivative is bisected on a log scale.
+    negative log likelihood is convex in the factor; the root of its derivative is sought on a log
+    scale.
 
     Parameters
     ----------
@@ -72,14 +74,14 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
         logits = np.concatenate((np.zeros_like(logits), logits), axis=1)
     weights = np.ones(len(y)) if weight is None else weight
     spread = float(np.average(np.ptp(logits, axis=1), weights=weights)) if len(y) else 0.0
-    if not spread > 0:
+    if not 0 < spread < np.inf:
         return 1.0
     target = _smoothed_sum(logits, y, weights)
 
     def slope(factor: float) -> float:
         return float(weights @ (softmax(logits * factor) * logits).sum(axis=1)) - target
 
-    return _bisect(slope, LOW / spread, HIGH / spread)
+    return _root(slope, LOW / spread, HIGH / spread)
 
 
 def _smoothed_sum(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> float:
@@ -91,15 +93,13 @@ def _smoothed_sum(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> floa
     return float(weights @ (labelled * (1 - smoothing) + others * smoothing))
 
 
-def _bisect(slope: Any, low: float, high: float) -> float:
+def _root(slope: Callable[[float], float], low: float, high: float) -> float:
+    """Return where an increasing function changes its sign, or the end of the range next to it."""
+    from scipy.optimize import brentq
+
     if slope(low) >= 0:
         return low
-    for _ in range(STEPS):
-        middle = float(np.sqrt(low * high))
-        if slope(middle) < 0:
-            low = middle
-        else:
-            high = middle
-        if high / low < 1 + 1e-6:
-            break
-    return float(np.sqrt(low * high))
+    if slope(high) <= 0:
+        return high
+    root = brentq(lambda log: slope(np.exp(log)), np.log(low), np.log(high), xtol=TOLERANCE)
+    return float(np.exp(root))

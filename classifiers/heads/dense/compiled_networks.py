@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ....extractor.machine.hardware import n_usable_cores
 from .batches import Batches
-from .network import Layers, NetworkSpec, glorot_uniform
+from .network import Layers, NetworkSpec, initial_kernels
 
 try:
     from . import _dense
@@ -113,10 +113,10 @@ class _Network:
         parts = np.split(self._state[0], bounds[:-1])
         units, top = parts[0].reshape(n_units, n_inputs), parts[2].reshape(self._n_hidden, n_top)
         self._weights = _Weights(units, parts[1], top, parts[3])
-        start = glorot_uniform(n_features, self._n_units, spec.seed, 0)
-        units[: self._n_units, :n_features] = start.T
-        if self._n_hidden:
-            top[:] = glorot_uniform(self._n_hidden, n_classes, spec.seed, 1)
+        first, *others = initial_kernels(spec, n_features, n_classes)
+        units[: self._n_units, :n_features] = first.T
+        for kernel in others:
+            top[:] = kernel
 
     def arguments(
         self, views: Sequence[tuple[float, int]]

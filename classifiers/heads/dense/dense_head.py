@@ -34,6 +34,9 @@ from .network import PRESETS, Layers, NetworkSpec, Preset, Trained, forward
 PART_BYTES = 1 << 28
 # So many training samples tell the accuracy of an epoch to about two points.
 SEEN_ROWS = 512
+# By default, few samples make batches small, so that an epoch has about so many steps.
+EPOCH_STEPS = 64
+LEAST_BATCH, MOST_BATCH = 32, 256
 
 
 class DenseHead(Head):
@@ -52,9 +55,10 @@ class DenseHead(Head):
     epochs : int
         The most passes over the training samples.
     patience : int
-        Epochs without a lower validation loss after which training stops; the weights of the best
-        epoch are kept.
-    batch_size : int
+        Epochs in which the validation loss must fall by 0.01 nats in all; else training stops.
+        The weights of the epoch with the lowest loss are kept.
+    batch_size : int, optional
+        By default 256; fewer where that makes less than 64 batches, and 32 at least.
     weight_decay : float
     validation_fraction : float in [0, 1)
         Share of each class's training samples that is held out for early stopping, groups whole;
@@ -72,7 +76,7 @@ class DenseHead(Head):
         Layers in order, kernels ``(n_inputs, n_outputs)``.
     history_ : dict of str to list of float
         ``loss``, ``accuracy`` on at most 512 of the training samples and, with validation
-        samples, ``val_loss`` and ``val_accuracy`` of each epoch.
+        samples, ``val_loss`` (at the best temperature) and ``val_accuracy`` of each epoch.
     best_epoch_ : int
         Whose weights were kept, counted from 0.
     n_iter_ : int
@@ -82,6 +86,10 @@ class DenseHead(Head):
 
     Notes
     -----
+    With validation samples, the last layer is multiplied by the temperature that fits them best:
+    training may stop while the logits are still small, and the probabilities tell the truth. The
+    last layer starts at zero.
+
     Networks of at most one hidden layer train in compiled steps. A network trains to the same bits
     alone, in a grid and on any number of threads. First layers of 131,072 weights or more are
     multiplied in bfloat16 on processors with AMX or AVX-512's bfloat16. Deeper networks, and all of
@@ -98,7 +106,7 @@ class DenseHead(Head):
         "lr": number(0),
         "epochs": whole(1),
         "patience": whole(1),
-        "batch_size": whole(1),
+        "batch_size": NOTHING | whole(1),
         "weight_decay": number(0, closed=True),
         "validation_fraction": number(0, 1, closed=True),
         "standardize": FLAG,
@@ -118,7 +126,7 @@ class DenseHead(Head):
         lr: float = 1e-3,
         epochs: int = 100,
         patience: int = 5,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         weight_decay: float = 1e-4,
         validation_fraction: float = 0.1,
         standardize: bool = True,
@@ -254,24 +262,30 @@ class DenseHead(Head):
     ) -> list[Trained]:
         from ..matmul.workers import Workers
         from .batches import Batches, scaled_rows
-        from .early_stopping import evaluate, train
+        from .early_stopping import Judgement, evaluate, train
 
-        judged = [part for part in (_spread(data), watched) if part is not None]
-        samples = [(part, *scaled_rows(part.X, self._scaled)) for part in judged]
+        seen, others = _spread(data), [] if watched is None else [watched]
+        samples = [(part, *scaled_rows(part.X, self._scaled)) for part in (seen, *others)]
 
-        def measure(networks: Sequence[Layers]) -> list[dict[str, float]]:
-            measured = [
-                evaluate(networks, replace(part, X=X), scale, workers) for part, X, scale in samples
-            ]
-            values = [{"accuracy": accuracy} for _, accuracy in measured[0]]
-            for validation in measured[1:]:
-                for one, (loss, accuracy) in zip(values, validation, strict=True):
-                    one |= {"val_loss": loss, "val_accuracy": accuracy}
-            return values
+        def measure(networks: Sequence[Layers]) -> list[tuple[Judgement, Judgement | None]]:
+            seen_by, *watched_by = (
+                evaluate(networks, replace(part, X=X), scale, workers, part is watched)
+                for part, X, scale in samples
+            )
+            if not watched_by:
+                return [(one, None) for one in seen_by]
+            return list(zip(seen_by, watched_by[0], strict=True))
 
-        batches = Batches(data, int(self.batch_size), self._scaled)
+        batches = Batches(data, self._batch_rows(len(data.y)), self._scaled)
         with Workers() as workers:
             return train(specs, batches, data.n_classes, measure, generator)
+
+    def _batch_rows(self, n_samples: int) -> int:
+        """Return ``batch_size``; by default as many as make an epoch of ``EPOCH_STEPS`` steps."""
+        if self.batch_size is not None:
+            return int(self.batch_size)
+        rows = n_samples // EPOCH_STEPS // LEAST_BATCH * LEAST_BATCH
+        return min(max(rows, LEAST_BATCH), MOST_BATCH)
 
     def _keep(self, trained: Trained) -> None:
         for i, (kernel, bias) in enumerate(trained.layers):
@@ -279,8 +293,7 @@ class DenseHead(Head):
             setattr(self, f"bias_{i}_", bias)
         self.history_, self.best_epoch_ = trained.history, trained.best_epoch
         self.n_iter_ = len(trained.history["loss"])
-        stops_early = "val_loss" in trained.history
-        self.converged_ = not stops_early or self.n_iter_ - self.best_epoch_ > self.patience
+        self.converged_ = "val_loss" not in trained.history or trained.stopped_early
 
     @property
     def _layers(self) -> list[tuple[Floats, Floats]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....extractor.engines.keras_import import import_keras
 from .batches import Batches
-from .network import Layers, NetworkSpec, glorot_uniform
+from .network import Layers, NetworkSpec, initial_kernels
 
 
 class KerasNetworks:
@@ -65,8 +65,7 @@ def _build(spec: NetworkSpec, n_features: int, n_classes: int, batch_size: int) 
             model.add(keras.layers.Dropout(dropout, seed=spec.seed + i))
         is_last = i == len(widths) - 1
         model.add(keras.layers.Dense(width, None if is_last else "relu", dtype="float32"))
-    sizes = (n_features, *widths)
-    kernels = [glorot_uniform(sizes[i], sizes[i + 1], spec.seed, i) for i in range(len(widths))]
+    kernels = initial_kernels(spec, n_features, n_classes)
     model.set_weights([a for kernel in kernels for a in (kernel, np.zeros(kernel.shape[1]))])
     model.compile(
         optimizer=keras.optimizers.AdamW(spec.lr, weight_decay=spec.weight_decay),

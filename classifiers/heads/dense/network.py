@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -64,18 +65,28 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class Trained:
-    """The best epoch's layers, and the learning curves."""
+    """The best epoch's layers, the learning curves, and whether training stopped by itself."""
 
     layers: Layers
     history: dict[str, list[float]]
     best_epoch: int
+    stopped_early: bool
 
 
-def glorot_uniform(n_inputs: int, n_outputs: int, seed: int, layer: int) -> Floats:
-    """Draw a kernel (Glorot & Bengio 2010), the same for the same seed and layer."""
-    limit = np.sqrt(6 / (n_inputs + n_outputs))
-    generator = np.random.default_rng([seed, layer])
-    return generator.uniform(-limit, limit, (n_inputs, n_outputs)).astype(np.float32)
+def initial_kernels(spec: NetworkSpec, n_features: int, n_classes: int) -> list[Floats]:
+    """Return the kernels that training starts from, the same for the same seed.
+
+    Hidden layers are drawn (Glorot & Bengio 2010). The last layer is zero, so that all classes
+    start equally probable: what is drawn there would stay in the logits as noise.
+    """
+    sizes = (n_features, *spec.shape.hidden)
+    kernels = []
+    for layer, (n_inputs, n_outputs) in enumerate(pairwise(sizes)):
+        limit = np.sqrt(6 / (n_inputs + n_outputs))
+        generator = np.random.default_rng([spec.seed, layer])
+        drawn = generator.uniform(-limit, limit, (n_inputs, n_outputs))
+        kernels.append(drawn.astype(np.float32))
+    return [*kernels, np.zeros((sizes[-1], n_classes), np.float32)]
 
 
 def forward(block: Floats, layers: list[tuple[Floats, Floats]]) -> Floats:

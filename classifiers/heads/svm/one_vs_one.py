@@ -10,7 +10,11 @@ import numpy as np
 
 from ..matmul.bf16_matmul import LEFT_ROWS, Bf16Product, is_worth_compiling
 from ..matmul.distances import CACHED_BYTES, squared_distances, squared_norms
+from ..matmul.workers import Workers
 from ..row_blocks import Floats, Ints, block_rows, row_slices
+
+# Decisions of so many bytes are coupled at a time, in one thread.
+PAIR_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,17 @@ class OneVsOneModel:
 
     def pair_decisions(self, kernel: Floats) -> Floats:
         """Return each pair's decision, ``(n, n_pairs)``; above zero for the first class."""
-        stops = np.cumsum(self.counts)
-        parts = [
-            kernel[:, stop - count : stop] @ self.dual[:, stop - count : stop].T
-            for stop, count in zip(stops.tolist(), self.counts.tolist(), strict=True)
-        ]
-        result = np.empty((len(kernel), len(self.intercept)), kernel.dtype)
-        for column, (i, j) in enumerate(pairs(len(self.counts))):
-            result[:, column] = parts[i][:, j - 1] + parts[j][:, i] + self.intercept[column]
-        return result
+        n_classes, n_rows = len(self.counts), len(kernel)
+        # The rows of one class or pair lie side by side, (..., n).
+        parts = np.empty((n_classes, n_classes - 1, n_rows), kernel.dtype)
+        for part, stop, count in zip(parts, np.cumsum(self.counts), self.counts, strict=True):
+            vectors = slice(stop - count, stop)
+            np.matmul(self.dual[:, vectors], kernel[:, vectors].T, out=part)
+        result = np.empty((len(self.intercept), n_rows), kernel.dtype)
+        for i, columns in enumerate(columns_of_pairs(n_classes)):
+            np.add(parts[i, i:], parts[i + 1 :, i], out=result[columns])
+        result += self.intercept[:, None]
+        return result.T
 
     def logits(self, kernel: Floats) -> Floats:
         """Return the logits of the probabilities, before the temperature.
@@ -79,8 +85,17 @@ class OneVsOneModel:
         largest logit is that of the class that ``decide`` prefers.
         """
         n_classes = len(self.counts)
-        decisions = self.pair_decisions(kernel)
-        return -decisions if n_classes == 2 else couple_pairs(decisions, n_classes)
+        if n_classes == 2:
+            return -self.pair_decisions(kernel)
+
+        def couple(rows: slice) -> Floats:
+            return couple_pairs(self.pair_decisions(kernel[rows]), n_classes)
+
+        blocks = list(row_slices(len(kernel), block_rows(len(self.intercept), 4, PAIR_BYTES)))
+        if len(blocks) < 2:
+            return couple(slice(None))
+        with Workers() as workers:
+            return np.concatenate(workers.map(couple, blocks))
 
     def decide(self, kernel: Floats) -> Floats:
         """Return decision values: ``(n, 1)`` for two classes (above zero for the second class).
@@ -154,6 +169,14 @@ def pairs(n_classes: int) -> Iterator[tuple[int, int]]:
             yield i, j
 
 
+def columns_of_pairs(n_classes: int) -> Iterator[slice]:
+    """Iterate over the columns of the pairs in which each class is the first; the last has none."""
+    start = 0
+    for n_pairs in range(n_classes - 1, 0, -1):
+        yield slice(start, start + n_pairs)
+        start += n_pairs
+
+
 def couple_pairs(decisions: Floats, n_classes: int) -> Floats:
     """Return the log of the product of each class's pairwise probabilities, ``(n, n_classes)``.
 
@@ -166,10 +189,10 @@ def couple_pairs(decisions: Floats, n_classes: int) -> Floats:
     doubled = 2 * decisions
     tail = np.log1p(np.exp(-np.abs(doubled)))
     first = np.minimum(doubled, 0) - tail
-    logits = np.zeros((len(decisions), n_classes), decisions.dtype)
-    for column, (i, j) in enumerate(pairs(n_classes)):
-        logits[:, i] += first[:, column]
-        logits[:, j] += first[:, column] - doubled[:, column]
+    logits = np.zeros((len(decisions), n_classes), decisions.dtype, order="F")
+    for i, columns in enumerate(columns_of_pairs(n_classes)):
+        logits[:, i] += first[:, columns].sum(axis=1)
+        logits[:, i + 1 :] += first[:, columns] - doubled[:, columns]
     rows = np.arange(len(decisions))
     voted, best = votes_of_pairs(decisions, n_classes).argmax(axis=1), logits.argmax(axis=1)
     largest = logits[rows, best]
@@ -180,14 +203,14 @@ def couple_pairs(decisions: Floats, n_classes: int) -> Floats:
 
 def votes_of_pairs(decisions: Floats, n_classes: int) -> Floats:
     """Return votes plus squashed confidences, ``(n, n_classes)``, from pair decisions."""
-    votes = np.zeros((len(decisions), n_classes), decisions.dtype)
+    votes = np.zeros((len(decisions), n_classes), decisions.dtype, order="F")
     confidence = np.zeros_like(votes)
-    for column, (i, j) in enumerate(pairs(n_classes)):
-        decision = decisions[:, column]
-        confidence[:, i] += decision
-        confidence[:, j] -= decision
+    for i, columns in enumerate(columns_of_pairs(n_classes)):
+        decision = decisions[:, columns]
+        confidence[:, i] += decision.sum(axis=1)
+        confidence[:, i + 1 :] -= decision
         second = decision < 0
-        votes[:, j] += second
-        votes[:, i] += ~second
+        votes[:, i + 1 :] += second
+        votes[:, i] += (~second).sum(axis=1)
     votes += confidence / (3 * (np.abs(confidence) + 1))
     return votes

@@ -107,13 +107,15 @@ class DualCoefficients:
 
     def add(self, group: GroupDual) -> None:
         """Write a group's coefficients to the places of its pairs among all classes."""
-        for label in group.labels:
-            columns = np.flatnonzero(group.support_labels == label)
-            opponents = group.labels[group.labels != label]
-            rows = np.where(opponents > label, opponents - 1, opponents)
-            self.dual[np.ix_(rows, group.support[columns])] = group.dual[:, columns]
-        for (i, j), value in zip(pairs(len(group.labels)), group.intercept, strict=True):
-            self.intercept[self._column[int(group.labels[i]), int(group.labels[j])]] = value
+        labels = group.labels.tolist()
+        for label in labels:
+            is_of_label = group.support_labels == label
+            columns = group.support[is_of_label]
+            opponents = [opponent for opponent in labels if opponent != label]
+            for opponent, values in zip(opponents, group.dual, strict=True):
+                self.dual[opponent - (opponent > label)][columns] = values[is_of_label]
+        for (i, j), value in zip(pairs(len(labels)), group.intercept, strict=True):
+            self.intercept[self._column[labels[i], labels[j]]] = value
         self.n_iter = max(self.n_iter, group.n_iter)
         self.converged = self.converged and group.converged
 

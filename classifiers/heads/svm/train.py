@@ -57,12 +57,13 @@ def train_tasks(
     # Filters are the process's: set once, around all threads.
     with warnings.catch_warnings(), threadpool_limits(n_inner, user_api="blas"):
         warnings.simplefilter("ignore")
-        trainer: SmoTrainer | LibsvmTrainer
         if IS_COMPILED and len(groups[0]) == 2 and _is_bounded(samples):
-            trainer = SmoTrainer(samples, tasks, limits, stop)
+            smo = SmoTrainer(samples, tasks, limits, stop)
+            parts = run_in_threads(smo.train, smo.units(), n_threads, stop)
         else:
-            trainer = LibsvmTrainer(samples, tasks, limits)
-        for solved in run_in_threads(trainer.train, groups, n_threads, stop):
+            libsvm = LibsvmTrainer(samples, tasks, limits)
+            parts = run_in_threads(libsvm.train, groups, n_threads, stop)
+        for solved in parts:
             for index, group in solved:
                 duals[index].add(group)
     return duals

@@ -80,6 +80,9 @@ class WeightedRows:
 
         Rows whose label is ``n`` are left out.
         """
+        if self.weights.shape[1] == 1:
+            column = self.weights[:, 0] if values is None else self.weights[:, 0] * values
+            return np.asarray(np.bincount(labels, column, n + 1)[:n, None], np.float64)
         from scipy.sparse import csr_array
 
         order = np.argsort(labels, kind="stable")

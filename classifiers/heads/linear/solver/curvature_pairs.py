@@ -34,74 +34,80 @@ class CurvaturePairs:
 
     def __init__(self, capacity: int, shape: tuple[int, int]) -> None:
         self._shape = shape
-        self._count = 0
+        # Rows of the pairs in the arrays, oldest first.
+        self._order: list[int] = []
         self._steps: F32 = np.empty((capacity, shape[0] * shape[1]), np.float32)
         self._changes: F32 = np.empty_like(self._steps)
         self._products: F64 = np.zeros((capacity, capacity))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._order)
 
     def clear(self) -> None:
         """Forget all pairs."""
-        self._count = 0
+        self._order = []
 
     def add(self, step: F64, change: F64) -> None:
         """Keep a pair of positive curvature; it replaces the oldest where there is no room."""
         product = float(np.vdot(step, change))
         if product <= LEAST_COSINE * float(np.linalg.norm(step) * np.linalg.norm(change)):
             return
-        if self._count == len(self._steps):
-            for array in (self._steps, self._changes):
-                array[:-1] = array[1:]
-            self._products[:-1, :-1] = self._products[1:, 1:]
-            self._count -= 1
-        new, kept = self._count, slice(self._count)
-        self._steps[new], self._changes[new] = step.ravel(), change.ravel()
-        self._products[kept, new] = self._steps[kept] @ self._changes[new]
-        self._products[new, new] = product
-        self._count += 1
+        if len(self) == len(self._steps):
+            row = self._order.pop(0)
+        else:
+            row = min(set(range(len(self._steps))) - set(self._order))
+        self._steps[row], self._changes[row] = step.ravel(), change.ravel()
+        rows = self._rows
+        self._products[rows, row] = self._steps[rows] @ self._changes[row]
+        self._products[row, row] = product
+        self._order.append(row)
 
     def rescale(self, ratio: float) -> None:
         """Turn the pairs of one C into those of ``ratio`` times that C."""
-        kept = slice(self._count)
-        steps = self._steps[kept].reshape(-1, *self._shape)
-        changes = self._changes[kept].reshape(steps.shape)
+        if not self:
+            return
+        rows = self._rows
+        steps = self._steps[rows].reshape(-1, *self._shape)
+        changes = self._changes[rows].reshape(steps.shape)
         changes *= np.float32(ratio)
         changes[..., :-1] += np.float32(1 - ratio) * steps[..., :-1]
-        self._products[kept, kept] = np.triu(self._steps[kept] @ self._changes[kept].T)
+        self._products[rows, rows] = self._steps[rows] @ self._changes[rows].T
         # Rounding may leave an old pair without curvature; it and those before it are dropped.
-        flat = np.nonzero(self._products.diagonal()[kept] <= 0)[0]
+        flat = np.nonzero(self._products.diagonal()[self._order] <= 0)[0]
         if len(flat):
-            self._drop(int(flat[-1]) + 1)
+            del self._order[: int(flat[-1]) + 1]
 
     def apply(self, gradient: F64, precondition: Callable[[F64], F64]) -> F64:
         """Multiply by the inverse Hessian that ``precondition`` and the pairs make.
 
         The preconditioner is scaled so that it meets the curvature of the newest pair.
         """
-        if not self._count:
+        if not self:
             return precondition(gradient)
-        kept, newest = slice(self._count), self._count - 1
-        steps, changes = self._steps[kept], self._changes[kept]
-        upper = self._products[kept, kept]
-        alpha = solve_triangular(upper, _dot(steps, gradient), check_finite=False)
-        rest = gradient - _combine(alpha, changes).reshape(gradient.shape)
+        order, rows, newest = self._order, self._rows, self._order[-1]
+        steps, changes = self._steps[rows], self._changes[rows]
+        # Only what stands above the diagonal is read.
+        upper = self._products[np.ix_(order, order)]
+        alpha = solve_triangular(upper, _dot(steps, gradient)[order], check_finite=False)
+        rest = gradient - _combine(self._by_row(alpha), changes).reshape(gradient.shape)
         change = changes[newest].reshape(gradient.shape).astype(np.float64)
-        scale = upper[newest, newest] / float(np.vdot(change, precondition(change)))
+        scale = upper[-1, -1] / float(np.vdot(change, precondition(change)))
         start = scale * precondition(rest)
-        right = upper.diagonal() * alpha - _dot(changes, start)
+        right = upper.diagonal() * alpha - _dot(changes, start)[order]
         weights = solve_triangular(upper, right, trans=1, check_finite=False)
-        return np.asarray(start + _combine(weights, steps).reshape(gradient.shape))
+        step = _combine(self._by_row(weights), steps).reshape(gradient.shape)
+        return np.asarray(start + step)
 
-    def _drop(self, n_oldest: int) -> None:
-        left = self._count - n_oldest
-        for array in (self._steps, self._changes):
-            array[:left] = array[n_oldest : self._count]
-        self._products[:left, :left] = self._products[
-            n_oldest : self._count, n_oldest : self._count
-        ]
-        self._count = left
+    @property
+    def _rows(self) -> slice:
+        """The first rows of the arrays, up to the last that holds a pair."""
+        return slice(max(self._order, default=-1) + 1)
+
+    def _by_row(self, weights: F64) -> F64:
+        """Return the weights of the pairs, oldest first, as those of the arrays' rows."""
+        result = np.zeros(self._rows.stop)
+        result[self._order] = weights
+        return result
 
 
 def _dot(rows: F32, vector: F64) -> F64:

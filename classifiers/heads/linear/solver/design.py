@@ -92,7 +92,11 @@ class Design:
         n_rows = min(self.block_rows, max(BLOCK_LOGITS // n_columns, LEAST_BLOCK_ROWS))
         ranges = spans(self.n_samples, min(N_RANGES, -(-self.n_samples // RANGE_ROWS)))
         parts = self.workers.map(lambda span: self._sum_range(work, span, n_rows), ranges)
-        return [np.sum(np.stack(column), axis=0) for column in zip(*parts, strict=True)]
+        totals, *others = parts
+        for part in others:
+            for total, value in zip(totals, part, strict=True):
+                total += value
+        return totals
 
     def products(self, sample: F32, basis: F32) -> F32:
         """Return ``sample.T @ (sample @ basis)``."""

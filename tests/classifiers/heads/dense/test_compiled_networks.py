@@ -33,6 +33,17 @@ SPECS = [
 ]
 
 
+def drawn(specs):
+    """Return networks whose last layers are drawn, so that every layer learns at once."""
+    networks = CompiledNetworks(specs, *SIZES)
+    rng = np.random.default_rng(0)
+    for network in networks._networks:
+        n_classes, weights = SIZES[1], network._weights
+        last = weights.top if network._n_hidden else weights.units[:n_classes, : SIZES[0]]
+        last[:] = rng.uniform(-0.2, 0.2, last.shape)
+    return networks
+
+
 def learn(networks, digits, *, units="", n_threads=2, weight=b"", n_steps=10, first=0):
     """Let networks learn from the digits in their order; return their summed losses."""
     _, _, size = SIZES
@@ -53,7 +64,7 @@ def learn(networks, digits, *, units="", n_threads=2, weight=b"", n_steps=10, fi
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("units", UNITS)
 def test_each_network_learns_as_with_keras_own_layers_and_optimizer(units, weighted, digits):
-    networks = CompiledNetworks(SPECS, *SIZES)
+    networks = drawn(SPECS)
     twins = [keras_twin(networks.layers(i), spec) for i, spec in enumerate(SPECS)]
     weight = np.tile(np.linspace(0.5, 1.5, 32, dtype=np.float32), 10) if weighted else b""
     found = learn(networks, digits, units=units, weight=weight)
@@ -119,7 +130,7 @@ def test_products_stay_within_the_rounding_of_bfloat16(digits, monkeypatch):
     losses = []
     for size in (1 << 17, 0):
         monkeypatch.setattr(compiled_networks, "FAST_SIZE", size)
-        losses.append(learn(CompiledNetworks(SPECS, *SIZES), digits))
+        losses.append(learn(drawn(SPECS), digits))
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
     assert all(exact != rounded for exact, rounded in zip(*losses, strict=True))
 
@@ -140,6 +151,8 @@ def test_dropout_silences_its_share(shape, position):
         networks = CompiledNetworks([spec], 400, 3, 1)
         (network,) = networks._networks
         network._weights.units[:400, :400] = 1 / 400  # all units answer
+        if shape.hidden:
+            network._weights.top[:] = np.linspace(-1, 1, 3)  # and count
         before = networks.layers(0)[position][0]
         data = (np.ones((1, 400), np.float32), np.zeros(1, np.int64), np.ones(1, np.int64), b"")
         views = [compiled_networks._input_dropout(spec)]

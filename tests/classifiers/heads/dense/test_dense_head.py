@@ -65,11 +65,40 @@ def test_stops_early_and_keeps_the_best_epoch(digits):
     head = DenseHead(lr=0.01, epochs=60, patience=3)
     head.fit(digits.X[:400], noise, validation_data=(digits.X_test, digits.y_test))
     losses = head.history_["val_loss"]
-    assert head.n_iter_ == len(losses) == head.best_epoch_ + 1 + 3 < 60
+    assert head.n_iter_ == len(losses) < 60
+    assert min(losses[:-3]) - min(losses) < 0.01
     assert head.best_epoch_ == int(np.argmin(losses))
     logits = np.log(head.predict_proba(digits.X_test).astype(np.float64))
     kept = cross_entropy(logits, digits.y_test, np.ones(len(digits.y_test)))
     assert kept == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_stops_where_the_loss_falls_too_little_to_notice(digits):
+    head = DenseHead("softmax", lr=0.01, epochs=90, patience=4).fit(digits.X, digits.y)
+    losses = head.history_["val_loss"]
+    assert head.converged_ and head.n_iter_ < 90
+    assert min(losses[:-4]) - min(losses[-4:]) < 0.01
+
+
+def test_probabilities_fit_the_validation_samples_also_after_one_epoch(digits):
+    """After one epoch logits are small: without a temperature, the loss would be near log 10."""
+    watched = digits.X_test, digits.y_test
+    head = DenseHead("softmax", lr=1e-4, epochs=1).fit(digits.X, digits.y, validation_data=watched)
+    logits = np.log(head.predict_proba(digits.X_test).astype(np.float64))
+    weights = np.ones(len(digits.y_test))
+    losses = [cross_entropy(logits * f, digits.y_test, weights) for f in (0.5, 0.98, 1.02, 2.0)]
+    best = cross_entropy(logits, digits.y_test, weights)
+    assert best == pytest.approx(head.history_["val_loss"][0], rel=1e-3)
+    assert best < min(losses) + 1e-3
+    assert best < 1.5
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "rows"), [(20, 32), (2048, 32), (8192, 128), (10**5, 256), (10**7, 256)]
+)
+def test_few_samples_make_small_batches(n_samples, rows):
+    assert DenseHead()._batch_rows(n_samples) == rows
+    assert DenseHead(batch_size=100)._batch_rows(n_samples) == 100
 
 
 def test_curves_are_kept_for_each_epoch(digits):

@@ -26,9 +26,12 @@ def fit_grid(digits, **options):
 
 
 @compiled
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_compiled_steps_reach_the_optimum_of_libsvm(digits, monkeypatch, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "block"), [(np.float32, 1 << 20), (np.float64, 1 << 20), (np.float32, 100_000)]
+)
+def test_compiled_steps_reach_the_optimum_of_libsvm(digits, monkeypatch, dtype, block):
     monkeypatch.setattr(train, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(smo, "BLOCK_SIZE", block)
     digits = replace(digits, X=digits.X.astype(dtype))
     ours = fit_grid(digits, tol=1e-5)
     monkeypatch.setattr(train, "IS_COMPILED", False)
