@@ -7,8 +7,8 @@ Features are standardised on the training rows; the last 10,000 rows are for tes
 tolerance, or ``--peer-tol``, with as many iterations as they need. ``--points 4`` thins the path
 to every fourth C and ``--largest-c`` ends it, for ours and for the peer. ``--parts`` chooses among
 ``single`` (one logistic regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs),
-``rbf`` (the RBF SVM), ``panel`` (many kinds of data, peers at their defaults; ``--rows-like 133``
-takes those whose name holds the word) and ``sweep`` (the command ``featx sweep`` with its default
+``rbf`` (the RBF SVM), ``panel`` (many kinds of data, peers at their defaults; ``--rows-like 8,000``
+takes those whose name begins so) and ``sweep`` (the command ``featx sweep`` with its default
 grid against one fit of scikit-learn's at each of ``--sweep-peers``); what is done is written to
 ``--out`` after each part.
 """

@@ -20,9 +20,6 @@ from .cholesky import factorised
 from .random_matrix import RandomMatrix
 from .ridge import RidgeHead, fit_ridges
 
-# One factor is fitted to them, and each costs as much as a whole row of the system.
-CALIBRATION_ROWS = 2048
-
 
 class RandomProjectionHead(LinearHead):
     """Ridge on random features ``max(scaled(X) @ W, 0)``, as in RanPAC.
@@ -94,7 +91,7 @@ class RandomProjectionHead(LinearHead):
         first._draw(int(data.X.shape[1]))
         ridges = [RidgeHead(head.alpha, standardize=False) for head in heads]
         hidden = replace(data, X=_Projected(first, data.X), widths=())
-        fit_ridges(ridges, hidden, factorised, CALIBRATION_ROWS)
+        fit_ridges(ridges, hidden, factorised)
         for head, ridge in zip(heads, ridges, strict=True):
             head._take_scale(first)
             head.seed_, head.n_inputs_ = first.seed_, first.n_inputs_

@@ -16,7 +16,8 @@ from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
 
-CALIBRATION_ROWS = 8192
+# One factor is fitted to the leave-one-out decisions of so many samples.
+CALIBRATION_ROWS = 2048
 
 
 class RidgeHead(LinearHead):
@@ -25,7 +26,7 @@ class RidgeHead(LinearHead):
     The optimum is scikit-learn's ``RidgeClassifier``'s. One eigendecomposition of the Gram matrix
     serves every ``alpha`` of a grid (``fit_many``). The temperature is fitted to leave-one-out
     decisions, which have a closed form: the residual over ``1 - h`` with ``h`` the sample's
-    leverage (Allen 1974, "PRESS"), of at most 8,192 samples.
+    leverage (Allen 1974, "PRESS"), of at most 2,048 samples.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class RidgeHead(LinearHead):
         heads[0]._fit_scaler(data)
         for head in heads[1:]:
             head._take_scale(heads[0])
-        fit_ridges(heads, data, decomposed, CALIBRATION_ROWS)
+        fit_ridges(heads, data, decomposed)
 
     def _solve(self, system: System, dtype: np.dtype[Any]) -> None:
         equations, coef = system.equations, system.solve(self.alpha)
@@ -147,7 +148,6 @@ def fit_ridges(
     heads: Sequence[RidgeHead],
     data: Training,
     prepare: Callable[[NormalEquations, Sequence[float]], System],
-    n_calibration: int,
 ) -> None:
     """Fit heads whose scale is known and that differ in ``alpha`` only.
 
@@ -157,20 +157,16 @@ def fit_ridges(
     data : Training
     prepare : callable
         Makes a ``System`` of the normal equations and the penalties.
-    n_calibration : int
-        Most samples that the temperatures are fitted to.
     """
     system = prepare(normal_equations(heads[0], data), [head.alpha for head in heads])
     for head in heads:
         head._solve(system, data.dtype)
-    _calibrate(heads, data, system, n_calibration)
+    _calibrate(heads, data, system)
 
 
-def _calibrate(
-    heads: Sequence[RidgeHead], data: Training, system: System, n_calibration: int
-) -> None:
+def _calibrate(heads: Sequence[RidgeHead], data: Training, system: System) -> None:
     """Fit each head's temperature to its leave-one-out decisions."""
-    stride = -(-len(data.y) // n_calibration)
+    stride = -(-len(data.y) // CALIBRATION_ROWS)
     data = data.take(np.arange(0, len(data.y), stride))
     mean, total = system.equations.mean.astype(data.dtype), system.equations.total
     alphas = [head.alpha for head in heads]
