@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from .row_blocks import Floats, Ints
 
 LOW, HIGH = 1e-4, 1e4
+# Where the search begins, and the factor by which it widens.
+COMMON, WIDENING = 10.0, 3.0
 # Relative, of the factor.
 TOLERANCE = 1e-6
 
@@ -81,7 +83,7 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
     def slope(factor: float) -> float:
         return float(weights @ (softmax(logits * factor) * logits).sum(axis=1)) - target
 
-    return _root(slope, LOW / spread, HIGH / spread)
+    return _root(slope, spread)
 
 
 def _smoothed_sum(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> float:
@@ -93,13 +95,20 @@ def _smoothed_sum(logits: Floats, y: Ints, weights: NDArray[np.float64]) -> floa
     return float(weights @ (labelled * (1 - smoothing) + others * smoothing))
 
 
-def _root(slope: Callable[[float], float], low: float, high: float) -> float:
-    """Return where an increasing function changes its sign, or the end of the range next to it."""
+def _root(slope: Callable[[float], float], spread: float) -> float:
+    """Return where an increasing function changes its sign, or the end of the range next to it.
+
+    The search begins at what is common: most samples' logits differ by some units.
+    """
     from scipy.optimize import brentq
 
-    if slope(low) >= 0:
-        return low
-    if slope(high) <= 0:
-        return high
-    root = brentq(lambda log: slope(np.exp(log)), np.log(low), np.log(high), xtol=TOLERANCE)
+    low, high = LOW / spread, HIGH / spread
+    near = COMMON / spread
+    step = WIDENING if slope(near) < 0 else 1 / WIDENING
+    far = near
+    while (slope(far) < 0) == (step > 1):
+        if not low < far < high:
+            return min(max(far, low), high)
+        near, far = far, far * step
+    root = brentq(lambda log: slope(np.exp(log)), np.log(near), np.log(far), xtol=TOLERANCE)
     return float(np.exp(root))
