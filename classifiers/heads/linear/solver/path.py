@@ -14,7 +14,7 @@ from ...row_blocks import check_finite
 from .curvature_pairs import CurvaturePairs
 from .design import Design
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
-from .preconditioner import MAX_RANK, LeadingSpectrum
+from .preconditioner import LeadingSpectrum
 from .problem import Problem
 from .row_space import FEATURES_PER_ROW, RowSpace
 from .solver_options import (
@@ -32,6 +32,10 @@ from .solver_options import (
 from .subproblem import Subproblem
 
 MAX_PAIR_BYTES = 1 << 28
+# Leading directions of the features for a path of so many points and more, and for fewer points:
+# those would be solved before 200 directions are found.
+PATH_POINTS = 4
+MAX_RANK, FEW_RANK = 200, 64
 LEAST_PAIRS = 8
 # Largest ratio of neighbours in the grid; helper points, roughly solved, fill wider gaps.
 MAX_RATIO = 30.0
@@ -159,7 +163,7 @@ def _solve_design(
     design: Design, targets: Targets, grid: F64, loss: LossName, options: SolverOptions
 ) -> PathResult:
     problem = Problem(design, _loss(loss, targets), options.max_fast_bytes)
-    subproblems = _subproblems(problem, targets, options)
+    subproblems = _subproblems(problem, targets, options, len(grid))
     tolerances = options.tolerances(len(subproblems))
     wanted, solutions = set(grid.tolist()), {}
     spread = subproblems[0].spectrum.spread
@@ -183,10 +187,13 @@ def _loss(loss: LossName, targets: Targets) -> Loss:
     return Softmax(targets) if targets.n_classes > 2 else Sigmoid(targets)
 
 
-def _subproblems(problem: Problem, targets: Targets, options: SolverOptions) -> list[Subproblem]:
+def _subproblems(
+    problem: Problem, targets: Targets, options: SolverOptions, n_points: int
+) -> list[Subproblem]:
     design, k = problem.design, problem.loss.n_columns
     shape = (k, design.n_features + 1)
-    rank = min(MAX_RANK, int(np.sqrt(design.n_samples * k)))
+    most = MAX_RANK if n_points >= PATH_POINTS else FEW_RANK
+    rank = min(most, int(np.sqrt(design.n_samples * k)))
     spectrum = LeadingSpectrum.of(design, rank, options.random_state)
     room = MAX_PAIR_BYTES // (8 * k * (design.n_features + 1) * len(targets.totals))
     capacity = max(1, min(options.memory_pairs, max(room, LEAST_PAIRS)))

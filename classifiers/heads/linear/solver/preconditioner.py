@@ -9,7 +9,8 @@ import numpy as np
 from .design import Design
 from .solver_options import F32, F64
 
-MAX_RANK = 200
+# Rows for each direction, and in all.
+ROWS_PER_DIRECTION = 16
 SAMPLE_ROWS = 2560
 POWER_STEPS = 2
 
@@ -42,8 +43,9 @@ class LeadingSpectrum:
         generator = np.random.default_rng(random_state)
         n, d = design.n_samples, design.n_features
         rows = np.arange(n)
-        if n > SAMPLE_ROWS:
-            rows = np.sort(generator.choice(n, SAMPLE_ROWS, replace=False))
+        n_chosen = min(SAMPLE_ROWS, ROWS_PER_DIRECTION * rank)
+        if n > n_chosen:
+            rows = np.sort(generator.choice(n, n_chosen, replace=False))
         sample = design.rows(rows)
         mean = sample.mean(axis=0, dtype=np.float64)
         sample -= mean.astype(np.float32)
