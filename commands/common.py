@@ -149,6 +149,9 @@ def draw_table(
     from rich.table import Table
     from rich.text import Text
 
+    from ..classifiers.comparison.visible import visible
+
+    rows = [[visible(cell) for cell in row] for row in rows]
     shown = list(range(len(headers)))
     for name in optional:
         widths = [max(len(row[i]) for row in (headers, *rows)) for i in shown]

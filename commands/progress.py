@@ -37,7 +37,8 @@ class Progress:
         if shows_bars():
             self._start_bar()
         else:
-            self._log(f"{task}: {human_count(n_units)} {self._unit} to do")
+            unit = self._unit.removesuffix("s") if n_units == 1 else self._unit
+            self._log(f"{task}: {human_count(n_units)} {unit} to do")
 
     def advance(self, n_units: int) -> None:
         """Count ``n_units`` more."""

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..heads.registry import ON_PIXELS, TUNED
+
 MOST_FITTED, MOST_ROWS, MOST_CALIBRATED = 4000, 1000, 1000
 N_COMPONENTS, LEAST_COMPONENTS, MOST_NUMBERS = 32, 4, 1 << 19
 N_NEIGHBOURS = 5
@@ -163,3 +165,17 @@ def _principal_axes(centred: NDArray[np.float32]) -> NDArray[np.float32]:
     pca = PCA(min(most, n_rows - 1, n_features), svd_solver="randomized", random_state=0)
     axes: NDArray[np.float32] = pca.fit(centred).components_.astype(np.float32)
     return axes
+
+
+def why_without_novelty(head_name: str) -> str:
+    """Say why a model tells no unlike images, and what to do."""
+    if head_name in {record.name for record in ON_PIXELS}:
+        return (
+            "a network trained on pixels holds no features of training images to compare with. "
+            "Take a head on the features of a backbone: featx extract, then featx fit"
+        )
+    command = "featx finetune" if head_name == TUNED.name else "featx fit --like MODEL"
+    return (
+        "the model file holds no features of training images to compare with, being of an earlier "
+        f"featx. {command} makes it again"
+    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...cache import StringColumn
 from ...cache.errors import ConfigError
 from ..models.model import Model
+from ..models.novelty import why_without_novelty
 from .outputs.formats.record import TOP_K, UNLIKE
 from .outputs.provenance import printable
 from .row_block import RowBlock, binary_column
@@ -100,10 +101,7 @@ class Predictor:
     def __post_init__(self) -> None:
         self.options.check_classes(self.model.class_names)
         if self.options.unlike_rate is not None and self.model.novelty is None:
-            raise ConfigError(
-                "the model file does not hold what tells unlike images: it is of an earlier featx, "
-                "or a network trained on pixels. featx fit --like MODEL makes a head again"
-            )
+            raise ConfigError(f"--flag-unlike: {why_without_novelty(self.model.head_name)}")
 
     @property
     def group_rows(self) -> int:

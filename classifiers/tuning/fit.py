@@ -20,6 +20,7 @@ from ..heads.registry import TUNED, find_head
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from ..models.model import Model
+from ..models.novelty import Novelty
 from ..selection.decisions.class_values import class_weights_by_index
 from ..selection.fit import (
     FitReport,
@@ -183,20 +184,31 @@ def _measured(
     model = unmeasured(features, split, TUNED.name, head, command)
     spec = replace(features.spec.single, weights_digest=tail.digest)
     origin = {**model.origin, "history": head.history_}
-    model = replace(model, spec=spec, tail=tail, origin=origin)
+    tuned = _TunedFeatures(frozen)
+    novelty = Novelty.fit(tuned, split.train, split.val)
+    model = replace(model, spec=spec, tail=tail, origin=origin, novelty=novelty)
     start = time.perf_counter()
-    predictions = {name: _predictions(frozen, model, rows) for name, rows in judges(split)}
+    predictions = {name: _predictions(tuned, model, rows) for name, rows in judges(split)}
     predict_seconds = max(time.perf_counter() - start, 1e-9)
     return judged(model, features, prepared, predictions, (seconds, predict_seconds))
 
 
-def _predictions(frozen: Frozen, model: Model, rows: NDArray[np.int64]) -> Predictions:
+class _TunedFeatures:
+    """The features that the trained tail gives to the rows of a source, computed when read."""
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.frozen = frozen
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        maps, tail = RowView(self.frozen.maps.X, rows), self.frozen.tail
+        samples = MapSamples(maps, self.frozen.features.y[rows])
+        starts = range(0, len(rows), PREDICT_ROWS)
+        blocks = (np.arange(start, min(start + PREDICT_ROWS, len(rows))) for start in starts)
+        parts = [tail.features(samples.take(block, tail.map_shape)) for block in blocks]
+        return np.concatenate(parts, dtype=np.float32)
+
+
+def _predictions(tuned: _TunedFeatures, model: Model, rows: NDArray[np.int64]) -> Predictions:
     """Return the probabilities that the trained tail and its head give to some rows."""
-    samples = MapSamples(RowView(frozen.maps.X, rows), frozen.features.y[rows])
-    parts = []
-    for start in range(0, len(rows), PREDICT_ROWS):
-        index = np.arange(start, min(start + PREDICT_ROWS, len(rows)))
-        maps = samples.take(index, frozen.tail.map_shape)
-        parts.append(model.predict_proba(frozen.tail.features(maps)))
-    probabilities = np.concatenate(parts, dtype=np.float32)
-    return Predictions(judged_rows(frozen.features, rows), probabilities)
+    probabilities = np.asarray(model.predict_proba(tuned[rows]), np.float32)
+    return Predictions(judged_rows(tuned.frozen.features, rows), probabilities)

@@ -15,6 +15,7 @@ from ..common import (
     answer,
     draw_table,
     human_bytes,
+    output,
     say,
     say_understood,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from ...extractor.doctor import Diagnosis
     from ...extractor.machine.compiled import CompiledPart
+    from ...extractor.machine.hardware import Hardware
 
 SHOWN_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 UNBOUNDED = 1e7
@@ -83,15 +85,18 @@ def doctor(
 ) -> None:
     """Show what an extraction would run on and why, how fast each stage is, and what to change.
 
-    Some images of the source are read, decoded and computed; nothing goes into the cache.
+    Some images of the source are read, decoded and computed; nothing goes into the cache. Where
+    the network cannot run here, the message says what is to be done.
 
     Example: featx doctor photos/ --backbone resnet50
     """
     from ...cache import FeatureStore
+    from ...cache.errors import FeatxError
     from ...classifiers.heads.registry import compiled_parts
     from ...extractor import FeatureOptions, SourceOptions, open_source
     from ...extractor.doctor import examine
     from ...extractor.machine.compiled import RESIZE
+    from ...extractor.machine.hardware import this_machine
     from ...extractor.plan import make_plan
 
     run = run_options(batch_size, workers, None, engine, max_drift)
@@ -113,8 +118,14 @@ def doctor(
         precision=precision,
         preprocess=own_preprocess,
     )
-    found = examine(opened, make_plan(options), FeatureStore(cache), run)
     parts = (RESIZE, *compiled_parts())
+    try:
+        found = examine(opened, make_plan(options), FeatureStore(cache), run)
+    except FeatxError:
+        if not as_json:
+            _draw_machine(output(), this_machine())
+            _draw_compiled(output(), parts)
+        raise
     answer(as_json, _data(found, parts), lambda console: _draw(console, found, parts))
 
 
@@ -126,20 +137,32 @@ def _data(found: Diagnosis, parts: Sequence[CompiledPart]) -> dict[str, Any]:
 
 
 def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> None:
-    machine = found.hardware
+    _draw_machine(console, found.hardware, found.accelerators)
+    console.print(f"engine      {found.engine}: {found.engine_why}")
+    console.print(f"precision   {found.precision}: {found.precision_why}")
+    console.print(f"batch size  {found.batch_size}")
+    if found.model_folder:
+        console.print(f"model       {found.model_folder}")
+    _draw_compiled(console, parts)
+    rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
+    draw_table(console, ("stage", "images/s alone"), rows)
+    for warning in found.warnings:
+        say(f"Warning: {warning}")
+    console.print(found.bottleneck)
+
+
+def _draw_machine(console: Console, machine: Hardware, accelerators: str = "") -> None:
     flags = " ".join(flag for flag in SHOWN_FLAGS if flag in machine.flags)
     console.print(
         f"processor   {machine.cpu}, {machine.n_cores} cores ({flags or 'flags unknown'})"
     )
     console.print(f"memory      {human_bytes(machine.memory_bytes)} free")
     signs = ", ".join((*machine.gpus, *machine.gpu_models, *machine.gpu_hints)) or "none"
-    said = f"; {found.accelerators}" if found.accelerators else ""
+    said = f"; {accelerators}" if accelerators else ""
     console.print(f"GPU         {signs}{said}")
-    console.print(f"engine      {found.engine}: {found.engine_why}")
-    console.print(f"precision   {found.precision}: {found.precision_why}")
-    console.print(f"batch size  {found.batch_size}")
-    if found.model_folder:
-        console.print(f"model       {found.model_folder}")
+
+
+def _draw_compiled(console: Console, parts: Sequence[CompiledPart]) -> None:
     from ...extractor.machine.compiled import HOW_TO_HAVE
 
     in_use = [part.name for part in parts if part.is_in_use]
@@ -149,11 +172,6 @@ def _draw(console: Console, found: Diagnosis, parts: Sequence[CompiledPart]) -> 
             console.print(f"            {part.name} is missing: {part.slower}")
     if len(in_use) < len(parts):
         console.print(f"            {HOW_TO_HAVE}")
-    rows = [(stage, _rate(rate)) for stage, rate in found.rates.by_stage().items()]
-    draw_table(console, ("stage", "images/s alone"), rows)
-    for warning in found.warnings:
-        say(f"Warning: {warning}")
-    console.print(found.bottleneck)
 
 
 def _rate(rate: float) -> str:

@@ -268,11 +268,13 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
 
 
 def _draw(console: Console, reports: list[ExtractReport]) -> None:
+    from ...classifiers.comparison.visible import visible
+
     for report in reports:
         _draw_counts(console, report, len(reports) > 1)
     report = reports[0]
     for image in report.bad[:SHOWN_BAD]:
-        console.print(f"  unreadable: {image.sample_id}: {image.reason}")
+        console.print(f"  unreadable: {visible(image.sample_id)}: {image.reason}")
     if report.bad:
         console.print(f"  all {len(report.bad)} with their reasons: {report.quarantine}")
     for remark, n_images in report.remarks.items():

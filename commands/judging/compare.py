@@ -135,12 +135,14 @@ def _draw(console: Console, comparison: Comparison) -> None:
 
 def _images(comparison: Comparison) -> list[str]:
     """Return some images that not all models get right."""
+    from ...classifiers.comparison.visible import visible
+
     shown = comparison.disagreements()
     if not shown:
         return ["All models are right on the same images."]
     lines = []
     for one in shown[:SHOWN_IMAGES]:
         said = ", ".join(f"{m.label} says {one[m.label]}" for m in comparison.models)
-        lines.append(f"  {one['sample']} ({one['class']}): {said}")
+        lines.append(f"  {visible(one['sample'])} ({one['class']}): {said}")
     more = len(shown) - SHOWN_IMAGES
     return ["For example:", *lines] + ([f"  and {more:,} more: --csv lists all"] * (more > 0))

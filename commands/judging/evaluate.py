@@ -134,6 +134,8 @@ def _csv(found: Evaluation) -> str:
 
 
 def _draw(console: Console, found: Evaluation) -> None:
+    from ...classifiers.comparison.visible import visible
+
     console.print(f"{found.n_judged:,} of {found.n_rows:,} rows of {found.features}")
     for line in _warnings(found):
         console.print(line)
@@ -156,7 +158,7 @@ def _draw(console: Console, found: Evaluation) -> None:
         console.print("\nWrong, and sure:")
     for image in found.worst[:SHOWN_WORST]:
         taken = f"{image.predicted} ({image.probability:.2f})"
-        console.print(f"  {image.sample}: {image.label}, taken for {taken}")
+        console.print(f"  {visible(image.sample)}: {image.label}, taken for {taken}")
 
 
 def _warnings(found: Evaluation) -> list[str]:

@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 
 
+BUNDLE = "bundle"
+
+
 @app.callback()
 def group() -> None:
     """Model files: look into one, let it bring its network."""
@@ -116,7 +119,13 @@ def unpack(
 
 def export(
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
-    to: Annotated[str, typer.Option(help="{graph_formats}.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="{graph_formats}; or bundle: the model file with its network, as `featx model "
+            "pack` writes it, to packed.featx."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -142,6 +151,11 @@ def export(
 
     Example: featx export model.featx --to onnx
     """
+    if to == BUNDLE:
+        if refit is not None:
+            raise typer.BadParameter("a bundle is the model as it is: leave --refit out")
+        pack(model, out or Path("packed.featx"), overwrite, weights, as_json)
+        return
     from ...classifiers import export_model
 
     report = export_model(

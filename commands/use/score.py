@@ -229,6 +229,18 @@ def _opened(
 def _draw(console: Console, report: ScoreReport) -> None:
     if report.n_earlier:
         console.print(f"{_images(report.n_earlier)} left out: {report.out} has predictions of them")
+    if report.n_samples:
+        _draw_scored(console, report)
+        console.print(f"Predictions: {report.out}")
+    elif report.n_earlier:
+        console.print("No image is new: nothing was added")
+    else:
+        console.print(f"The source has no images: {report.out} has no rows")
+
+
+def _draw_scored(console: Console, report: ScoreReport) -> None:
+    from ...classifiers.comparison.visible import visible
+
     counts = (("ok", report.n_ok), ("unsure", report.n_unsure), ("unreadable", report.n_errors))
     console.print(
         f"{_images(report.n_samples)} scored in {report.seconds:.1f} s: "
@@ -238,9 +250,10 @@ def _draw(console: Console, report: ScoreReport) -> None:
     if report.n_resumed:
         console.print(f"  {human_count(report.n_resumed)} rows were there from an interrupted run")
     for name, reason in report.first_errors:
-        console.print(f"  unreadable: {name}: {reason}")
+        console.print(f"  unreadable: {visible(name)}: {reason}")
     shown = list(report.by_class.items())[:SHOWN_CLASSES]
-    draw_table(console, ("predicted", "images"), [(name, f"{k:,}") for name, k in shown])
+    if shown:
+        draw_table(console, ("predicted", "images"), [(name, f"{k:,}") for name, k in shown])
     if len(report.by_class) > SHOWN_CLASSES:
         console.print(f"  and {len(report.by_class) - SHOWN_CLASSES} more classes")
     if report.n_unlike is not None:
@@ -250,7 +263,6 @@ def _draw(console: Console, report: ScoreReport) -> None:
         )
     for line in _agreement_lines(report):
         console.print(line)
-    console.print(f"Predictions: {report.out}")
 
 
 def _images(n: int) -> str:

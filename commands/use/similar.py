@@ -68,6 +68,9 @@ def similar(
         page = write_page(opened, image, neighbours, html, options)
 
     def draw(console: Console) -> None:
+        if not neighbours:
+            console.print(f"{opened.name} has no other image")
+            return
         rows = [(f"{n.similarity:.4f}", n.label, n.sample_id) for n in neighbours]
         draw_table(console, ("cosine", "label", "image"), rows)
         if page is not None:

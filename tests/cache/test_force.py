@@ -135,7 +135,7 @@ def kill_and_resume(pictures: Pictures, folder: Path, n_kills: int, seed: int) -
 
 
 def test_killed_at_random_moments(pictures: Pictures, tmp_path: Path) -> None:
-    found = kill_and_resume(pictures, tmp_path, 10, seed=0)
+    found = kill_and_resume(pictures, tmp_path, 5, seed=0)
     assert any(0 < n < N_IMAGES for n in found), "no kill fell between two shards"
 
 

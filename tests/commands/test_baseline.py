@@ -39,6 +39,12 @@ def test_baseline_is_a_model_like_any_other(
     assert model.head_name == "baseline" and model.origin["history"] == history
     scored = cli("score", "baseline.featx", photos, "--out", "p.csv")
     assert scored.exit_code == 0 and "24" in scored.output
+    for words in (
+        ("score", "baseline.featx", photos, "--flag-unlike"),
+        ("drift", "baseline.featx"),
+    ):
+        refused = cli(*words, *(() if photos in words else (photos,)))
+        assert refused.exit_code == 1 and "a network trained on pixels holds no" in refused.stderr
     assert not Path("baseline.featx.epochs").exists()
 
 

@@ -21,7 +21,8 @@ PIXELS = ("--backbone", "pixels", "--size", "8")
 def test_defaults_come_from_featx_toml(cli: Cli, photos: Path) -> None:
     Path("featx.toml").write_text(
         f'source = "{photos}"\nbackbone = "mobilenet"\nweights = "random:0"\n'
-        'cache = "elsewhere"\nworkers = 1\n[extract]\nsize = 32\n[fit]\nhead = "centroid"\n'
+        'cache = "elsewhere"\nworkers = 1\nprecision = "float32"\n'
+        '[extract]\nsize = 32\n[fit]\nhead = "centroid"\n'
     )
     result = cli("extract")
     assert result.exit_code == 0, result.output

@@ -74,3 +74,11 @@ def test_wrong_engine_precision_and_batch_size(cli: Cli, photos: Path) -> None:
         result = cli("extract", photos, *CHEAP, option, value)
         assert result.exit_code == 1 and hint in result.stderr, result.output
     assert not Path("featx-cache").exists()
+
+
+def test_doctor_shows_the_machine_where_nothing_can_run(cli: Cli, photos: Path) -> None:
+    for path in photos.rglob("*.*"):
+        path.write_bytes(b"no image")
+    result = cli("doctor", photos, *CHEAP)
+    assert result.exit_code == 1 and "can be read" in result.stderr
+    assert result.stdout.startswith("processor ") and "compiled " in result.stdout

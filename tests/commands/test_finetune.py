@@ -38,8 +38,9 @@ def test_finetuned_model_is_a_model_like_any_other(
     assert model.head.layer == LAYER
     # The engine runs the whole network; training ran the tail on what is cached.
     features = FeatureStore("featx-cache").open_features()
-    scored = cli("score", "finetuned.featx", photos, "--out", "p.csv")
+    scored = cli("score", "finetuned.featx", photos, "--flag-unlike", "--out", "p.csv")
     assert scored.exit_code == 0 and "24" in scored.output
+    assert "unlike the training images" in scored.stdout
     with Path("p.csv").open() as file:
         probability = {row["id"]: float(row["probability"]) for row in csv.DictReader(file)}
     assert len(probability) == 24

@@ -16,7 +16,9 @@ from featx.classifiers.similar.nearest import find_similar
 from featx.extractor.sources.source import source_name
 from tests_shared import Cli
 
-PIXELS = ("--backbone", "pixels")
+KERAS = ("--engine", "keras")
+"""Converting each network for OpenVINO would take most of the time of these tests."""
+PIXELS = ("--backbone", "pixels", "--precision", "float32", *KERAS)
 
 
 @pytest.fixture
@@ -49,14 +51,15 @@ def test_scores_are_the_same_from_images_and_from_the_cache(
     read = source_class.read
     monkeypatch.setattr(source_class, "read", lambda self, i: reads.append(i) or read(self, i))
     scored = cli(
-        *("score", "model.featx", photos, "-o", "fresh.csv", "--cache", "new", "--write-cache")
+        *("score", "model.featx", photos, "-o", "fresh.csv", "--cache", "new", "--write-cache"),
+        *KERAS,
     )
     assert scored.exit_code == 0, scored.stderr
     assert rows_of("fresh.csv") == rows_of("cached.csv") and len(rows_of("fresh.csv")) == 24
     # Each image is read once for all sets; a few more for the check of the pixel range.
     assert len(FeatureStore("new").list_features()) == 3
     n_read = len(reads)
-    again = cli("score", "model.featx", photos, "-o", "again.csv", "--cache", "new")
+    again = cli("score", "model.featx", photos, "-o", "again.csv", "--cache", "new", *KERAS)
     assert again.exit_code == 0 and "24 came from the cache" in again.output
     assert rows_of("again.csv") == rows_of("cached.csv")
     assert n_read - (len(reads) - n_read) == 24
@@ -66,7 +69,7 @@ def test_scores_are_the_same_from_images_and_from_the_cache(
 
 def test_a_partly_cached_source_is_completed(cli: Cli, joined: str, photos: Path) -> None:
     assert cli("fit", joined, "--head", "centroid").exit_code == 0
-    assert cli("score", "model.featx", photos, "-o", "all.csv").exit_code == 0
+    assert cli("score", "model.featx", photos, "-o", "all.csv", *KERAS).exit_code == 0
     half = [*sorted(photos.glob("*/*.png"))][::2]
     for path in half:
         (photos.parent / "half" / path.parent.name).mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,7 @@ def test_a_partly_cached_source_is_completed(cli: Cli, joined: str, photos: Path
         *("--cache", "partly"),
     )
     assert extracted.exit_code == 0, extracted.stderr
-    scored = cli("score", "model.featx", photos, "-o", "partly.csv", "--cache", "partly")
+    scored = cli("score", "model.featx", photos, "-o", "partly.csv", "--cache", "partly", *KERAS)
     assert scored.exit_code == 0, scored.stderr
     assert rows_of("partly.csv") == rows_of("all.csv")
 

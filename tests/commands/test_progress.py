@@ -16,9 +16,11 @@ def test_lines_count_the_unit(
         shown.begin(1200, "sweeping")
         shown.say("Ranked by accuracy.")
         shown.advance(3)
+        shown.begin(1, "sweeping")
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == ["sweeping: 1,200 configurations to do", "Ranked by accuracy."]
     assert lines[2].startswith("sweeping: 3 of 1,200 configurations, ")
+    assert lines[3] == "sweeping: 1 configuration to do"
 
 
 def test_a_quiet_one_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,3 +97,11 @@ def test_a_table_without_any_file_computes_nothing(cli: Cli) -> None:
     result = cli("extract", "t.csv", *CHEAP)
     assert result.exit_code == 1 and not Path("featx-cache").exists()
     assert "0 of 9 files found; the first tried was" in result.stderr
+
+
+def test_a_name_of_two_lines_is_one_row_of_a_table(cli: Cli, photos: Path) -> None:
+    path = next(photos.glob("*/*.png"))
+    path.rename(path.with_name("two\nlines.png"))
+    assert cli("extract", photos, "--backbone", "pixels", "--size", "8").exit_code == 0
+    shown = cli("similar", next(photos.glob("*/*.png")), "--top", 24).stdout
+    assert "two\\nlines.png" in shown and "two\n" not in shown

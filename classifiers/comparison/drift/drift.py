@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ....cache import FeatureSet
 from ....cache.errors import ConfigError
 from ...models.model import Model
-from ...models.novelty import MOST_ROWS
+from ...models.novelty import MOST_ROWS, why_without_novelty
 from ...models.split_rows import TRAIN
 from .two_sample import two_sample_test
 
@@ -94,10 +94,7 @@ def measure_drift(model: Model, features: FeatureSet, max_auc: float = MAX_AUC) 
     model.check_spec(features.spec)
     novelty = model.novelty
     if novelty is None:
-        raise ConfigError(
-            "the model file holds no training rows to compare with: it is of an earlier featx, or "
-            "a network trained on pixels. featx fit --like MODEL makes a head again"
-        )
+        raise ConfigError(why_without_novelty(model.head_name))
     rows = np.arange(len(features))
     if model.rows is not None:
         rows = rows[model.rows.find(features.digests) != TRAIN]

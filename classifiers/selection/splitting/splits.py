@@ -118,7 +118,7 @@ def split_features(features: FeatureSet, seed: int = 0) -> Split:
     if not (y >= 0).any():
         raise TrainingDataError(
             f"no labels in {features.manifest.location}: heads learn from a folder with one "
-            "subfolder per class, or from an IDX pair"
+            "subfolder per class, a table with labels (--label-column), or an IDX pair"
         )
     codes = np.where(y >= 0, np.maximum(features.splits, TRAIN_CODE), NO_SPLIT).astype(np.int64)
     crossings = _leave_out_crossings(codes, features, units.rows)

@@ -47,7 +47,7 @@ def trainer(n_classes: int) -> Trainer:
     return Trainer(find_network("cnn1"), OPTIONS, labelled(60, n_classes, 0), n_classes)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.long), 3])
 def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     tmp_path: Path, n_classes: int
 ) -> None:

@@ -69,7 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         featx.fit(head="centroid", cache=cache, out=plain)
     shutil.copyfile(folder / "plain-keras.featx", folder / "keras.featx")
     featx.pack_model(folder / "keras.featx", weights="random:0")
-    words = ["model", "pack", str(folder / "plain-onnx.featx"), "-o", str(folder / "onnx.featx")]
+    words = ["export", str(folder / "plain-onnx.featx"), "--to", "bundle"]
+    words += ["-o", str(folder / "onnx.featx")]
     (folder / "said").write_text(CliRunner().invoke(app, words).stdout, encoding="utf-8")
     (folder / "net.onnx").unlink()
     return folder

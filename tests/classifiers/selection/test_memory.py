@@ -122,7 +122,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA an
     ("head", "params"),
     [
         ("logreg", {"C": 1e-3}),
-        ("dense", {"preset": "softmax", "epochs": 2}),
+        pytest.param("dense", {"preset": "softmax", "epochs": 2}, marks=pytest.mark.long),
         (
             "sweep",
             {

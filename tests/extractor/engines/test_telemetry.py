@@ -19,7 +19,9 @@ from featx.extractor import FeatureOptions, extract_features
 from featx.extractor.engines.keras_import import import_keras
 from featx.extractor.engines.openvino.from_keras import to_openvino
 
-extract_features(sys.argv[1], FeatureOptions(image_size=32), cache="cache")
+extract_features(
+    sys.argv[1], FeatureOptions(image_size=32, precision="float32"), cache="cache"
+)
 keras = import_keras()
 image = keras.Input((8,))
 model = keras.Model(image, keras.layers.Dense(2)(image))

@@ -58,8 +58,8 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
     """Look for label errors among all rows that have a split.
 
     Each row is predicted by a head that was trained on the other folds (five, stratified; equal
-    images and groups stay together). cleanlab finds the rows that these predictions contradict
-    (Northcutt et al. 2021, Confident Learning, JAIR 70).
+    images and groups stay together; weights of samples count). cleanlab finds the rows that these
+    predictions contradict (Northcutt et al. 2021, Confident Learning, JAIR 70).
     """
     if find_spec("cleanlab") is None:
         return skipped("cleanlab is not installed: pip install 'featx[report]'")
@@ -75,7 +75,8 @@ def find_label_errors(features: FeatureSet, split: Split) -> LabelErrors:
         head = seeded_head(head_name, {}, 0)
         y, units = features.y[fold.train], split.units[fold.train]
         X, widths = np.asarray(features.X[fold.train]), features.X.widths
-        head.fit(X, y, groups=units, widths=widths)
+        weights = None if features.weights is None else features.weights[fold.train]
+        head.fit(X, y, weights, groups=units, widths=widths)
         at = np.searchsorted(rows, fold.held_out)
         columns = np.searchsorted(present, head.classes_)
         for start in range(0, len(at), PREDICT_ROWS):

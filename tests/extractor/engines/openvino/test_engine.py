@@ -25,7 +25,6 @@ from featx.extractor.engines.keras import KERAS, KerasEngine
 from featx.extractor.engines.openvino.compiled import COMPILED
 from featx.extractor.engines.openvino.engine import OPENVINO, OpenVinoEngine
 
-STARTS = 8
 TAPS = (
     FeatureOutput("conv_pw_13_relu", "avg"),
     FeatureOutput("conv1_relu", "max"),
@@ -133,7 +132,10 @@ def test_a_damaged_conversion_is_noticed(which, harm, damageable, tmp_path):
     assert not copy.is_whole()
 
 
-@pytest.mark.parametrize(("which", "harm"), [("model.bin", zeros_inside), ("model.xml", cut)])
+@pytest.mark.parametrize(
+    ("which", "harm"),
+    [("model.bin", zeros_inside), pytest.param("model.xml", cut, marks=pytest.mark.long)],
+)
 def test_a_damaged_conversion_is_made_anew(which, harm, damageable, caplog):
     one, (expected,) = damageable
     folder = model_folder(one)
@@ -186,7 +188,8 @@ def test_a_second_start_loads_neither_keras_nor_tensorflow():
     assert done.stdout.strip() == "" and done.stderr.strip() == ""
 
 
-def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
+@pytest.mark.parametrize("n_starts", [3, pytest.param(12, marks=pytest.mark.long)])
+def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process(n_starts):
     # OpenVINO's Python layer, first used by two threads at once, can wait for ever: without the
     # warm-up 2 of 12 processes did.
     OpenVinoEngine(network(TAPS[0]), "float32", 4)
@@ -209,7 +212,7 @@ def test_two_engines_may_start_at_the_same_moment_in_a_fresh_process():
         "print(len(done))\n"
     )
     env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    for _ in range(STARTS):
+    for _ in range(n_starts):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60
         )
