@@ -271,3 +271,19 @@ def _batch_size(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise ConfigError(f"--batch-size takes a count from 1, or auto; got {text!r}")
     return int(text)
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Tell whether a parameter stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def refuse_without(context: typer.Context, needed: str, *names: str) -> None:
+    """Raise ConfigError for parameters that are typed without the one that they belong to."""
+    from ..cache.errors import ConfigError
+
+    options = {str(param.name): param.opts[0] for param in context.command.params}
+    for name in names:
+        if not context.params[needed] and is_typed(context, name):
+            raise ConfigError(f"{options[name]} belongs to {options[needed]}: add that")

@@ -19,6 +19,7 @@ from ..common import (
     notes,
 )
 from ..interruption import STEPS, leaves
+from ..options import refuse_without
 from .cache_text import garbage_lines, gone_lines, network_lines, removal_lines
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _draw_init(console: Console, report: InitReport) -> None:
 
 @leaves(STEPS)
 def gc(
+    context: typer.Context,
     sources_gone: Annotated[
         bool,
         typer.Option("--sources-gone", help="Also features whose source was deleted or moved."),
@@ -124,6 +126,7 @@ def gc(
     from ...cache.maintenance.gc import collect_garbage, find_garbage
     from ...cache.maintenance.sources_gone import GoneSources, find_gone, forget
 
+    refuse_without(context, "networks", "days")
     store = open_existing(cache)
     gone = find_gone(store) if sources_gone else GoneSources()
     unused = _unused_networks(store, gone, days) if networks else []

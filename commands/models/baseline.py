@@ -37,6 +37,7 @@ from ..options import (
     SplitColumnOption,
     WeightColumnOption,
     WorkersOption,
+    refuse_without,
 )
 from ..progress import Progress
 from .fit import draw_fit, fit_data
@@ -96,6 +97,7 @@ def baseline(
 
     Example: featx baseline cnn3 photos/ --epochs 15 --augment
     """
+    refuse_without(context, "augment", "augment_epochs")
     from ...cache import Tag
     from ...classifiers.baselines.api import BaselineOptions, train_baseline
     from ...classifiers.selection.decisions.class_values import parse_class_weight

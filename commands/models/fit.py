@@ -37,6 +37,7 @@ from ..common import (
     write_curves,
 )
 from ..measures import rarest_cell, rarest_header
+from ..options import is_typed
 from ..output_encoding import encodable
 from ..progress import Progress
 from .confusion_text import MAX_CLASSES, confusion_lines
@@ -164,7 +165,7 @@ def refuse_beside_like(context: typer.Context) -> None:
     """Refuse options that say what --like takes from the old model."""
     from ...cache.errors import ConfigError
 
-    typed = [p for p in context.command.params if _is_typed(context, str(p.name))]
+    typed = [p for p in context.command.params if is_typed(context, str(p.name))]
     beside = [p.opts[-1] for p in typed if p.name not in ALLOWED_BESIDE_LIKE]
     if beside:
         names = ", ".join(name if name.startswith("-") else name.upper() for name in beside)
@@ -172,11 +173,6 @@ def refuse_beside_like(context: typer.Context) -> None:
             f"--like takes head, parameters, images and split from the old model: leave {names} "
             "away, or leave --like away"
         )
-
-
-def _is_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

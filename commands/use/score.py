@@ -40,6 +40,7 @@ from ..options import (
     WeightsOption,
     WorkersOption,
     part_of,
+    refuse_without,
     run_options,
     workers_of,
 )
@@ -58,6 +59,7 @@ SHOWN_CLASSES = 10
 
 @leaves(PREDICTIONS)
 def score(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[
         list[str],
@@ -160,6 +162,7 @@ def score(
 
     Example: featx score model.featx photos/ --out predictions.parquet
     """
+    refuse_without(context, "flag_unlike", "unlike_rate")
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
     from ...classifiers.scoring.join import join_predictions
     from ...classifiers.selection.decisions.class_values import parse_share

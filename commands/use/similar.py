@@ -19,7 +19,7 @@ from ..common import (
     typed_command,
 )
 from ..judging.project import ImagesOption
-from ..options import PATH_OR_NAME, WeightsOption
+from ..options import PATH_OR_NAME, WeightsOption, refuse_without
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 def similar(
+    context: typer.Context,
     image: Annotated[
         str, typer.Argument(help="An image file, or an id of the features."), PATH_OR_NAME
     ],
@@ -52,6 +53,7 @@ def similar(
 
     Example: featx similar photos/1.jpg --html similar.html
     """
+    refuse_without(context, "html", "source")
     from ...cache import FeatureStore
     from ...classifiers.similar import find_similar
 

@@ -69,3 +69,19 @@ def test_shells_complete_commands_and_options(shell: str) -> None:
     assert "sweep" in completed("featx sw") and "extract" not in completed("featx sw")
     assert "--head" in completed("featx fit --h")
     assert "_FEATX_COMPLETE" in run({}, f"source_{shell}")
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (("score", "m.featx", "photos", "--unlike-rate", "1%"), "--flag-unlike"),
+        (("similar", "a.png", "--source", "photos"), "--html"),
+        (("cache", "gc", "--days", "3"), "--networks"),
+        (("baseline", "fc", "photos", "--augment-epochs", "3"), "--augment"),
+    ],
+)
+def test_an_option_that_does_nothing_alone_names_the_other(
+    cli: Cli, words: tuple[str, ...], needed: str
+) -> None:
+    result = cli(*words)
+    assert result.exit_code == 1 and "add that" in result.stderr and needed in result.stderr
