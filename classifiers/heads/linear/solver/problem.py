@@ -15,8 +15,8 @@ from .packed_rows import PackedRows, can_pack, pack_rows
 from .solver_options import F32, F64
 from .subproblem import Expansion, Point, Subproblem
 
-# A product of X with few columns costs about as much as with this many more.
-EXTRA_COLUMNS = 26
+# A product of X with few columns gains by bfloat16 as if it had so many more: it waits for memory.
+EXTRA_COLUMNS = 6
 # X is packed once the passes in float32 have cost about as much as the packing: so many
 # multiply-adds, and so many for each number of X.
 PACK_FIXED_WORK = 5e9
