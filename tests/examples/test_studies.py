@@ -80,4 +80,4 @@ def test_vgg19_flattened(tmp_path: Path) -> None:
 def test_frozen_layers_on_garments(tmp_path: Path) -> None:
     run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "frozen.sh"))
     best = results(tmp_path, "featx-cache", "photos")[0]
-    assert best["metrics"]["accuracy"] > 0.7
+    assert best["metrics"]["accuracy"] > 0.6
