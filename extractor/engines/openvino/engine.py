@@ -104,6 +104,8 @@ def _compile(network: Network, precision: str, batch_size: int, n_exact: int) ->
     options = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
     if limit := thread_limit():
         options["INFERENCE_NUM_THREADS"] = str(limit)
+        # Each process would tie its threads to the first cores, however many processes there are.
+        options["ENABLE_CPU_PINNING"] = "NO"
     path = compiled_path(folder.path, precision, batch_size, n_exact)
     compiled = load_compiled(core, path, options) if folder.is_there else None
     if compiled is not None:

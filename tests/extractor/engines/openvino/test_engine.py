@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from featx.extractor.engines.keras import KERAS, KerasEngine
 from featx.extractor.engines.openvino.compiled import COMPILED
 from featx.extractor.engines.openvino.engine import OPENVINO, OpenVinoEngine
 
+THREADS = Path("/proc/self/task")
 TAPS = (
     FeatureOutput("conv_pw_13_relu", "avg"),
     FeatureOutput("conv1_relu", "max"),
@@ -71,6 +74,26 @@ def test_bfloat16_rows_do_not_hang_on_their_neighbours():
     (together,) = engine.run(images)
     (turned,) = engine.run(images[::-1].copy())
     np.testing.assert_array_equal(together, turned[::-1])
+
+
+def cores_of_threads_during(work):
+    """Return the sets of cores that threads of this process were tied to while ``work`` ran."""
+    seen = set()
+    with ThreadPoolExecutor(1) as executor:
+        done = executor.submit(work)
+        while not done.done():
+            for thread in THREADS.iterdir():
+                with suppress(ProcessLookupError):
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    return seen
+
+
+@pytest.mark.skipif(not THREADS.is_dir(), reason="needs Linux to see threads")
+def test_an_engine_with_a_share_of_the_cores_is_tied_to_none_of_them(monkeypatch):
+    monkeypatch.setenv("FEATX_CORES", "1")
+    engine, images = OpenVinoEngine(network(TAPS[0]), "float32", 4), pixels(4)
+    seen = cores_of_threads_during(lambda: [engine.run(images) for _ in range(20)])
+    assert seen == {frozenset(os.sched_getaffinity(0))}
 
 
 def test_first_layers_on_pieces_gives_what_single_images_give():
