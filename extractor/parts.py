@@ -63,6 +63,11 @@ class Part:
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
 
+    @property
+    def blocks(self) -> slice:
+        """Which blocks of neighbouring images are its own."""
+        return slice(self.number - 1, None, self.count)
+
     def rows(self, n_samples: int) -> NDArray[np.int64]:
         """Return the indices of its images: every ``count``-th block of neighbouring images."""
         starts = np.arange(self.number - 1, -(-n_samples // BLOCK_IMAGES), self.count)
@@ -80,6 +85,12 @@ class Part:
         name = f"{source.name}.part-{self.number}-of-{self.count}"
         location = f"{source.location} (part {self})"
         return Subset(source, self.rows(len(source.listing())), name, location)
+
+
+def count_in_blocks(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return how many images of each block of neighbours a mask ``(n_samples,)`` holds."""
+    starts = np.arange(0, len(mask), BLOCK_IMAGES)
+    return np.add.reduceat(mask, starts, dtype=np.uint8)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ...cache.records.run_record import EXTRACT_SECONDS
 from ..extract import earlier_failures, extract, prepare
 from ..extract_report import ExtractReport, bottleneck_sentence
 from ..join import join_parts
-from ..parts import Part
+from ..parts import Part, count_in_blocks
 from ..pipeline.pending import PendingRows
 from ..pipeline.rates import StageSeconds
 from ..pipeline.stage_pool import StagePool
@@ -69,14 +69,14 @@ class Settled:
     plans : tuple of SettledPlan
     batch_sizes : dict of str to int
     warnings : tuple of str
-    must_read : ndarray of bool, shape (n_samples,)
-        Images that the cache did not hold when the run began.
+    n_to_read : ndarray of uint8, shape (n_blocks,)
+        Images of each block that the cache did not hold when the run began: it goes to all workers.
     """
 
     plans: tuple[SettledPlan, ...]
     batch_sizes: dict[str, int]
     warnings: tuple[str, ...]
-    must_read: NDArray[np.bool_]
+    n_to_read: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class ExtractionWork:
 
     def n_left(self, settled: Settled, part: Part) -> int:
         """Return how many images of a part the cache does not hold yet."""
-        return int(settled.must_read[part.rows(len(settled.must_read))].sum())
+        return int(settled.n_to_read[part.blocks].sum())
 
     def begin(self, settled: Settled | None, observer: Observer) -> ExtractionTask:
         """Open the source and the cache here; the first worker settles what is left open."""
@@ -149,7 +149,7 @@ class ExtractionWork:
         failed = {} if self.options.retry_failed else tried
         sets = [store.open_set(spec) for plan in resolved for spec in plan.specs]
         must_read = PendingRows(sets, scan.digests, failed).must_read
-        return Settled(settled, stages.batch_sizes, warnings, must_read)
+        return Settled(settled, stages.batch_sizes, warnings, count_in_blocks(must_read))
 
 
 @dataclass(frozen=True)
