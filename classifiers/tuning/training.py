@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extractor.engines.choose import AUTO
-from ...extractor.engines.keras import has_bfloat16
+from ...extractor.engines.keras import fold_batch_norm, has_bfloat16
 from ...extractor.engines.keras_import import import_keras
 from ...extractor.machine.hardware import this_machine
 from ...extractor.run_options import Observer
@@ -20,7 +20,6 @@ from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ..baselines.graph import seed_layers
 from ..baselines.training import begin_epochs
-from .folding import fold_batch_norm
 from .head import FinetunedHead
 from .tail import Tail
 

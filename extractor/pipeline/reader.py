@@ -21,7 +21,7 @@ from .pending import PendingRows
 
 HANDFUL = 4
 WINDOW = 192
-"""Images that may be decoded ahead of the engine."""
+"""Images that may be decoded ahead of the engine, where its batches are no larger than half."""
 
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of this process or machine, which say nothing about an image."""
@@ -115,9 +115,12 @@ class Reader:
 
 
 def read_ahead(
-    reader: Callable[[int], Item], indices: Iterable[int], workers: int, window: int = WINDOW
+    reader: Callable[[int], Item],
+    indices: Iterable[int],
+    workers: int,
+    window: Callable[[], int] = lambda: WINDOW,
 ) -> Iterator[Item]:
-    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window`` ahead.
+    """Yield ``reader(index)`` for all ``indices`` in order, at most ``window()`` ahead.
 
     Indices travel in handfuls, so that fewer threads have to be woken. Close the iterator to end
     the threads.
@@ -130,11 +133,14 @@ def read_ahead(
     def read(handful: list[int]) -> list[Item]:
         return [reader(index) for index in handful]
 
+    def read_on() -> None:
+        n_missing = max(max(1, window() // HANDFUL) - len(waiting), 0)
+        waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, n_missing))
+
     try:
-        n_ahead = max(1, window // HANDFUL)
-        waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, n_ahead))
+        read_on()
         while waiting:
             yield from waiting.popleft().result()
-            waiting.extend(executor.submit(read, handful) for handful in islice(handfuls, 1))
+            read_on()
     finally:
         executor.shutdown(cancel_futures=True)

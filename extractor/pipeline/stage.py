@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +31,13 @@ class Job:
     Attributes
     ----------
     engine : Engine
-    images : ndarray of uint8, shape (n, height, width, 3)
+    images : sequence of ndarray of uint8, each (height, width, 3)
     outputs : Future
         One array ``(n, d)`` for each spec of the plan.
     """
 
     engine: Engine
-    images: NDArray[np.uint8]
+    images: Sequence[NDArray[np.uint8]]
     outputs: Future[Outputs]
 
 
@@ -102,6 +102,11 @@ class Stage:
         return self._batch_size
 
     @property
+    def known_batch_size(self) -> int:
+        """Its batch size as far as it is known; 0 before it was asked for."""
+        return self._batch_size
+
+    @property
     def engine_name(self) -> str:
         """Name of the engine; empty where no batch came."""
         return self.engine.name if self.engine else ""
@@ -117,8 +122,8 @@ class Stage:
             self._announce(self.engine)
         return self.engine
 
-    def submit(self, images: NDArray[np.uint8]) -> Job:
-        """Hand over images ``(n, height, width, 3)`` to be run beside others."""
+    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Job:
+        """Hand over images, each ``(height, width, 3)``, to be run beside others."""
         engine = self.engine or self.start()
         if self._executor is None:
             self._executor = ThreadPoolExecutor(engine.n_parallel, thread_name_prefix="featx-infer")
@@ -139,12 +144,12 @@ class Stage:
             except Exception as again:  # noqa: BLE001 (raised again unless memory is short)
                 error = again
 
-    def check_drift(self, images: NDArray[np.uint8], outputs: Outputs) -> None:
+    def check_drift(self, images: Sequence[NDArray[np.uint8]], outputs: Outputs) -> None:
         """Measure the drift of the run's first batch; of later ones nothing."""
         if self._is_checked:
             return
         self._is_checked = True
-        self.drift = measure_run_drift(self.plan, self._options.engine, images, outputs)
+        self.drift = measure_run_drift(self.plan, self._options.engine, np.stack(images), outputs)
         if self.drift:
             name, limit = self.plan.record.name, self._options.max_drift
             self.drift_warning = drift_warning(name, self.drift, limit)
@@ -170,9 +175,10 @@ class Stage:
         self._batch_size //= 2
         self.n_halved += 1
 
-    def _run(self, engine: Engine, images: NDArray[np.uint8]) -> Outputs:
+    def _run(self, engine: Engine, images: Sequence[NDArray[np.uint8]]) -> Outputs:
+        batch = np.stack(images)  # here, as the thread that collects the images has no time for it
         start = time.perf_counter()
-        outputs = run_rows(engine, images)
+        outputs = run_rows(engine, batch)
         self.busy_seconds += time.perf_counter() - start
         return outputs
 

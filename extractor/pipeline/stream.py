@@ -23,7 +23,7 @@ from ..plan import Plan
 from ..run_options import RunOptions
 from .pending import PendingRows
 from .rates import StageSeconds
-from .reader import Item, Reader, read_ahead
+from .reader import WINDOW, Item, Reader, read_ahead
 from .scan import Scan
 from .stage import Job, Outputs
 from .stage_pool import StagePool
@@ -166,7 +166,7 @@ class FeatureStream:
         """Yield the samples at ``indices``, in order, read and decoded ahead."""
         geometries = tuple(stage.plan.geometry for stage in self.stages)
         reader = Reader(self.scan.source, self.pending, geometries, self._sets_of, every_row)
-        items = read_ahead(reader, indices, self.options.n_workers)
+        items = read_ahead(reader, indices, self.options.n_workers, self._window)
         self._exits.callback(items.close)  # type: ignore[attr-defined]
         return items
 
@@ -182,6 +182,10 @@ class FeatureStream:
         ]
         self._begun.clear()
         return [self._finish(items, jobs, every_row=False) for items, jobs in begun]
+
+    def _window(self) -> int:
+        """Return how many images may be ahead: two batches, once their size is known."""
+        return max(WINDOW, 2 * max((stage.known_batch_size for stage in self.stages), default=0))
 
     def _all_items(self, ranges: Sequence[range]) -> Iterator[Item]:
         must_read, pending = self.pending.must_read, self.pending
@@ -227,7 +231,7 @@ class FeatureStream:
         jobs: list[Job | None] = []
         for number, stage in enumerate(self.stages):
             images = [item.pixels[number] for item in items if number in item.pixels]
-            jobs.append(stage.submit(np.stack(images)) if images else None)
+            jobs.append(stage.submit(images) if images else None)
             if stage.engine:
                 self._n_parallel = max(self._n_parallel, stage.engine.n_parallel)
         return jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +222,7 @@ def test_read_ahead_keeps_the_order_and_the_window() -> None:
 
     for window in (1, 10):
         taken.clear()
-        items = read_ahead(reader, range(100), workers=4, window=window)
+        items = read_ahead(reader, range(100), workers=4, window=partial(int, window))
         assert next(items).index == 0
         assert len(taken) <= max(window, HANDFUL)
         assert [item.index for item in items] == list(range(1, 100))

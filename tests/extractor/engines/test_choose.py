@@ -8,7 +8,8 @@ import pytest
 
 from featx.cache.errors import ConfigError, ConversionError
 from featx.extractor.engines import ENGINE_NAMES, build_engine, choose, choose_engine
-from featx.extractor.engines import keras as keras_engine
+from featx.extractor.engines.keras import devices as keras_devices
+from featx.extractor.engines.keras import engine as keras_engine
 from featx.extractor.engines.registry import ENGINES
 from featx.extractor.machine.hardware import Hardware, this_machine
 from tests_engines import SumEngine, network
@@ -84,7 +85,7 @@ def test_a_sign_of_an_accelerator_counts_where_the_library_can_use_it(
     ],
 )
 def test_which_gpus_have_bfloat16(capability, has):
-    assert keras_engine._is_capable(capability) is has
+    assert keras_devices._is_capable(capability) is has
 
 
 def test_where_no_accelerator_is_there_is_no_bfloat16_of_it():

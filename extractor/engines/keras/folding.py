@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ...extractor.engines.keras_import import import_keras
+from ..keras_import import import_keras
 
 
 def fold_batch_norm(model: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from featx.classifiers.tuning.folding import fold_batch_norm
+from featx.extractor.engines.keras import fold_batch_norm
 
 
 def network() -> Any:
