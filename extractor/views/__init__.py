@@ -1,0 +1,1 @@
+"""Views: seeded, random variants of an image."""

@@ -1,0 +1,78 @@
+"""Views are drawn by seed, number and digest alone."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from featx.cache.errors import ConfigError
+from featx.extractor.views.view import LEAST_AREA, VIEW_OPS, View, parse_ops
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+DIGESTS = [hashlib.sha256(bytes([n])).digest() for n in range(64)]
+
+
+def test_a_view_of_an_image_is_always_the_same():
+    again = View(3, seed=5).apply(PIXELS, DIGESTS[0])
+    np.testing.assert_array_equal(View(3, seed=5).apply(PIXELS, DIGESTS[0]), again)
+
+
+@pytest.mark.parametrize(
+    ("view", "digest"),
+    [(View(2), DIGESTS[0]), (View(1, seed=1), DIGESTS[0]), (View(1), DIGESTS[1])],
+)
+def test_number_seed_and_digest_each_change_it(view, digest):
+    first = View(1).apply(PIXELS, DIGESTS[0])
+    assert not np.array_equal(first, view.apply(PIXELS, digest))
+
+
+def test_about_half_of_the_images_are_flipped_and_the_others_left():
+    flip = View(1, ops=("flip",))
+    n_flipped = 0
+    for digest in DIGESTS:
+        result = flip.apply(PIXELS, digest)
+        is_flipped = np.array_equal(result, PIXELS[:, ::-1])
+        assert is_flipped or np.array_equal(result, PIXELS)
+        n_flipped += is_flipped
+    assert 16 < n_flipped < 48
+
+
+def test_a_crop_is_a_window_of_the_image_and_keeps_its_area():
+    for digest in DIGESTS:
+        height, width = View(1, ops=("crop",)).apply(PIXELS, digest).shape[:2]
+        assert height <= 40
+        assert width <= 60
+        assert height * width >= (LEAST_AREA - 0.05) * 40 * 60 * 0.95
+
+
+def test_brightness_stays_within_its_limit():
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    values = {int(View(1, ops=("brightness",)).apply(grey, d)[0, 0, 0]) for d in DIGESTS}
+    assert min(values) >= 80
+    assert max(values) <= 120
+    assert len(values) > 10
+
+
+def test_corners_of_a_rotation_take_the_background():
+    black = np.zeros((40, 40, 3), np.uint8)
+    rotation = View(1, ops=("rotation",))
+    rotated = np.stack([rotation.apply(black, digest, "#ff0000") for digest in DIGESTS])
+    n_red = (rotated[..., 0] > 200).sum((1, 2))
+    assert (n_red > 0).sum() > len(DIGESTS) / 2
+    assert (rotated[:, 10:30, 10:30] == 0).all()
+    assert (rotated[..., 1:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (9, 1, 3)])
+def test_the_smallest_images_keep_a_pixel(shape):
+    for digest in DIGESTS:
+        assert View(1).apply(np.zeros(shape, np.uint8), digest).size
+
+
+def test_ops_have_one_order_and_unknown_ones_are_refused():
+    assert parse_ops("flip, crop,flip") == ("crop", "flip")
+    assert parse_ops(",".join(VIEW_OPS)) == VIEW_OPS
+    with pytest.raises(ConfigError, match="unknown operation 'flop'"):
+        parse_ops("flop")
+    with pytest.raises(ConfigError, match="views need an operation"):
+        parse_ops(" , ")
