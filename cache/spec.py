@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .errors import CacheFormatError, ConfigError, NewerFormatError
@@ -67,13 +67,19 @@ class FeatureSpec:
         How 8-bit RGB becomes the backbone's input.
     background : str
         The colour, ``#rrggbb``, that shows through transparent pixels and fills padding.
-    views, views_seed : int
-        How many augmented views of each image there are, and the seed they are drawn with.
+    views : int
+        1: each set holds one row of an image.
+    views_seed : int
+        The seed that a view is drawn with.
     precision, storage : str
         Number format of the computation and of the stored rows.
     pixel_range : str
         Which pixel values become black and white: ``full`` (all that the format can hold) or
         ``LOW:HIGH``.
+    view : int
+        Which random view of each image the backbone sees; 0 is the image itself.
+    view_ops : str
+        What a view changes, as ``crop,flip``; empty for the image itself.
     spec_version : int
         Version of the spec itself, which changes where a field changes its meaning. The version of
         the cache's files is another one and no part of the spec.
@@ -99,6 +105,8 @@ class FeatureSpec:
     storage: str = "float32"
     spec_version: int = SPEC_VERSION
     pixel_range: str = field(default=FULL_RANGE, metadata=LATER)
+    view: int = field(default=0, metadata=LATER)
+    view_ops: str = field(default="", metadata=LATER)
 
     def __post_init__(self) -> None:
         for name, domain in (
@@ -117,6 +125,11 @@ class FeatureSpec:
             raise ConfigError(f"image_size is (height, width) in pixels, got {self.image_size}")
         if self.views < 1:
             raise ConfigError(f"views counts from 1, got {self.views}")
+        if self.view < 0 or bool(self.view) != bool(self.view_ops):
+            raise ConfigError(
+                f"a view counts from 1 and names what it changes; 0 is the image itself. Got view "
+                f"{self.view} with {self.view_ops!r}"
+            )
         object.__setattr__(self, "pixel_range", _canonical_range(self.pixel_range))
 
     @property
@@ -130,14 +143,20 @@ class FeatureSpec:
         return self
 
     @property
+    def original(self) -> FeatureSpec:
+        """The spec of the images themselves, whose view this is."""
+        return replace(self, view=0, view_ops="", views_seed=0) if self.view else self
+
+    @property
     def digits(self) -> str:
         """The beginning of the fingerprint, as it stands in a name of features."""
         return self.fingerprint[:SHOWN_DIGITS]
 
     def describe(self) -> str:
-        """Return backbone, layer, pooling, size and precision, for people."""
+        """Return backbone, layer, pooling, size, precision and view, for people."""
         size = "×".join(map(str, self.image_size))
-        return f"{self.backbone}, {self.layer}, {self.pool}, {size}, {self.precision}"
+        view = f", view {self.view}" if self.view else ""
+        return f"{self.backbone}, {self.layer}, {self.pool}, {size}, {self.precision}{view}"
 
     @property
     def pixel_limits(self) -> tuple[float, float] | None:

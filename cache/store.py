@@ -23,7 +23,7 @@ from .places.remote_path import RemotePath, cache_path
 from .records.journal import Journal, read_journal, sample_keys
 from .records.manifest_file import read_manifest, write_manifest
 from .records.quarantine import BadImage, read_quarantine, write_quarantine
-from .records.run_record import EXTRACT, UNFINISHED, RunRecord, read_run, write_run
+from .records.run_record import UNFINISHED, RunRecord, read_run, write_run
 from .records.stored import StoredFeatures
 from .run import Run, new_header, snapshot_name
 from .shards.join import join_small_shards
@@ -333,7 +333,7 @@ class FeatureStore:
             )
         if name is not None:
             return choose_parts(stored, name, only_one)
-        extracted = [s for s in stored if s.record.kind == EXTRACT]
+        extracted = [s for s in stored if s.is_extracted]
         if not extracted:
             names = ", ".join(s.name for s in stored)
             raise FeaturesNotFoundError(

@@ -17,6 +17,7 @@ from .plan import FeatureOptions, make_plan
 from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source, open_source
 from .sources.address import SourceAddress, address_of
+from .views.view import ALL_OPS, parse_ops
 from .workers.extraction import extract_by_workers
 from .workers.share import is_shared
 
@@ -120,6 +121,36 @@ def options_of_preset(preset: str, options: FeatureOptions) -> list[FeatureOptio
     plan = make_plan(options)
     inner = inner_layers(plan.record, plan.spec.image_size)
     return [options, *(replace(options, layer=name, pool=INNER_POOL) for name in inner)]
+
+
+def options_of_views(
+    n_views: int, options: FeatureOptions, ops: str = ALL_OPS, seed: int = 0
+) -> list[FeatureOptions]:
+    """Return options for an image itself and for random views of it; it is decoded once for all.
+
+    Parameters
+    ----------
+    n_views : int
+        With the image itself.
+    options : FeatureOptions
+    ops : str
+        What a view changes: of ``crop,flip,rotation,brightness``.
+    seed : int
+        That the views are drawn with.
+
+    Raises
+    ------
+    ConfigError
+        The number is below 1, or ``ops`` names something else.
+    """
+    if n_views < 1:
+        raise ConfigError(f"views counts from 1, the image itself; got {n_views}")
+    ops = ",".join(parse_ops(ops))
+    views = range(1, n_views)
+    return [
+        options,
+        *(replace(options, view=view, view_ops=ops, views_seed=seed) for view in views),
+    ]
 
 
 def forecast_extraction(

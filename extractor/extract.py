@@ -193,6 +193,7 @@ class _Finished:
             ExtractReport(
                 name=f"{scan.source.name}@{record.fingerprint[:12]}",
                 record=record,
+                spec=spec,
                 bad=bad,
                 left_out=scan.source.left_out,
                 quarantine=quarantine,
@@ -201,7 +202,7 @@ class _Finished:
                 warnings=warnings,
                 remarks=remarks,
             )
-            for record in records
+            for spec, record in zip(specs, records, strict=True)
         ]
 
     def _keep_remarks(self) -> None:
@@ -226,10 +227,12 @@ class _Finished:
     def _record(self, spec: FeatureSpec, n_bad: int) -> RunRecord:
         scan = self.stream.scan
         n_written = self.writer.n_written[self.stream.specs.index(spec)]
-        stage = next(stage for stage in self.stream.stages if spec in stage.plan.specs)
+        stream = self.stream
+        number = next(i for i, plan in enumerate(stream.plans) if spec in plan.specs)
+        plan, stage = stream.plans[number], stream.stages[number]
         last = self._earlier(spec)
         earlier = None if n_written else last
-        notes = dict(stage.plan.noted_specs)[spec]
+        notes = dict(plan.noted_specs)[spec]
         if stage.engine:
             notes = {**notes, "batch_size": stage.batch_size}
         if stage.drift:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..cache import BadImage, RunRecord
+from ..cache import BadImage, FeatureSpec, RunRecord
 from ..cache.format.facts import Shown
 from .machine.hardware import n_usable_cores
 from .pipeline.rates import StageRates, StageSeconds
@@ -21,6 +21,7 @@ class ExtractReport(Shown):
     name : str
         Names the features on the command line.
     record : RunRecord
+    spec : FeatureSpec
     bad : list of BadImage
         Every image of the source that could not be read, in order.
     remarks : dict of str to int
@@ -41,6 +42,7 @@ class ExtractReport(Shown):
 
     name: str
     record: RunRecord
+    spec: FeatureSpec
     bad: list[BadImage]
     left_out: dict[str, int]
     quarantine: str
@@ -68,13 +70,14 @@ class ExtractReport(Shown):
 
 def warnings_of(stream: FeatureStream, writer: ShardWriter) -> tuple[str, ...]:
     """Return what a person should not overlook of a run."""
-    slow = [stage.slow_fallback for stage in stream.stages if stage.slow_fallback]
+    stages = list(dict.fromkeys(stream.stages))
+    slow = [stage.slow_fallback for stage in stages if stage.slow_fallback]
     smaller = [
         f"memory did not suffice: the batch size went down to {stage.batch_size}"
-        for stage in stream.stages
+        for stage in stages
         if stage.n_halved
     ]
-    drifting = [stage.drift_warning for stage in stream.stages if stage.drift_warning]
+    drifting = [stage.drift_warning for stage in stages if stage.drift_warning]
     return (*dict.fromkeys(slow), *drifting, *smaller, *writer.warnings)
 
 
@@ -85,8 +88,9 @@ def bottleneck(stream: FeatureStream, writer: ShardWriter) -> str:
     """
     seconds = stream.seconds
     seconds.write = writer.seconds
-    seconds.infer = sum(stage.busy_seconds for stage in stream.stages)
-    engines = [stage.engine for stage in stream.stages if stage.engine]
+    stages = list(dict.fromkeys(stream.stages))
+    seconds.infer = sum(stage.busy_seconds for stage in stages)
+    engines = [stage.engine for stage in stages if stage.engine]
     n_images = max(writer.n_written, default=0)
     if not engines or not n_images or not seconds.are_telling:
         return ""

@@ -27,6 +27,7 @@ from .engines.choose import AUTO
 from .engines.packed import PackedNetwork
 from .images.geometry import Geometry, canonical_colour
 from .images.pixel_range import FULL, RangeChoice, check_pixel_range
+from .views.view import ALL_OPS, View, parse_ops
 
 ASKED_FOR = "asked for"
 RULE = "precision_rule"
@@ -69,6 +70,12 @@ class FeatureOptions:
     pixel_range : str
         Which values become black and white in images of more than 8 bits: ``full`` (all that the
         format can hold), ``LOW:HIGH``, or ``auto``, which asks the files and a sample of them.
+    view : int
+        Which random view of each image the backbone sees; 0 is the image itself.
+    view_ops : str
+        What a view changes: of ``crop,flip,rotation,brightness``.
+    views_seed : int
+        That views are drawn with.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -82,6 +89,9 @@ class FeatureOptions:
     preprocess: str | None = None
     background: str = "#ffffff"
     pixel_range: str = AUTO
+    view: int = 0
+    view_ops: str = ALL_OPS
+    views_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,8 @@ class Plan:
     record : BackboneRecord
     weights : Weights
     specs : tuple of FeatureSpec
-        They differ in nothing but the layer, the pooling and the storage.
+        They differ in nothing but the layer, the pooling and the storage; views of images have a
+        plan each.
     is_open : bool
         Whether the precision is still to be chosen; float32 stands for it till then.
     is_range_open : bool
@@ -124,9 +135,23 @@ class Plan:
         """How images get the size that the backbone sees."""
         height, width = self.spec.image_size
         spec = self.spec
+        ops = parse_ops(spec.view_ops) if spec.view else ()
         return Geometry(
-            height, width, spec.resize, spec.background, spec.pixel_limits, spec.interpolation
+            height,
+            width,
+            spec.resize,
+            spec.background,
+            spec.pixel_limits,
+            spec.interpolation,
+            View(spec.view, spec.views_seed, ops) if spec.view else None,
         )
+
+    @property
+    def original(self) -> Plan:
+        """The plan for the images themselves: views of them take the same forward pass."""
+        if not any(spec.view for spec in self.specs):
+            return self
+        return replace(self, specs=tuple(spec.original for spec in self.specs))
 
     @property
     def network(self) -> Network:
@@ -225,6 +250,9 @@ def make_plan(options: FeatureOptions) -> Plan:
         preprocess=record.preprocess,
         precision="float32" if is_open else options.precision,
         storage=options.storage,
+        view=options.view,
+        view_ops=",".join(parse_ops(options.view_ops)) if options.view else "",
+        views_seed=options.views_seed if options.view else 0,
         pixel_range=FULL if is_range_open else pixel_range,
     )
     plan = Plan(record, weights, (spec,), is_open, is_range_open)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import CacheFormatError
@@ -32,6 +32,9 @@ class Removal:
         The run record and unfinished journals of the source, and its snapshot, quarantine and
         results where no other set needs them.
     n_bytes : int
+        Without the views.
+    views : list of Removal
+        Of the random views of the images, which go with them.
     """
 
     features: StoredFeatures
@@ -39,6 +42,12 @@ class Removal:
     shared: list[Path] = field(default_factory=list)
     records: list[Path] = field(default_factory=list)
     n_bytes: int = 0
+    views: list[Removal] = field(default_factory=list)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the features and their views."""
+        return self.n_bytes + sum(view.n_bytes for view in self.views)
 
 
 def find_removal(store: FeatureStore, name: str) -> Removal:
@@ -52,6 +61,23 @@ def find_removal(store: FeatureStore, name: str) -> Removal:
         The snapshot of another source of the set is damaged.
     """
     features = store.find(name, only_one=True)
+    return replace(
+        _removal_of(store, features),
+        views=[_removal_of(store, view) for view in _views_of(store, features)],
+    )
+
+
+def _views_of(store: FeatureStore, features: StoredFeatures) -> list[StoredFeatures]:
+    return [
+        one
+        for one in store.list_features()
+        if one.spec.view
+        and one.record.manifest == features.record.manifest
+        and one.spec.original == features.spec
+    ]
+
+
+def _removal_of(store: FeatureStore, features: StoredFeatures) -> Removal:
     used = Reachability(lambda: _files_of_others(store, features))
     paths = store.layout.shard_paths(features.record.fingerprint)
     shared = [path for path in paths if _is_used(path, used)]
@@ -62,7 +88,7 @@ def find_removal(store: FeatureStore, name: str) -> Removal:
 
 
 def remove(store: FeatureStore, name: str) -> Removal:
-    """Delete the features that ``name`` names; rows that other sources or runs use stay.
+    """Delete the features that ``name`` names, and views; rows that others use stay.
 
     The run record goes first: cut short, the features are gone and ``gc`` removes the rest.
 
@@ -73,6 +99,12 @@ def remove(store: FeatureStore, name: str) -> Removal:
     """
     refuse_beside_runs(store)
     removal = find_removal(store, name)
+    for one in (*removal.views, removal):
+        _remove(store, one)
+    return removal
+
+
+def _remove(store: FeatureStore, removal: Removal) -> None:
     features = removal.features
     for path in removal.records:
         path.unlink(missing_ok=True)
@@ -85,7 +117,6 @@ def remove(store: FeatureStore, name: str) -> Removal:
         remove_results(folder)
     with suppress(OSError):  # other files are in it, or there is none
         store.layout.labels(features.record.manifest).rmdir()
-    return removal
 
 
 def _files_of_others(store: FeatureStore, features: StoredFeatures) -> list[Path]:

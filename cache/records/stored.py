@@ -42,6 +42,11 @@ class StoredFeatures:
         return f"{self.record.manifest}@{self.record.fingerprint[:SHOWN_DIGITS]}"
 
     @property
+    def is_extracted(self) -> bool:
+        """Whether these are the images of a finished extraction, and not random views of them."""
+        return self.record.kind == EXTRACT and not self.spec.view
+
+    @property
     def source(self) -> str:
         """The manifest's name without the digits of its location."""
         return SOURCE_HASH.sub("", self.record.manifest)
@@ -65,7 +70,8 @@ class StoredFeatures:
         """Return what tells these features from others: name, spec and location."""
         spec = self.spec
         size = "x".join(map(str, spec.image_size))
-        facts = (spec.backbone, spec.layer, spec.pool, size, spec.precision)
+        view = [f"view {spec.view} by {spec.view_ops}"] if spec.view else []
+        facts = (spec.backbone, spec.layer, spec.pool, size, spec.precision, *view)
         return f"{self.name}\n    {', '.join(facts)}\n    {self.location}"
 
 
@@ -76,7 +82,7 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     answers to counts: the full name; the name that the user gave; the exact name of a source, with
     or without the digits of its location; an exact fingerprint; a backbone; a layer, or
     ``backbone:layer``; the beginning of a name or, from four digits, of a fingerprint. What was
-    extracted goes before what was only scored or transformed.
+    extracted goes before what was only scored or transformed, and images before their views.
 
     Parameters
     ----------
@@ -94,8 +100,9 @@ def choose(stored: Sequence[StoredFeatures], name: str, only_one: bool) -> Store
     if not name.strip():
         raise FeaturesNotFoundError("the name is empty. `featx cache ls` lists all names")
     matches = _answering(stored, name)
+    matches = [s for s in matches if not s.spec.view] or matches
     if not only_one:
-        matches = [s for s in matches if s.record.kind == EXTRACT] or matches
+        matches = [s for s in matches if s.is_extracted] or matches
     if not matches:
         names = {n for s in stored for n in (s.source, s.name, s.record.tag.name) if n}
         raise FeaturesNotFoundError(
@@ -122,8 +129,8 @@ def _answering(stored: Sequence[StoredFeatures], name: str) -> list[StoredFeatur
         lambda s: name == s.record.manifest,
         lambda s: name == s.source,
         lambda s: name in (s.record.fingerprint, s.record.fingerprint[:SHOWN_DIGITS]),
-        lambda s: name == s.spec.backbone and s.record.kind == EXTRACT,
-        lambda s: name in _layer_names(s) and s.record.kind == EXTRACT,
+        lambda s: name == s.spec.backbone and s.is_extracted,
+        lambda s: name in _layer_names(s) and s.is_extracted,
         lambda s: "/" in name and s.location == str(Path(name).resolve()),
         lambda s: _begins(s, name),
     )

@@ -48,7 +48,8 @@ def write_shard(
     """
     digests = np.concatenate([batch.digests for batch in batches])
     X = to_storage(np.concatenate([batch.X for batch in batches]), spec.storage)
-    return write_rows(folder, spec, (digests, np.zeros(len(digests), np.uint16), X), compression)
+    views = np.full(len(digests), spec.view, np.uint16)
+    return write_rows(folder, spec, (digests, views, X), compression)
 
 
 def write_rows(

@@ -154,9 +154,9 @@ class ImageRows:
 
     def _note_engines(self, stream: FeatureStream) -> None:
         """Keep which engine each set was computed with, and how far that is off."""
-        for stage in stream.stages:
+        for plan, stage in zip(stream.plans, stream.stages, strict=True):
             notes = {"drift": stage.drift.to_dict()} if stage.drift else {}
-            self.engines |= dict.fromkeys(stage.plan.specs, (stage.engine_name, notes))
+            self.engines |= dict.fromkeys(plan.specs, (stage.engine_name, notes))
 
     def _runs_of(self, block: FeatureBlock) -> RowBlocks:
         """Cut a block where its samples are no neighbours."""

@@ -42,6 +42,10 @@ def listed(stored: StoredFeatures, with_location: bool, n_sources: int) -> dict[
         "image_size": list(spec.image_size),
         "precision": spec.precision,
         "fingerprint": record.fingerprint,
+        "view": spec.view,
+        "view_ops": spec.view_ops,
+        "views_seed": spec.views_seed,
+        "view_of": spec.original.fingerprint if spec.view else None,
         "n_samples": record.n_samples,
         "n_bad": record.n_bad,
         "n_bytes": stored.n_bytes,
@@ -54,8 +58,9 @@ def listed(stored: StoredFeatures, with_location: bool, n_sources: int) -> dict[
 def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Draw feature sets in two lines each: what they are of, and how they were made.
 
-    What the user called them stands on a third.
+    What the user called them stands on a third, and random views of the images on a fourth.
     """
+    rows, views = _without_views(rows)
     first = [("name", "images", "bad", "bytes", "")]
     second = [("  backbone", "layer", "pool", "size", "precision")]
     for row in rows:
@@ -68,12 +73,48 @@ def draw_listing(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         made = (f"  {row['backbone']}", row["layer"], row["pool"], size, row["precision"])
         second.append(made)
     tags = ["", *(_tag(row["given_name"], row["note"]) for row in rows)]
-    lines = zip(_aligned(first, "lrrrl"), _aligned(second, "lllll"), tags, strict=True)
-    for upper, lower, tag in lines:
-        console.print(upper)
-        console.print(lower)
-        if tag:
-            console.print(f"  {tag}")
+    lines = zip(
+        _aligned(first, "lrrrl"), _aligned(second, "lllll"), tags, [(), *views], strict=True
+    )
+    for upper, lower, tag, more in lines:
+        for line in (upper, lower, *([f"  {tag}"] if tag else []), *more):
+            console.print(line)
+
+
+def _without_views(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], list[list[str]]]:
+    """Return the rows that are no views of another row, and lines on the views of each.
+
+    Views whose images are not listed keep a row.
+    """
+    listed = {(_source(row), row["fingerprint"]) for row in rows}
+    views: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    shown = []
+    for row in rows:
+        original = (_source(row), row["view_of"])
+        if original in listed:
+            views.setdefault(original, []).append(row)
+        else:
+            shown.append(row)
+    return shown, [_view_lines(views.get((_source(r), r["fingerprint"]), [])) for r in shown]
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    return str(row["name"]).rpartition("@")[0]
+
+
+def _view_lines(views: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one line for the views that were drawn alike."""
+    kinds: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for row in views:
+        kinds.setdefault((row["view_ops"], row["views_seed"]), []).append(row)
+    return [
+        f"  {len(rows)} random view{'s' * (len(rows) > 1)} ({ops}"
+        + (f", seed {seed}" if seed else "")
+        + f"): {human_bytes(sum(row['n_bytes'] for row in rows))}"
+        for (ops, seed), rows in kinds.items()
+    ]
 
 
 def _tag(name: str, note: str) -> str:
@@ -122,7 +163,9 @@ def garbage_lines(garbage: Garbage) -> list[str]:
 
 def gone_lines(gone: GoneSources, is_shared: bool) -> list[str]:
     """Say which features `gc --sources-gone` would delete, and which it leaves for a reason."""
-    lines = [f"Source gone: {one.name} ({one.location})" for one in gone.features]
+    lines = [
+        f"Source gone: {one.name} ({one.location})" for one in gone.features if not one.spec.view
+    ]
     lines += [f"Kept: {name} ({reason})" for name, reason in gone.unsure.items()]
     if gone.features and is_shared:
         lines.append(
@@ -154,6 +197,9 @@ def removal_lines(removal: Removal) -> list[str]:
         f"{len(removal.shards)} shards and {len(removal.records)} records, "
         f"{human_bytes(removal.n_bytes)}."
     ]
+    if removal.views:
+        n_bytes = removal.total_bytes - removal.n_bytes
+        lines.append(f"With it go {len(removal.views)} random views: {human_bytes(n_bytes)}.")
     if removal.shared:
         lines.append(f"{len(removal.shared)} shards keep the rows that other sources use.")
     return lines

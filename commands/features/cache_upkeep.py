@@ -205,9 +205,10 @@ def rm(
         "shards": removal.shards,
         "n_shared": len(removal.shared),
         "records": removal.records,
-        "n_bytes": removal.n_bytes,
+        "n_bytes": removal.total_bytes,
+        "views": [view.features.name for view in removal.views],
     }
-    done = f"Deleted {removal.features.name}: {human_bytes(removal.n_bytes)}"
+    done = f"Deleted {removal.features.name}: {human_bytes(removal.total_bytes)}"
     answer(as_json, data, lambda console: console.print(done))
 
 

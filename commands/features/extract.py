@@ -46,6 +46,7 @@ from ..options import (
     WeightsOption,
     WorkersOption,
     part_of,
+    refuse_without,
     run_options,
     workers_of,
 )
@@ -117,6 +118,21 @@ def extract(
             show_default=False,
         ),
     ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            "--views",
+            min=1,
+            help="The image itself and N-1 random views of each, cached beside it; decoded once.",
+            show_default="1",
+        ),
+    ] = None,
+    view_ops: Annotated[
+        str, typer.Option("--view-ops", help="What a view changes, of these.")
+    ] = "crop,flip,rotation,brightness",
+    views_seed: Annotated[
+        int, typer.Option("--views-seed", min=0, help="That views are drawn with.")
+    ] = 0,
     background: Annotated[
         str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
     ] = "#ffffff",
@@ -181,7 +197,7 @@ def extract(
     """
     from ...cache import Tag
     from ...extractor import FeatureOptions, SourceOptions, extract_several, open_source
-    from ...extractor.api import forecast_extraction, options_of_preset
+    from ...extractor.api import forecast_extraction, options_of_preset, options_of_views
     from ...extractor.sources.address import SourceAddress
 
     layers: list[str | None] = [*layer] if layer else [None]
@@ -205,6 +221,10 @@ def extract(
     ]
     if preset is not None:
         features = [one for each in features for one in options_of_preset(preset, each)]
+    refuse_without(context, "views", "view_ops", "views_seed")
+    with_views = [options_of_views(views or 1, one, view_ops, views_seed) for one in features]
+    # All sets of the images themselves stand first: the first of all counts as the newest.
+    features = [one for view in zip(*with_views, strict=True) for one in view]
     run = replace(
         run_options(batch_size, workers, max_bad, engine, max_drift, retry_failed),
         compression=compression,
@@ -258,6 +278,7 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
     return {
         "features": report.name,
         **asdict(report.record),
+        "view": report.spec.view,
         "bad": [asdict(image) for image in report.bad],
         "left_out": report.left_out,
         "stage_seconds": asdict(report.stages),
@@ -270,8 +291,12 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
 def _draw(console: Console, reports: list[ExtractReport]) -> None:
     from ...classifiers.comparison.visible import visible
 
+    views = [report for report in reports if report.spec.view]
+    reports = [report for report in reports if not report.spec.view]
     for report in reports:
         _draw_counts(console, report, len(reports) > 1)
+    if views:
+        _draw_views(console, views, len(reports))
     report = reports[0]
     for image in report.bad[:SHOWN_BAD]:
         console.print(f"  unreadable: {visible(image.sample_id)}: {image.reason}")
@@ -292,6 +317,16 @@ def _draw(console: Console, reports: list[ExtractReport]) -> None:
         say(f"Warning: {warning}")
     if report.bottleneck:
         console.print(report.bottleneck)
+
+
+def _draw_views(console: Console, views: list[ExtractReport], n_sets: int) -> None:
+    n_new = sum(report.record.n_extracted for report in views)
+    n_cached = sum(report.record.n_cached for report in views)
+    n_views = len(views) // n_sets
+    console.print(
+        f"{n_views} random view{'s' * (n_views > 1)} of each image ({views[0].spec.view_ops}): "
+        f"{human_count(n_new)} rows extracted, {human_count(n_cached)} already cached"
+    )
 
 
 def _draw_counts(console: Console, report: ExtractReport, named: bool) -> None:

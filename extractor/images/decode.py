@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..sources import Raw
+from ..sources import Raw, digest_of
 from ..sources.crop import Crop
 from .deep import to_8_bits
 from .encoded import EncodedImage, to_rgb
@@ -25,7 +25,9 @@ CUT = "the box reaches beyond the image, and is cut at its edge"
 OPTIONAL_LIBRARIES = ("pillow_heif",)
 
 
-def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8], ...]:
+def decode(
+    raw: Raw, geometries: Sequence[Geometry], digest: bytes = b""
+) -> tuple[NDArray[np.uint8], ...]:
     """Decode one image once and bring it into each of ``geometries``.
 
     Parameters
@@ -34,6 +36,8 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         An encoded image, or pixels ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)``; or a
         box in one of these, upright.
     geometries : sequence of Geometry
+    digest : bytes, optional
+        Of the image, by which its views are drawn; computed where a view needs it.
 
     Returns
     -------
@@ -45,22 +49,25 @@ def decode(raw: Raw, geometries: Sequence[Geometry]) -> tuple[NDArray[np.uint8],
         The bytes are no image, are cut short, or hold more pixels than the limit; the message says
         which. Memory that runs out and faults of featx itself are raised as they are.
     """
-    return decode_with_remark(raw, geometries)[0]
+    return decode_with_remark(raw, geometries, digest)[0]
 
 
 def decode_with_remark(
-    raw: Raw, geometries: Sequence[Geometry]
+    raw: Raw, geometries: Sequence[Geometry], digest: bytes = b""
 ) -> tuple[tuple[NDArray[np.uint8], ...], str]:
     """Decode as ``decode``; return also what a person should know, such as further pages.
 
     The remark is empty for most pictures.
     """
-    if isinstance(raw, Crop):
-        return _decode_crop(raw, geometries)
-    if isinstance(raw, bytes):
-        image = EncodedImage(raw)
-        return tuple(g.apply(image.rgb(g)) for g in geometries), image.container.remark
-    return tuple(g.apply(_array_to_rgb(raw, g)) for g in geometries), ""
+    if not digest and any(geometry.view for geometry in geometries):
+        digest = digest_of(raw)
+    originals = dict.fromkeys(geometry.original for geometry in geometries)
+    image = _image_of(raw)
+    upright = {original: _upright(raw, image, original) for original in originals}
+    remark = image.container.remark if isinstance(image, EncodedImage) else ""
+    if any(is_cut for _, is_cut in upright.values()):
+        remark = CUT
+    return tuple(g.apply(upright[g.original][0], digest) for g in geometries), remark
 
 
 def stored_size(raw: Raw) -> tuple[int, int]:
@@ -107,23 +114,27 @@ def decoder_id(max_pixels: int | None = None) -> str:
     return " ".join([str(DECODER_VERSION), *libraries, f"max_pixels={max_pixels}"])
 
 
-def _decode_crop(
-    raw: Crop, geometries: Sequence[Geometry]
-) -> tuple[tuple[NDArray[np.uint8], ...], str]:
-    """Decode an image whole, and bring what its box shows into each of ``geometries``."""
-    image = EncodedImage(raw.image) if isinstance(raw.image, bytes) else None
-    crops, remark = [], "" if image is None else image.container.remark
-    for geometry in geometries:
-        if image is not None:
-            pixels = image.rgb(geometry.undrafted())
-        else:
-            pixels = _array_to_rgb(raw.image, geometry)
-        height, width = pixels.shape[:2]
-        rows, columns, is_cut = raw.box.within(width, height)
-        remark = CUT if is_cut else remark
-        crops.append(geometry.apply(np.ascontiguousarray(pixels[rows, columns])))
-    return tuple(crops), remark
+def _image_of(raw: Raw) -> EncodedImage | NDArray[Any]:
+    """Return the file or the array that an image is in, or of which it is a box."""
+    image = raw.image if isinstance(raw, Crop) else raw
+    return EncodedImage(image) if isinstance(image, bytes) else image
 
 
-def _array_to_rgb(values: Any, geometry: Geometry) -> NDArray[np.uint8]:
-    return to_rgb(to_8_bits(values, geometry.pixel_limits), geometry.background)
+def _upright(
+    raw: Raw, image: EncodedImage | NDArray[Any], geometry: Geometry
+) -> tuple[NDArray[np.uint8], bool]:
+    """Return an image's upright pixels, and whether its box was cut at the image's edge.
+
+    An image with a box is decoded whole.
+    """
+    if not isinstance(raw, Crop):
+        return _rgb(image, geometry), False
+    pixels = _rgb(image, geometry.undrafted())
+    rows, columns, is_cut = raw.box.within(pixels.shape[1], pixels.shape[0])
+    return np.ascontiguousarray(pixels[rows, columns]), is_cut
+
+
+def _rgb(image: EncodedImage | NDArray[Any], geometry: Geometry) -> NDArray[np.uint8]:
+    if isinstance(image, EncodedImage):
+        return image.rgb(geometry)
+    return to_rgb(to_8_bits(image, geometry.pixel_limits), geometry.background)

@@ -10,6 +10,7 @@ from PIL import ImageColor
 
 from ...cache.errors import ConfigError
 from ...cache.spec import is_published
+from ..views.view import View
 from .published_resize import PublishedResize
 from .resize import resize, resize_as_published
 
@@ -40,6 +41,8 @@ class Geometry:
         their format can hold.
     interpolation : str
         The filter of a published rule.
+    view : View or None
+        The random variant of each image that is taken; None takes the image itself.
     """
 
     height: int
@@ -48,9 +51,15 @@ class Geometry:
     background: str = "#ffffff"
     pixel_limits: tuple[float, float] | None = None
     interpolation: str = "bicubic"
+    view: View | None = None
 
-    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``."""
+    def apply(self, pixels: NDArray[np.uint8], digest: bytes = b"") -> NDArray[np.uint8]:
+        """Return ``pixels`` ``(h, w, 3)`` in this geometry, uint8 ``(height, width, 3)``.
+
+        A view is drawn by the ``digest`` of the image's bytes.
+        """
+        if self.view is not None:
+            pixels = self.view.apply(pixels, digest, self.background)
         if self.resize == "squash":
             return resize(pixels, (self.width, self.height))
         if self.resize == "crop":
@@ -59,6 +68,11 @@ class Geometry:
         if self.resize == "pad":
             return self._pad(pixels)
         return self._apply_published(PublishedResize.parse(self.resize), pixels)
+
+    @property
+    def original(self) -> Geometry:
+        """The geometry of the images themselves; their views share its decoding."""
+        return replace(self, view=None) if self.view else self
 
     def undrafted(self) -> Geometry:
         """Return a geometry for which a JPEG is decoded whole, in the same colours."""

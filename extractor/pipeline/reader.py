@@ -94,10 +94,10 @@ class Reader:
         plans = [p for p, sets in enumerate(self.sets_of) if min(rows[sets.start : sets.stop]) < 0]
         pixels: dict[int, NDArray[np.uint8]] = {}
         if plans and (is_new or self.every_row) and not reason:
-            # Decoded once, and resized once for each geometry.
+            # Decoded once, and drawn and resized once for each geometry.
             distinct = list(dict.fromkeys(self.geometries[p] for p in plans))
             try:
-                decoded_images, remark = decode_with_remark(raw, distinct)
+                decoded_images, remark = decode_with_remark(raw, distinct, digest)
                 images = dict(zip(distinct, decoded_images, strict=True))
                 pixels = {p: images[self.geometries[p]] for p in plans}
                 if remark:

@@ -32,7 +32,8 @@ class StagePool:
         self._stages: dict[str, Stage] = {}
 
     def stage(self, plan: Plan, options: RunOptions, say: Callable[[str], object]) -> Stage:
-        """Return the stage of a plan, with its seconds counted anew."""
+        """Return the stage of a plan, with its seconds counted anew; views of images share it."""
+        plan = plan.original
         key = _key(plan)
         if key not in self._stages:
             given = self._given.get(key, options.batch_size)
@@ -59,4 +60,4 @@ class StagePool:
 
 
 def _key(plan: Plan) -> str:
-    return " ".join(spec.fingerprint for spec in plan.specs)
+    return " ".join(spec.fingerprint for spec in plan.original.specs)

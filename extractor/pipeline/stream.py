@@ -31,6 +31,9 @@ from .stage_pool import StagePool
 MAX_BLOCK = 4096
 """Samples of a block, where few of them must be computed."""
 
+LEAST_WINDOW = 32
+"""Images that may be decoded ahead where each has many views."""
+
 NO_DIGEST = bytes(DIGEST_BYTES)
 
 
@@ -99,8 +102,9 @@ class FeatureStream:
     Attributes
     ----------
     pending : PendingRows
+    plans : sequence of Plan
     stages : list of Stage
-        One for each plan.
+        One for each plan; plans that differ only in the view of an image share one.
     seconds : StageSeconds
         Spent reading and decoding so far.
     """
@@ -114,7 +118,7 @@ class FeatureStream:
         failed: dict[bytes, str] | None = None,
         say: Callable[[str], object] = str,
     ) -> None:
-        self.scan, self.options = scan, options
+        self.scan, self.options, self.plans = scan, options, plans
         specs = [spec for plan in plans for spec in plan.specs]
         sets = [store.open_set(spec) if store else None for spec in specs]
         self.specs = specs
@@ -164,7 +168,7 @@ class FeatureStream:
 
     def read(self, indices: Iterable[int], every_row: bool = False) -> Iterator[Item]:
         """Yield the samples at ``indices``, in order, read and decoded ahead."""
-        geometries = tuple(stage.plan.geometry for stage in self.stages)
+        geometries = tuple(plan.geometry for plan in self.plans)
         reader = Reader(self.scan.source, self.pending, geometries, self._sets_of, every_row)
         items = read_ahead(reader, indices, self.options.n_workers, self._window)
         self._exits.callback(items.close)  # type: ignore[attr-defined]
@@ -184,8 +188,13 @@ class FeatureStream:
         return [self._finish(items, jobs, every_row=False) for items, jobs in begun]
 
     def _window(self) -> int:
-        """Return how many images may be ahead: two batches, once their size is known."""
-        return max(WINDOW, 2 * max((stage.known_batch_size for stage in self.stages), default=0))
+        """Return how many images may be ahead: two batches, once their size is known.
+
+        Fewer where each has many views, which take as much memory as so many images.
+        """
+        window = max(WINDOW, 2 * max((stage.known_batch_size for stage in self.stages), default=0))
+        n_views = len(self.stages) // max(1, len(set(self.stages)))
+        return max(LEAST_WINDOW, window // max(1, n_views))
 
     def _all_items(self, ranges: Sequence[range]) -> Iterator[Item]:
         must_read, pending = self.pending.must_read, self.pending
@@ -254,7 +263,7 @@ class FeatureStream:
                 outputs = stage.run_again(job, error)
             stage.check_drift(job.images, outputs)
             slots = [slot for slot, item in enumerate(items) if number in item.pixels]
-            batches = _batches(stage.plan, digests[slots], outputs)
+            batches = _batches(self.plans[number], digests[slots], outputs)
             for set_number, batch in zip(self._sets_of[number], batches, strict=True):
                 computed[set_number] = batch.X
                 kept = [items[s].is_new and items[s].rows[set_number] < 0 for s in slots]

@@ -45,25 +45,29 @@ def resolve_precision(
     ----------
     plans : sequence of Plan
         Each of one layer and pooling, so that a layer has the same precision alone and with others.
+        Views have the precision of the images themselves.
     scan : Scan
     store : FeatureStore
     options : RunOptions
     say : callable
         Told what was decided and why.
     """
-    decisions: dict[FeatureSpec, Plan] = {}
-    for plan in plans:
-        if plan.is_open and plan.spec not in decisions:
+    choices: dict[FeatureSpec, tuple[str, str, str]] = {}
+    for plan in (plan.original for plan in plans):
+        if plan.is_open and plan.spec not in choices:
             decision = decide(plan, options.engine, options.max_drift, say)
             cached = _CachedFormats(plan, scan, store, options.max_drift)
-            decisions[plan.spec] = _resolve(plan, decision, cached, say)
-    return [decisions[plan.spec] if plan.is_open else plan for plan in plans]
+            choices[plan.spec] = _resolve(plan, decision, cached, say)
+    return [
+        plan.with_precision(*choices[plan.original.spec]) if plan.is_open else plan
+        for plan in plans
+    ]
 
 
 def _resolve(
     plan: Plan, decision: Decision, cached: _CachedFormats, say: Callable[[str], object]
-) -> Plan:
-    """Return the plan with the precision that was decided, or that earlier features have."""
+) -> tuple[str, str, str]:
+    """Return the precision that was decided, or that earlier features have, its reason and rule."""
     name, decided = plan.record.name, decision.precision
     others = [precision for precision in PRECISIONS if precision != decided]
     for precision in others:
@@ -72,10 +76,10 @@ def _resolve(
                 f"{name}: {precision}, {EARLIER}. Other images get {decided} on this machine; "
                 f"--precision {decided} extracts these in it, too"
             )
-            return plan.with_precision(precision, EARLIER)
+            return precision, EARLIER, ""
     for precision in filter(cached.has_run, others):
         say(f"{name}: {precision} features of this source are cached: --precision {precision}")
-    return plan.with_precision(*decision, rule=CALIBRATED)
+    return decision.precision, decision.why, CALIBRATED
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ...cache.errors import ConfigError
 from ...cache.suggest import did_you_mean
 
 VIEW_OPS = ("crop", "flip", "rotation", "brightness")
+ALL_OPS = ",".join(VIEW_OPS)
 LEAST_AREA = 0.6
 """Part of the image that a crop keeps at least."""
 

@@ -49,9 +49,9 @@ def count_decodes(monkeypatch):
     calls = []
     decode = reader.decode_with_remark
 
-    def counted(raw, geometries):
+    def counted(raw, geometries, digest):
         calls.append(len(geometries))
-        return decode(raw, geometries)
+        return decode(raw, geometries, digest)
 
     monkeypatch.setattr(reader, "decode_with_remark", counted)
     return calls

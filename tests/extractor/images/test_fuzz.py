@@ -137,9 +137,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(Plan, "build_engine", lambda self, size, engine: MeanEngine(size))
     counted: list[int] = []
 
-    def count(raw: object, geometries: object) -> object:
+    def count(raw: object, geometries: object, digest: bytes) -> object:
         counted.append(1)
-        return decode_with_remark(raw, geometries)  # type: ignore[arg-type]
+        return decode_with_remark(raw, geometries, digest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reader, "decode_with_remark", count)
     return counted
