@@ -38,15 +38,16 @@ unit: $(VENV)/.tools package browser
 
 # Some tests open pages in Chromium and check them with axe-core. Debian's packages are installed where
 # root runs this; elsewhere, or without a network, those tests are skipped and say what they lack.
-BROWSER := chromium chromium-driver npm
+# Only what is missing: npm from elsewhere does not go with Debian's.
+LACKING = $(shell command -v chromium >/dev/null || echo chromium; command -v chromedriver >/dev/null || echo chromium-driver; \
+	command -v npm >/dev/null || echo npm)
 
 browser:
-	@if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null \
-		|| ! command -v npm >/dev/null; then \
+	@lacking="$(LACKING)"; if [ -n "$$lacking" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get -q update && DEBIAN_FRONTEND=noninteractive \
-				apt-get -qq install -y --no-install-recommends $(BROWSER); \
-		else echo "not installed, as only root can: apt-get install $(BROWSER)"; fi; \
+				apt-get -qq install -y --no-install-recommends $$lacking; \
+		else echo "not installed, as only root can: apt-get install $$lacking"; fi; \
 	fi || true
 	@if [ ! -f $(VENV)/axe/node_modules/axe-core/axe.min.js ] && command -v npm >/dev/null; then \
 		npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core || true; \
