@@ -59,7 +59,7 @@ class Geometry:
         A view is drawn by the ``digest`` of the image's bytes.
         """
         if self.view is not None:
-            pixels = self.view.apply(pixels, digest, self.background)
+            pixels = self.view.apply(pixels, digest)
         if self.resize == "squash":
             return resize(pixels, (self.width, self.height))
         if self.resize == "crop":

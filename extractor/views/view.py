@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import Image
 
 from ...cache.errors import ConfigError
 from ...cache.suggest import did_you_mean
@@ -23,6 +23,9 @@ MAX_STRETCH = 4 / 3
 """Of a crop's width to its height, beside the image's own."""
 
 MAX_DEGREES = 15.0
+MARGIN = 2
+"""Pixels beyond the corners of a rotated image that its resampling reads."""
+
 MAX_BRIGHTNESS = 0.2
 """A brightness is changed by at most this part of it."""
 
@@ -47,24 +50,22 @@ class View:
     seed: int = 0
     ops: tuple[str, ...] = VIEW_OPS
 
-    def apply(
-        self, pixels: NDArray[np.uint8], digest: bytes, background: str = "#ffffff"
-    ) -> NDArray[np.uint8]:
+    def apply(self, pixels: NDArray[np.uint8], digest: bytes) -> NDArray[np.uint8]:
         """Return the variant of an image uint8 ``(h, w, 3)``; a crop makes it smaller.
+
+        The corners that a rotation leaves empty are filled by the image's mirror image, so that
+        they have the colours of its edge: black ones of a picture on black.
 
         Parameters
         ----------
         pixels : ndarray of uint8, shape (height, width, 3)
         digest : bytes
             Of the image's file.
-        background : str
-            The colour, ``#rrggbb``, of the corners that a rotation leaves empty.
         """
         image = Image.fromarray(pixels)
         if "rotation" in self.ops:
             degrees = MAX_DEGREES * (2 * next(self._draws(digest, "rotation")) - 1)
-            colour = ImageColor.getrgb(background)[:3]
-            image = image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=colour)
+            image = _rotated(pixels, degrees)
         if "crop" in self.ops:
             image = image.crop(self._crop_box(image.size, digest))
         if "flip" in self.ops and next(self._draws(digest, "flip")) < 0.5:
@@ -93,6 +94,22 @@ class View:
         left = int(next(draws) * (size[0] - width + 1))
         top = int(next(draws) * (size[1] - height + 1))
         return left, top, left + width, top + height
+
+
+def _rotated(pixels: NDArray[np.uint8], degrees: float) -> Image.Image:
+    """Rotate an image about its centre, counter-clockwise; it keeps its size."""
+    height, width = pixels.shape[:2]
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    rows, columns = (MARGIN + math.ceil(abs(sine) * other / 2) for other in (width, height))
+    mirrored = np.pad(pixels, ((rows, rows), (columns, columns), (0, 0)), "symmetric")
+    x, y = width / 2, height / 2
+    matrix = (
+        *(cosine, -sine, columns + x - cosine * x + sine * y),
+        *(sine, cosine, rows + y - sine * x - cosine * y),
+    )
+    return Image.fromarray(mirrored).transform(
+        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC
+    )
 
 
 def parse_ops(text: str) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from featx.cache.errors import ConfigError
-from featx.extractor.views.view import LEAST_AREA, VIEW_OPS, View, parse_ops
+from featx.extractor.views.view import LEAST_AREA, MAX_DEGREES, VIEW_OPS, View, parse_ops
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 DIGESTS = [hashlib.sha256(bytes([n])).digest() for n in range(64)]
@@ -53,14 +54,26 @@ def test_brightness_stays_within_its_limit():
     assert len(values) > 10
 
 
-def test_corners_of_a_rotation_take_the_background():
-    black = np.zeros((40, 40, 3), np.uint8)
+def test_a_rotation_fills_the_corners_with_the_image_itself():
     rotation = View(1, ops=("rotation",))
-    rotated = np.stack([rotation.apply(black, digest, "#ff0000") for digest in DIGESTS])
-    n_red = (rotated[..., 0] > 200).sum((1, 2))
-    assert (n_red > 0).sum() > len(DIGESTS) / 2
-    assert (rotated[:, 10:30, 10:30] == 0).all()
-    assert (rotated[..., 1:] == 0).all()
+    for colour in (0, 255, 90):
+        plain = np.full((40, 60, 3), colour, np.uint8)
+        for digest in DIGESTS:
+            np.testing.assert_array_equal(rotation.apply(plain, digest), plain)
+    framed = np.full((40, 60, 3), (10, 200, 30), np.uint8)
+    framed[10:30, 15:45] = 128
+    corners = np.stack([rotation.apply(framed, digest)[:4, :4] for digest in DIGESTS])
+    np.testing.assert_array_equal(corners, np.broadcast_to(framed[0, 0], corners.shape))
+
+
+def test_a_rotation_turns_about_the_centre_as_pillow_does():
+    rotation = View(1, ops=("rotation",))
+    for digest in DIGESTS[:8]:
+        degrees = MAX_DEGREES * (2 * next(rotation._draws(digest, "rotation")) - 1)
+        whole = Image.fromarray(PIXELS).rotate(degrees, Image.Resampling.BICUBIC)
+        inner = (slice(12, 28), slice(12, 48))
+        difference = np.asarray(whole)[inner].astype(int) - rotation.apply(PIXELS, digest)[inner]
+        assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (9, 1, 3)])
