@@ -21,6 +21,7 @@ from ..common import (
 from ..config_file import find_config
 from ..interruption import NEW_FEATURES, leaves
 from ..options import (
+    ALL_VIEW_OPS,
     OF_SOURCE,
     PATH_OR_NAME,
     SOURCE_HELP,
@@ -42,6 +43,9 @@ from ..options import (
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
+    ViewOpsOption,
+    ViewsOption,
+    ViewsSeedOption,
     WeightColumnOption,
     WeightsOption,
     WorkersOption,
@@ -118,21 +122,9 @@ def extract(
             show_default=False,
         ),
     ] = None,
-    views: Annotated[
-        int | None,
-        typer.Option(
-            "--views",
-            min=1,
-            help="The image itself and N-1 random views of each, cached beside it; decoded once.",
-            show_default="1",
-        ),
-    ] = None,
-    view_ops: Annotated[
-        str, typer.Option("--view-ops", help="What a view changes, of these.")
-    ] = "crop,flip,rotation,brightness",
-    views_seed: Annotated[
-        int, typer.Option("--views-seed", min=0, help="That views are drawn with.")
-    ] = 0,
+    views: ViewsOption = None,
+    view_ops: ViewOpsOption = ALL_VIEW_OPS,
+    views_seed: ViewsSeedOption = 0,
     background: Annotated[
         str, typer.Option(help="Colour behind transparent pixels and padding: #rrggbb or a name.")
     ] = "#ffffff",
