@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from .joined.joined_spec import AnySpec
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
 from .suggest import did_you_mean
+from .views import Views
 
 Splitter = Callable[["FeatureSet", int], Mapping[str, NDArray[np.int64]]]
 
@@ -43,6 +44,9 @@ class FeatureSet(Shown):
         Returns the rows of each split for a seed; None knows what the source gives only.
     layout : Layout or None
         The cache that keeps which split each sample was assigned to; None keeps nothing.
+    views : tuple of FeatureMatrix, each of shape (n_samples, n_features)
+        Random views of the same images in the same order, which heads learn from beside ``X``; see
+        ``with_views``.
 
     Notes
     -----
@@ -50,15 +54,22 @@ class FeatureSet(Shown):
     splits of ``a``, without those whose image ``b`` has no row of. Nothing is copied on disk.
     """
 
-    def __init__(self, manifest: Manifest, shards: AnyShards, layout: Layout | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        shards: AnyShards,
+        layout: Layout | None = None,
+        views: Sequence[AnyShards] = (),
+    ) -> None:
         self.layout = layout
         rows = shards.index.find(manifest.digests)
-        self.manifest, self._shards = manifest, shards
+        self.manifest, self._shards, self._views = manifest, shards, tuple(views)
         self.spec: AnySpec = shards.spec
         self.kept: NDArray[np.int64] = np.flatnonzero(rows >= 0)
         if len(self.kept) < len(rows):
             rows = rows[self.kept]
         self.X = FeatureMatrix(shards, rows)
+        self.views = tuple(FeatureMatrix(v, v.index.find(self.digests)) for v in self._views)
         self.y: NDArray[np.int64] = manifest.labels[self.kept]
         self.splits: NDArray[np.int8] = manifest.listing.splits[self.kept]
         self.n_missing = len(manifest) - len(self.kept)
@@ -88,13 +99,20 @@ class FeatureSet(Shown):
         Raises
         ------
         ConfigError
-            Both hold one set, or together too many.
+            Both hold one set, or together too many; or one has more views than the other.
         FeaturesNotFoundError
             They share no image.
         """
         if not isinstance(other, FeatureSet):
             return NotImplemented
-        joined = FeatureSet(self.manifest, join_shards(self._shards, other._shards), self.layout)
+        if len(self.views) != len(other.views):
+            raise ConfigError(
+                f"features with {1 + len(self.views)} and {1 + len(other.views)} views of each "
+                "image cannot be joined: take as many of both"
+            )
+        views = [join_shards(*pair) for pair in zip(self._views, other._views, strict=True)]
+        shards = join_shards(self._shards, other._shards)
+        joined = FeatureSet(self.manifest, shards, self.layout, views)
         joined.splitter = self.splitter
         joined.check_shared()
         return joined
@@ -216,12 +234,30 @@ class FeatureSet(Shown):
             "y": f"{len(names)} classes: {shortened(names)}" if names else "no labels",
             "splits": given or "none given by the source",
             "made by": spec.describe(),
+            **({"learned from": self.views_taken.describe()} if self.views else {}),
             "source": self.manifest.location,
         }
 
     def of_samples(self, rows: NDArray[np.int64]) -> FeatureSet:
         """Return the features of the samples at ``rows`` of the manifest, in that order."""
-        return FeatureSet(self.manifest.take(rows), self._shards, self.layout)
+        return FeatureSet(self.manifest.take(rows), self._shards, self.layout, self._views)
+
+    def with_views(self, views: Sequence[AnyShards]) -> FeatureSet:
+        """Return the same features with random views of the images, which are learned from, too.
+
+        Parameters
+        ----------
+        views : sequence of ShardSet or JoinedShards
+            One set for each view. A row that a set lacks is missed only where it is learned from.
+        """
+        viewed = FeatureSet(self.manifest, self._shards, self.layout, views)
+        viewed.splitter = self.splitter
+        return viewed
+
+    @property
+    def views_taken(self) -> Views:
+        """How many views of each image are learned from, and how they were drawn."""
+        return Views.of([shards.spec for shards in self._views])
 
     @property
     def digests(self) -> NDArray[np.uint8]:
@@ -267,7 +303,8 @@ class FeatureSet(Shown):
             listing = replace(listing, weights=column)
         # What is drawn beside a split of somebody's own is not kept as the source's split.
         layout = self.layout if splits is None else None
-        return FeatureSet(replace(self.manifest, listing=listing), self._shards, layout)
+        manifest = replace(self.manifest, listing=listing)
+        return FeatureSet(manifest, self._shards, layout, self._views)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
 from ..cache.results.result import FIT
+from ..cache.views import Views
 from ..extractor.backbones import IMAGENET
 from ..extractor.run_options import LogObserver, Observer
 from .fit_arguments import options_of, with_families, with_split, with_weights
@@ -25,6 +26,7 @@ from .selection.results import keep_fit
 from .selection.splitting.splits import split_features
 from .selection.sweep import SweepReport, sweep
 from .selection.sweep_options import SweepOptions
+from .selection.views import with_views
 
 if TYPE_CHECKING:
     from .models.export import GraphReport
@@ -98,6 +100,7 @@ def fit_model(
         options = replace(options, metric=metric)
     old = load_model(like) if isinstance(like, str | Path) else like
     opened = features_of(old, store) if old else _opened(features, store)
+    opened = _with_views(opened, store, options, old)
     opened = opened if split is None else with_split(opened, split)
     opened = opened if sample_weight is None else with_weights(opened, sample_weight)
     model_output(Path(out), opened.class_names, overwrite=overwrite)
@@ -172,6 +175,16 @@ def sweep_model(
 
 def _opened(features: str | FeatureSet | None, store: FeatureStore) -> FeatureSet:
     return features if isinstance(features, FeatureSet) else store.open_features(features)
+
+
+def _with_views(
+    features: FeatureSet, store: FeatureStore, options: HeadOptions, old: Model | None
+) -> FeatureSet:
+    """Return the features with the views that the options ask for, or that an old model had."""
+    if old is None:
+        return with_views(features, store, options.views, options.view_ops, options.views_seed)
+    views = Views.from_dict(old.origin.get("views", {}))
+    return with_views(features, store, views.n, views.ops or None, views.seed)
 
 
 def _completed(

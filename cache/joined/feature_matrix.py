@@ -79,6 +79,10 @@ class FeatureMatrix:
         """Return some rows as a matrix that is read as it is indexed."""
         return FeatureMatrix(self._shards, self._positions[rows])
 
+    def lacking(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of ``rows`` that the set has no features of."""
+        return rows[self._positions[rows] < 0]
+
     def window(self, start: int, stop: int) -> FeatureMatrix:
         """Return the rows from ``start`` to ``stop`` as a matrix that is read as it is indexed."""
         return FeatureMatrix(self._shards, self._positions[start:stop])

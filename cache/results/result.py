@@ -57,6 +57,9 @@ class Result:
         Nanoseconds since the epoch.
     tag : mapping of str to str
         ``name`` and ``note`` that the user gave to the model.
+    views : mapping
+        How many random views of each training image were learned from, and how they were drawn;
+        see ``Views``. Empty: none.
     """
 
     id: str
@@ -77,6 +80,7 @@ class Result:
     history: Mapping[str, list[float]] = field(default_factory=dict)
     created_ns: int = 0
     tag: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

@@ -181,7 +181,10 @@ def describe_estimator(estimator: Any) -> str:
 
 
 def _weight_options(estimator: Any, weight: NDArray[np.float64] | None) -> dict[str, Any]:
-    """Return the sample weights under the name by which ``fit`` takes them."""
+    """Return the sample weights under the name by which ``fit`` takes them.
+
+    Equal weights are left away where it takes none: rows of views all count alike.
+    """
     if weight is None:
         return {}
     last, prefix = estimator, ""
@@ -189,6 +192,8 @@ def _weight_options(estimator: Any, weight: NDArray[np.float64] | None) -> dict[
         step, last = last.steps[-1]
         prefix += f"{step}__"
     if not has_fit_parameter(last, "sample_weight"):
+        if (weight == weight[0]).all():
+            return {}
         raise TrainingDataError(
             f"{_name(last)} takes no sample weights: leave sample_weight away, or take another one"
         )

@@ -55,9 +55,10 @@ def calibration_folds(
     -------
     list of (train, held_out)
         All of ``n_folds`` folds, or one fold of a fifth where that alone holds ``n_enough``
-        samples out; empty where nothing can be held out.
+        samples or groups out; empty where nothing can be held out.
     """
-    if len(y) >= 5 * n_enough:
+    n_units = len(y) if groups is None else len(np.unique(groups))
+    if n_units >= 5 * n_enough:
         return list(stratified_folds(y, 5, groups=groups))[:1]
     return list(stratified_folds(y, n_folds, groups=groups))
 

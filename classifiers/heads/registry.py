@@ -134,6 +134,7 @@ RECORDS = (
         cost=20,
         grid={"alpha": (1.0, 10.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)},
         trains_from_disk=True,
+        revision=2,
     ),
     HeadRecord(
         name="projection",
@@ -143,6 +144,7 @@ RECORDS = (
         cost=35,
         grid={"alpha": (100.0, 1e3, 1e4)},
         trains_from_disk=True,
+        revision=2,
     ),
     HeadRecord(
         name="lda",
@@ -169,6 +171,7 @@ RECORDS = (
         cost=10,
         grid={"metric": ("euclidean", "cosine")},
         trains_from_disk=True,
+        revision=2,
     ),
     HeadRecord(
         name="dense",

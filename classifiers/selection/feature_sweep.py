@@ -22,7 +22,6 @@ from .fit import (
     baseline,
     fit_head,
     judged_rows,
-    origin,
     predict_rows,
     score_split,
     seeded_head,
@@ -30,6 +29,7 @@ from .fit import (
 from .folds import FoldReader, make_folds
 from .memory import least_memory
 from .metrics import METRICS, Metric
+from .origin import origin
 from .results import FeatureResults, Measured, mean_over_folds, with_pooled
 from .splitting.preparation import prepare
 from .sweep_options import SweepOptions
@@ -117,7 +117,7 @@ class FeatureSweep:
             return False
         head = seeded_head(configuration.head, configuration.params, self.options.random_state)
         width = head.matrix_width(int(self.features.X.shape[1]))
-        least = least_memory(len(self._rows), width, len(self.features.class_names))
+        least = least_memory(self.reader.n_rows, width, len(self.features.class_names))
         return self.options.memory is None or least <= self.options.memory
 
     @property
@@ -226,7 +226,7 @@ class FeatureSweep:
             self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         result_id = self.results.id_of(scores.head, candidate.params)
-        made = {**origin(command, features.name), "result": result_id}
+        made = {**origin(command, features), "result": result_id}
         learned = split.merged() if self.options.cv else split
         novelty = Novelty.fit(features.X, learned.train, learned.val)
         model = replace(model, rows=SplitRows.of(learned), novelty=novelty)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSet, JudgedRows, Predictions, Scores
+from ...cache.errors import ConfigError
 from ...cache.format.facts import Shown
-from ...extractor.machine.versions import installed_versions
 from ...extractor.run_options import LogObserver, Observer
-from ..heads.registry import OWN, compiled_parts, make_head
+from ..heads.registry import OWN, make_head
 from ..heads.training_data import check_classes
 from ..models.model import Model
 from ..models.novelty import Novelty
 from ..models.split_rows import SplitRows
 from .decisions.class_values import class_weights_by_index
+from .learned_rows import LearnedRows
 from .memory import training_rows
 from .metrics import AUTO, METRICS, Metric, always, measure, metric_for
+from .origin import origin
 from .splitting.preparation import Prepared, prepare
 from .splitting.splits import Split
 
-LIBRARIES = ("featx", "numpy", "scikit-learn", "keras", "tensorflow", "jax", "torch", "openvino")
 PREDICT_ROWS = 8192
 
 
@@ -51,6 +51,11 @@ class HeadOptions:
     metric : str
         What ``FitReport.score`` is, and by which the head is held against the baseline: the name
         of a metric, or ``auto``, as in ``SweepOptions``.
+    views : int
+        Views of each training image, with the image itself, that the cache must have; together
+        they weigh as much as the image. Images are judged by themselves alone.
+    view_ops, views_seed : str and int, optional
+        How the views were drawn; by default as the newest ones of which there are enough.
     """
 
     name: str = "logreg"
@@ -61,6 +66,9 @@ class HeadOptions:
     estimator: Any = None
     split_seed: int | None = None
     metric: str = AUTO
+    views: int = 1
+    view_ops: str | None = None
+    views_seed: int | None = None
 
     @property
     def head_name(self) -> str:
@@ -164,8 +172,15 @@ def fit(
         There is no such head or parameter.
     TrainingDataError
         The labels or features cannot be learned from.
+    ConfigError
+        ``features`` have other views than ``options`` ask for: ``with_views`` opens them.
     """
     options = options or HeadOptions()
+    if features.views_taken.n != options.views:
+        raise ConfigError(
+            f"expected features with {options.views} views of each image, got features with "
+            f"{features.views_taken.n}: `with_views` opens them"
+        )
     head = options.make_head()
     prepared = prepare(features, options.seed_of_split, options.drop_near_duplicates)
     metric, note = chosen_metric(features, prepared.split, options.metric)
@@ -258,7 +273,7 @@ def unmeasured(features: FeatureSet, split: Split, name: str, head: Any, command
         data_digest=features.manifest.data_digest,
         split=split.to_dict(),
         rows=SplitRows.of(split),
-        origin=origin(command, features.name),
+        origin=origin(command, features),
     )
 
 
@@ -314,13 +329,13 @@ def seeded_head(name: str, params: Mapping[str, Any], random_state: int) -> Any:
 
 def fit_head(head: Any, features: FeatureSet, split: Split, options: HeadOptions) -> None:
     """Fit ``head`` on the training rows alone: the rows that judge it are never watched."""
-    y, n_classes = features.y[split.train], len(features.class_names)
-    check_classes(y, features.class_names)
+    learned, names = LearnedRows.of(features, split.train, split.units), features.class_names
+    check_classes(learned.y, names)
     width = head.matrix_width(int(features.X.shape[1]))
-    X = training_rows(features.X, split.train, options.head_name, n_classes, options.memory, width)
-    weights = None if features.weights is None else features.weights[split.train]
-    with class_weights_by_index([head], features.class_names, y):
-        head.fit(X, y, weights, groups=split.units[split.train], widths=features.X.widths)
+    budget = (options.head_name, len(names), options.memory, width)
+    X = training_rows(learned.X, learned.rows, *budget)
+    with class_weights_by_index([head], names, learned.y):
+        head.fit(X, learned.y, learned.weights, groups=learned.groups, widths=features.X.widths)
 
 
 def baseline(
@@ -367,15 +382,3 @@ def score_split(
         fit_seconds=fit_seconds,
         **vars(measure(rows.y, predictions.probabilities, rows.class_names, more)),
     )
-
-
-def origin(command: str, features: str) -> dict[str, Any]:
-    """Return what a model file says of its making."""
-    return {
-        "command": command,
-        "features": features,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "python": platform.python_version(),
-        "versions": installed_versions(LIBRARIES),
-        "compiled": {part.name: part.is_in_use for part in compiled_parts()},
-    }

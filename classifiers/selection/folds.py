@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureMatrix, FeatureSet
 from ...cache.errors import TrainingDataError
+from ...cache.joined.stacked_matrix import StackedMatrix
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
+from .learned_rows import LearnedRows
 from .memory import stays_on_disk
 from .splitting.splits import Split
 
@@ -85,10 +87,11 @@ class FoldData:
     Attributes
     ----------
     X, X_held_out : matrix of float, shape (n_samples, n_features)
-        Also ``FeatureMatrix``, where the data travels to another process: see ``in_memory``.
+        Also ``FeatureMatrix`` and ``StackedMatrix``, where the data travels to another process:
+        see ``in_memory``.
     y, y_held_out : ndarray of int64, shape (n_samples,)
     groups : ndarray of int64, shape (n_samples,)
-        Training rows of one number are held out together.
+        Training rows of one number are held out together: an image and its views among them.
     weights : ndarray of float64, shape (n_samples,), or None
         How much each training row counts.
     widths : tuple of int
@@ -105,7 +108,7 @@ class FoldData:
 
     def in_memory(self) -> FoldData:
         """Return the data with rows read that lie in the cache."""
-        if not isinstance(self.X, FeatureMatrix):
+        if not isinstance(self.X, FeatureMatrix | StackedMatrix):
             return self
         return replace(self, X=np.asarray(self.X), X_held_out=np.asarray(self.X_held_out))
 
@@ -127,47 +130,65 @@ class FoldReader:
     ------
     TrainingDataError, ConfigError
         A fold has one class only, or the memory is too little for any head.
+    FeaturesNotFoundError
+        The cache lacks a view of a training image.
+
+    Attributes
+    ----------
+    n_rows : int
+        Of the first fold: those that are learned from, in all views, and those that judge.
     """
 
     def __init__(
         self, features: FeatureSet, folds: Sequence[Fold], units: Rows, memory: int | None = None
     ) -> None:
-        self.features, self.folds, self.units, self.memory = features, folds, units, memory
+        self.features, self.folds, self.memory = features, folds, memory
+        self._learned = [LearnedRows.of(features, fold.train, units) for fold in folds]
         self._rows = np.union1d(folds[0].train, folds[0].held_out)
-        n_classes, n_rows = len(features.class_names), len(self._rows)
+        self.n_rows = len(self._learned[0].y) + len(folds[0].held_out)
+        n_classes = len(features.class_names)
         self.is_on_disk = memory is not None and stays_on_disk(
-            features.X, n_rows, n_classes, memory
+            features.X, self.n_rows, n_classes, memory
         )
-        self._all: Any = None
+        self._all: dict[int, Any] = {}
         self._last: tuple[int, FoldData] | None = None
-        for fold in folds:
-            check_classes(features.y[fold.train], features.class_names)
+        for learned in self._learned:
+            check_classes(learned.y, features.class_names)
 
     def read(self, index: int) -> FoldData:
         """Return the rows of one fold."""
         if self._last is None or self._last[0] != index:
             self._last = None
-            self._last = index, self._read(self.folds[index])
+            learned, held_out = self._learned[index], self.folds[index].held_out
+            self._last = index, self._data(index, self._train(learned), self._take(0, held_out))
         return self._last[1]
 
     def refer(self, index: int) -> FoldData:
         """Return one fold whose rows stay in the cache: pickled, it says where they lie."""
-        return self._read(self.folds[index], is_read=False)
+        learned, held_out = self._learned[index], self.folds[index].held_out
+        if self.is_on_disk:
+            return self._data(index, self._train(learned), self._take(0, held_out))
+        return self._data(index, learned.refer(), self.features.X.select(held_out))
 
-    def _read(self, fold: Fold, is_read: bool = True) -> FoldData:
-        y, units = self.features.y, self.units[fold.train]
-        take = self._take if is_read or self.is_on_disk else self.features.X.select
-        X, X_held_out = (take(rows) for rows in (fold.train, fold.held_out))
-        weights = self.features.weights
-        weights = None if weights is None else weights[fold.train]
-        widths = self.features.X.widths
-        return FoldData(X, y[fold.train], units, X_held_out, y[fold.held_out], weights, widths)
+    def _data(self, index: int, X: Any, X_held_out: Any) -> FoldData:
+        learned, y_held_out = self._learned[index], self.features.y[self.folds[index].held_out]
+        facts = (learned.weights, self.features.X.widths)
+        return FoldData(X, learned.y, learned.groups, X_held_out, y_held_out, *facts)
 
-    def _take(self, rows: Rows) -> Any:
+    def _train(self, learned: LearnedRows) -> Any:
+        """Return the rows that are learned from: those of all views, one view after the other."""
         if self.memory is not None and self.is_on_disk:
-            return RowView(self.features.X, rows, self.memory)
+            return RowView(learned.X, learned.rows, self.memory)
+        parts = [self._take(view, learned.images) for view in range(len(learned.matrices))]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _take(self, view: int, rows: Rows) -> Any:
+        """Return some rows of a view; 0 is the images themselves."""
+        matrix = self._learned[0].matrices[view]
+        if self.memory is not None and self.is_on_disk:
+            return RowView(matrix, rows, self.memory)
         if self.memory is not None or len(self.folds) == 1:
-            return np.asarray(self.features.X[rows])
-        if self._all is None:
-            self._all = np.asarray(self.features.X[self._rows])
-        return self._all[np.searchsorted(self._rows, rows)]
+            return np.asarray(matrix[rows])
+        if view not in self._all:
+            self._all[view] = np.asarray(matrix[self._rows])
+        return self._all[view][np.searchsorted(self._rows, rows)]

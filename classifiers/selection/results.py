@@ -247,6 +247,7 @@ class FeatureResults:
             convergence_note=measured.convergence_note,
             history=measured.history,
             created_ns=time.time_ns(),
+            views=self.features.views_taken.to_dict(),
         )
 
     def _write(self, result: Result, predictions: Mapping[str, Predictions]) -> None:
@@ -302,6 +303,8 @@ class FeatureResults:
             "scheme": self.scheme if self.scheme["cv"] else {"cv": 0},
             "featx": version("featx"),
         }
+        if self.features.views:
+            key["views"] = self.features.views_taken.to_dict()
         if (revision := find_head(head).revision) > 1:
             key["revision"] = revision
         return f"{_name(head, params)}-{_digest(key)[:ID_DIGITS]}"

@@ -20,6 +20,7 @@ from .memory import able_from_disk
 from .metrics import DEFAULT_METRIC, METRICS, Metric, metric_for
 from .splitting.preparation import Prepared
 from .sweep_options import SweepOptions
+from .views import with_views
 
 SHOWN_CANDIDATES = 5
 
@@ -99,7 +100,7 @@ def sweep(
     features : sequence of FeatureSet
     options : SweepOptions
     store : FeatureStore
-        Where results are stored.
+        Where results are stored, and views of the images are.
     observer : Observer, optional
         Hears what a person should know before training, and counts configurations.
     command : str
@@ -110,10 +111,14 @@ def sweep(
     TrainingDataError, ConfigError
         The labels or the grid cannot be used, the sets have other classes or rows, or no
         configuration can be fitted.
+    FeaturesNotFoundError
+        The cache lacks views that ``options`` ask for.
     """
     start, observer = time.perf_counter(), observer or LogObserver()
     configurations = _configurations(options)
-    sweeps = [FeatureSweep(one, configurations, options, store) for one in features]
+    views = (options.views, options.view_ops, options.views_seed)
+    viewed = [with_views(one, store, *views) for one in features]
+    sweeps = [FeatureSweep(one, configurations, options, store) for one in viewed]
     for one in sweeps[1:]:
         sweeps[0].check_same_rows(one)
     left_out = sorted({head for one in sweeps for head in one.left_out})

@@ -32,6 +32,11 @@ class SweepOptions:
         Leave training images out that look like validation or test images saved again.
     split_seed : int, optional
         Of the split alone.
+    views : int
+        Views of each training image, with the image itself, that the cache must have; together
+        they weigh as much as the image. Images are judged by themselves alone.
+    view_ops, views_seed : str and int, optional
+        How the views were drawn; by default as the newest ones of which there are enough.
     """
 
     families: tuple[Family, ...] = ()
@@ -41,6 +46,9 @@ class SweepOptions:
     memory: int | None = None
     drop_near_duplicates: bool = False
     split_seed: int | None = None
+    views: int = 1
+    view_ops: str | None = None
+    views_seed: int | None = None
 
     @property
     def seed_of_split(self) -> int:

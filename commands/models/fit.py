@@ -40,6 +40,13 @@ from ..measures import rarest_cell, rarest_header
 from ..options import is_typed
 from ..output_encoding import encodable
 from ..progress import Progress
+from ..view_options import (
+    LearnedOpsOption,
+    LearnedSeedOption,
+    LearnedViewsOption,
+    draw_views,
+    refuse_without_views,
+)
 from .confusion_text import MAX_CLASSES, confusion_lines
 
 if TYPE_CHECKING:
@@ -88,6 +95,9 @@ def fit(
         int | None, typer.Option(help="Of dense: epochs without progress until it stops.")
     ] = None,
     select: SelectOption = None,
+    views: LearnedViewsOption = None,
+    view_ops: LearnedOpsOption = None,
+    views_seed: LearnedSeedOption = None,
     metric: MetricOption = "auto",
     memory: MemoryOption = None,
     drop_near_duplicates: DropNearDuplicatesOption = False,
@@ -134,6 +144,7 @@ def fit(
     params = {name: value for name, value in given.items() if value is not None}
     if like is not None:
         refuse_beside_like(context)
+    refuse_without_views(context)
     options = HeadOptions(
         head,
         {**params, **_params(param or [])},
@@ -142,6 +153,9 @@ def fit(
         drop_near_duplicates,
         split_seed=split_seed,
         metric=metric,
+        views=views or 1,
+        view_ops=view_ops,
+        views_seed=views_seed,
     )
     check_curves(tensorboard)
     with Progress() as progress:
@@ -213,6 +227,7 @@ def fit_data(report: FitReport, out: Path) -> dict[str, Any]:
         "features": report.features,
         "scores": [scores.to_dict() for scores in report.scores],
         "n_train": len(report.split.train),
+        "views": dict(report.model.origin.get("views", {})),
         "split": dict(report.model.split),
         "n_leaking": report.split.n_leaking,
         "n_skipped": report.n_skipped,
@@ -233,6 +248,7 @@ def draw_fit(console: Console, report: FitReport, out: Path) -> None:
         f"{report.model.head_name} on {report.features}: {len(split.train):,} training rows, "
         f"{len(report.model.class_names)} classes, {report.seconds:.1f} s"
     )
+    draw_views(console, report.model.origin.get("views", {}))
     console.print(f"  {split_text(report.model.split)}")
     if report.n_skipped:
         console.print(f"  left out, without features: {report.n_skipped} of the source's samples")

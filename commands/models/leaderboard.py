@@ -25,6 +25,7 @@ from ..common import (
     table_metrics,
 )
 from ..measures import rarest_cell, rarest_header
+from ..view_options import draw_views
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +56,7 @@ def leaderboard_data(report: SweepReport, out: Path) -> dict[str, Any]:
         },
         "test": report.test.to_dict() if report.test else None,
         "split": dict(report.winner.split),
+        "views": dict(report.winner.origin.get("views", {})),
         "seconds": report.seconds,
         **prepared_data(report.prepared),
         "notes": list(report.notes),
@@ -98,6 +100,7 @@ def draw_leaderboard(console: Console, report: SweepReport, out: Path) -> None:
     draw_table(console, headers, rows, optional=("rows/s", "size", "fit s"), cut=cut)
     for line in (*_footnotes(report), _summary(report)):
         console.print(line)
+    draw_views(console, report.winner.origin.get("views", {}))
     if report.test:
         metrics = table_metrics(report.metric)
         cells = zip(metrics, metric_cells(report.test, metrics), strict=True)

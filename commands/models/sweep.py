@@ -32,6 +32,12 @@ from ..common import (
 from ..interruption import RESULTS, leaves
 from ..options import ActorsOption, RayOption, workers_of
 from ..progress import Progress
+from ..view_options import (
+    LearnedOpsOption,
+    LearnedSeedOption,
+    LearnedViewsOption,
+    refuse_without_views,
+)
 
 if TYPE_CHECKING:
     from ...classifiers.selection.sweep import SweepReport
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 
 @leaves(RESULTS)
 def sweep(
+    context: typer.Context,
     features: Annotated[
         list[str] | None, typer.Argument(help=FEATURES_HELP, show_default=False)
     ] = None,
@@ -54,6 +61,9 @@ def sweep(
         int, typer.Option("--cv", min=0, help="Judge over so many folds, not on one split.")
     ] = 0,
     select: SelectOption = None,
+    views: LearnedViewsOption = None,
+    view_ops: LearnedOpsOption = None,
+    views_seed: LearnedSeedOption = None,
     metric: MetricOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the splits and folds.")] = 0,
     split_seed: SplitSeedOption = None,
@@ -92,8 +102,18 @@ def sweep(
     csv_target = csv_file and output_file(
         csv_file, "a leaderboard", is_leaderboard, overwrite=overwrite
     )
+    refuse_without_views(context)
     options = SweepOptions(
-        families, metric, cv, seed, parsed_memory(memory), drop_near_duplicates, split_seed
+        families,
+        metric,
+        cv,
+        seed,
+        parsed_memory(memory),
+        drop_near_duplicates,
+        split_seed,
+        views or 1,
+        view_ops,
+        views_seed,
     )
     check_curves(tensorboard)
     workers = workers_of(None, ray, actors, None, alone=False)

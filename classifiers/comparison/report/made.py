@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from importlib.metadata import version
 from typing import Any
 
-from ....cache import FeatureSpec, FeatureStore
-from ....extractor.sources import typed_location
+from ....cache import FeatureStore
+from ....extractor.extract_command import extract_command
 from ..visible import visible
 from .lists.findings import WORDS
 from .study import Study
@@ -42,17 +41,9 @@ def made_section(study: Study, store: FeatureStore, command: str) -> dict[str, A
     }
 
 
-def _extraction(source: str, spec: FeatureSpec) -> str:
-    height, width = spec.image_size
-    # Only networks of the user's own take images that are no squares, and no other size.
-    size = f" --size {height}" if height == width else ""
-    options = f"--backbone {spec.backbone} --layer {spec.layer} --pool {spec.pool}"
-    return f"featx extract {source} {options}{size}"
-
-
 def _commands(study: Study, command: str) -> list[str]:
-    source = shlex.quote(typed_location(study.features.manifest.location))
-    lines = [_extraction(source, spec) for spec in study.features.spec.parts]
+    location = study.features.manifest.location
+    lines = [extract_command(location, spec) for spec in study.features.spec.parts]
     winner = study.winner
     if winner is not None:
         params = " ".join(f"--param {part}" for part in winner.entry.params.split())

@@ -15,6 +15,10 @@ from ..parameter_checks import FLAG, SELECT, one_of
 from ..row_blocks import Floats, iter_blocks
 from ..serialisation import ArrayRule
 from ..training_data import Training
+from .left_out import left_out_groups
+
+LEAST_REST = 1e-9
+"""Part of a class's weight that must be outside a group, so that the class is there without it."""
 
 
 class CentroidHead(Head):
@@ -22,7 +26,8 @@ class CentroidHead(Head):
 
     The softmax of negative squared distances is linear discriminant analysis with one spherical
     covariance; the temperature is its inverse variance. It is fitted to leave-one-out distances,
-    which have a closed form: each training sample is taken out of its class's centroid.
+    which have a closed form: each training sample, or its group, is taken out of its class's
+    centroid.
 
     Parameters
     ----------
@@ -76,7 +81,9 @@ class CentroidHead(Head):
         self.temperature_ = self._calibrate(data, totals)
 
     def _calibrate(self, data: Training, totals: NDArray[np.float64]) -> float:
-        """Fit the temperature to distances from centroids without the sample itself."""
+        """Fit the temperature to distances from centroids without the sample, or its group."""
+        if data.groups is not None:
+            return self._calibrate_by_group(data, totals)
         decision = np.concatenate(
             [
                 self._decide_all(self._scaled(block))
@@ -92,6 +99,27 @@ class CentroidHead(Head):
         # Without x the centroid is c + (c - x) * u / (total - u): the distance grows by a factor.
         decision[kept, y] *= (totals[y] / rest[kept]) ** 2
         return fit_temperature(decision[kept], y, data.weights[kept])
+
+    def _calibrate_by_group(self, data: Training, totals: NDArray[np.float64]) -> float:
+        """Fit the temperature to distances from centroids without a sample's group."""
+        chosen, decisions = [], []
+        for rows in (group for groups in left_out_groups(data) for group in groups):
+            part = data.take(rows)
+            scaled = self._scaled(np.asarray(part.X[:], data.dtype)).astype(np.float64)
+            members = np.zeros((data.n_classes, len(rows)))
+            members[part.y, np.arange(len(rows))] = part.weights
+            rest = totals - members.sum(axis=1)
+            has_rest = rest > LEAST_REST * totals
+            sums = totals[:, None] * self.centroids_ - members @ scaled
+            without = sums / np.where(has_rest, rest, 1)[:, None]
+            centroids = np.where(has_rest[:, None], without, self.centroids_)
+            judged = has_rest[part.y]
+            chosen.append(rows[judged])
+            decisions.append(-squared_distances(scaled[judged], centroids))
+        kept = np.concatenate(chosen)
+        if not len(kept):
+            return 1.0
+        return fit_temperature(np.concatenate(decisions), data.y[kept], data.weights[kept])
 
     def _decide_all(self, block: Floats) -> Floats:
         centroids = self.centroids_.astype(block.dtype, copy=False)

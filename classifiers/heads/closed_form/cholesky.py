@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,14 +37,12 @@ class Factors:
         )
         return coef
 
-    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
-        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
-        columns = []
+    def halves(self, centred: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
+        """Yield ``Z (n, n_features)`` for each penalty: ``Z Z'`` is the hat matrix of the rows."""
         for alpha in alphas:
             lower = self.lower(alpha).astype(centred.dtype, copy=False)
-            half = solve_triangular(lower, centred.T, lower=True, check_finite=False)
-            columns.append(np.square(half).sum(axis=0))
-        return np.stack(columns, axis=1)
+            half: Floats = solve_triangular(lower, centred.T, lower=True, check_finite=False)
+            yield half.T
 
     def lower(self, alpha: float) -> NDArray[np.float64]:
         """Return the lower factor; raises LinAlgError where the penalty is lost in rounding."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -15,9 +15,9 @@ from ..linear.heads import LinearHead
 from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
+from .left_out import left_out_groups
 
-# One factor is fitted to the leave-one-out decisions of so many samples.
-CALIBRATION_ROWS = 2048
+F64 = NDArray[np.float64]
 
 
 class RidgeHead(LinearHead):
@@ -25,8 +25,7 @@ class RidgeHead(LinearHead):
 
     The optimum is scikit-learn's ``RidgeClassifier``'s. One eigendecomposition of the Gram matrix
     serves every ``alpha`` of a grid (``fit_many``). The temperature is fitted to leave-one-out
-    decisions, which have a closed form: the residual over ``1 - h`` with ``h`` the sample's
-    leverage (Allen 1974, "PRESS"), of at most 2,048 samples.
+    decisions, which have a closed form, of about 2,048 samples; groups are left out whole.
 
     Parameters
     ----------
@@ -103,8 +102,8 @@ class System(Protocol):
     def solve(self, alpha: float) -> NDArray[np.float64]:
         """Return the coefficients, ``(n_features, m)``."""
 
-    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
-        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
+    def halves(self, centred: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
+        """Yield ``Z (n, n_features)`` for each penalty: ``Z Z'`` is the hat matrix of the rows."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +129,11 @@ class Decomposition:
         coef: NDArray[np.float64] = (self.vectors / (self.values + alpha)) @ products
         return coef
 
-    def leverages(self, centred: Floats, alphas: Sequence[float]) -> Floats:
-        """Return the leverage of each row for each penalty, ``(n, len(alphas))``."""
-        shrinkage = np.stack([1 / (self.values + alpha) for alpha in alphas], axis=1)
-        squares = np.square(centred @ self.vectors.astype(centred.dtype))
-        leverages: Floats = squares @ shrinkage.astype(centred.dtype)
-        return leverages
+    def halves(self, centred: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
+        """Yield ``Z (n, n_features)`` for each penalty: ``Z Z'`` is the hat matrix of the rows."""
+        turned = centred @ self.vectors.astype(centred.dtype)
+        for alpha in alphas:
+            yield turned / np.sqrt(self.values + alpha).astype(centred.dtype)
 
 
 def decomposed(equations: NormalEquations, alphas: Sequence[float]) -> Decomposition:
@@ -165,23 +163,45 @@ def fit_ridges(
 
 
 def _calibrate(heads: Sequence[RidgeHead], data: Training, system: System) -> None:
-    """Fit each head's temperature to its leave-one-out decisions."""
-    stride = -(-len(data.y) // CALIBRATION_ROWS)
-    data = data.take(np.arange(0, len(data.y), stride))
-    mean, total = system.equations.mean.astype(data.dtype), system.equations.total
-    alphas = [head.alpha for head in heads]
-    decisions: list[list[NDArray[np.float64]]] = [[] for _ in heads]
-    for rows, block in iter_blocks(data.X, data.dtype):
-        scaled = heads[0]._scaled(block)
-        # A weight stands for so many equal samples, of which one is left out.
-        weight = np.minimum(data.weights[rows], 1)[:, None]
-        leverage = weight * (system.leverages(scaled - mean, alphas) + 1 / total)
-        rest = np.maximum(1 - leverage, 1e-6)
-        target = targets(data.y[rows], data.n_classes)
-        for parts, head, factor in zip(decisions, heads, rest.T, strict=True):
-            parts.append(target - (target - head._decide(scaled)) / factor[:, None])
-    for parts, head in zip(decisions, heads, strict=True):
-        head.temperature_ = fit_temperature(np.concatenate(parts), data.y, data.weight)
+    """Fit each head's temperature to its decisions on groups of samples that are left out."""
+    groups = left_out_groups(data)
+    part = data.take(np.concatenate([rows.ravel() for rows in groups]))
+    scaled = heads[0]._scaled(np.asarray(part.X[:], data.dtype))
+    centred = scaled - system.equations.mean.astype(data.dtype)
+    target = targets(part.y, data.n_classes)
+    weights, floor = part.weights, 1 / system.equations.total
+    if part.sample_weight is not None:  # it stands for so many equal samples: one is left out
+        weights = weights / np.maximum(part.sample_weight, 1)
+    halves = system.halves(centred, [head.alpha for head in heads])
+    for head, half in zip(heads, halves, strict=True):
+        residual, start = target - head._decide(scaled), 0
+        for rows in groups:
+            here = np.arange(start, start := start + rows.size).reshape(rows.shape)
+            residual[here] = _left_out(half[here], residual[here], weights[here], floor)
+        head.temperature_ = fit_temperature(target - residual, part.y, part.weight)
+
+
+def _left_out(half: Floats, residual: F64, weights: F64, floor: float) -> F64:
+    """Return the residuals of a fit without the group, of groups of one size.
+
+    They are ``(I - H)^-1`` times those of the fit with it, ``H`` the group's part of the hat
+    matrix; for a single sample, the residual over ``1 - h`` (Allen 1974, "PRESS").
+
+    Parameters
+    ----------
+    half : ndarray, shape (n_groups, size, d)
+        Its products with itself are the hat matrix without weights and intercept.
+    residual : ndarray of float64, shape (n_groups, size, m)
+    weights : ndarray of float64, shape (n_groups, size)
+    floor : float
+        The intercept's part of each number of the hat matrix.
+    """
+    hat = (half @ half.transpose(0, 2, 1) + floor) * weights[:, None, :]
+    rest = np.eye(half.shape[1]) - hat
+    diagonal = np.einsum("gii->gi", rest)
+    np.maximum(diagonal, 1e-6, out=diagonal)
+    left_out: F64 = np.linalg.solve(rest, residual).astype(np.float64, copy=False)
+    return left_out
 
 
 def targets(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

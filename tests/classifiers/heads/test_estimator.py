@@ -75,6 +75,14 @@ def test_weights_reach_the_last_step(X: np.ndarray, y: np.ndarray) -> None:
         EstimatorHead(KNeighborsClassifier()).fit(X, y, weights)
 
 
+def test_equal_weights_are_left_away_where_there_are_none(X: np.ndarray, y: np.ndarray) -> None:
+    neighbours = KNeighborsClassifier(3)
+    once = EstimatorHead(neighbours).fit(X, y, np.full(len(y), 0.25))
+    np.testing.assert_array_equal(once.predict(X), neighbours.fit(X, y).predict(X))
+    with pytest.raises(TrainingDataError, match="takes no sample weights"):
+        EstimatorHead(neighbours).fit(X, y, np.linspace(1, 2, len(y)))
+
+
 @pytest.mark.parametrize("wrong", [LogisticRegression, 3, StandardScaler(), None])
 def test_what_is_no_classifier_is_refused(X: np.ndarray, y: np.ndarray, wrong: object) -> None:
     with pytest.raises(ConfigError, match="a classifier of scikit-learn's interface"):

@@ -1,0 +1,89 @@
+"""Random views of training images: those that the cache has, beside the images themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...cache import AnySpec, FeatureSet, FeatureStore, joined
+from ...cache.errors import ConfigError, FeaturesNotFoundError
+from ...cache.views import Views
+from ...extractor.extract_command import extract_command
+from ...extractor.views.view import ALL_OPS, parse_ops
+
+
+def with_views(
+    features: FeatureSet,
+    store: FeatureStore,
+    n_views: int,
+    ops: str | None = None,
+    seed: int | None = None,
+) -> FeatureSet:
+    """Return features with random views of their images, which the cache has.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    store : FeatureStore
+    n_views : int
+        With the image itself; 1 takes no views.
+    ops, seed : str and int, optional
+        How the views were drawn; by default as the newest ones of which there are enough.
+
+    Raises
+    ------
+    ConfigError
+        The number is below 1, or ``ops`` names something else.
+    FeaturesNotFoundError
+        The cache has too few such views; the message says which command makes them.
+    """
+    if n_views < 1:
+        raise ConfigError(f"views counts from 1, the image itself; got {n_views}")
+    if n_views == 1:
+        return features.with_views(()) if features.views else features
+    wanted = None if ops is None else ",".join(parse_ops(ops))
+    for kind in _kinds(features.spec, store, n_views):
+        if wanted in (None, kind.ops) and seed in (None, kind.seed):
+            specs = view_specs(features.spec, kind)
+            return features.with_views([store.open_spec(s, features.digests) for s in specs])
+    asked = Views(n_views, wanted or ALL_OPS, seed or 0)
+    raise FeaturesNotFoundError(
+        f"the cache {store.root} does not have {asked.n} views of the images of {features.name}"
+        f"{'' if wanted is None else f' by {wanted}'}: {views_command(features, asked)} "
+        "computes what is missing"
+    )
+
+
+def view_specs(spec: AnySpec, views: Views) -> list[AnySpec]:
+    """Return the specs of all views of the features of ``spec``, in the order of their numbers."""
+    return [
+        joined(
+            [
+                replace(part, view=number, view_ops=views.ops, views_seed=views.seed)
+                for part in spec.parts
+            ]
+        )
+        for number in range(1, views.n)
+    ]
+
+
+def views_command(features: FeatureSet, views: Views) -> str:
+    """Return the commands that extract views of images, one for each set that is joined."""
+    more = ["--views", str(views.n), "--view-ops", views.ops]
+    more += ["--views-seed", str(views.seed)] if views.seed else []
+    location = features.manifest.location
+    commands = [extract_command(location, part, more) for part in features.spec.parts]
+    return " and ".join(f"`{command}`" for command in commands)
+
+
+def _kinds(spec: AnySpec, store: FeatureStore, n_views: int) -> Iterator[Views]:
+    """Yield the kinds of views that the cache has enough of for each set, newest first."""
+    stored = [one.spec for one in store.list_features() if one.spec.view]
+    there = {one.fingerprint for one in stored}
+    originals = set(spec.parts)
+    of_spec = [one for one in stored if one.original in originals]
+    for ops, seed in dict.fromkeys((one.view_ops, one.views_seed) for one in of_spec):
+        kind = Views(n_views, ops, seed)
+        parts = [part for view in view_specs(spec, kind) for part in view.parts]
+        if all(part.fingerprint in there for part in parts):
+            yield kind
