@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .classifiers.models.pack import pack_model, unpack_network
     from .classifiers.selection.sweep_options import SweepOptions
     from .classifiers.transformer import FeatureExtractor
-    from .extractor import FeatureOptions, RunOptions, SourceOptions, open_source
+    from .extractor import FeatureOptions, RunOptions, SourceOptions, Views, open_source
     from .extractor import extract_features as extract
 
 _HOMES = {
@@ -50,6 +50,7 @@ _HOMES = {
     "SourceOptions": "extractor:SourceOptions",
     "SweepOptions": "classifiers.selection.sweep_options:SweepOptions",
     "Tag": "cache:Tag",
+    "Views": "extractor:Views",
     "export": "classifiers:export_model",
     "extract": "extractor:extract_features",
     "fit": "classifiers:fit_model",
@@ -81,6 +82,7 @@ __all__ = [
     "SourceOptions",
     "SweepOptions",
     "Tag",
+    "Views",
     "export",
     "extract",
     "fit",

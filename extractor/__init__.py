@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .plan import FeatureOptions
     from .run_options import RunOptions
     from .sources import SourceOptions, open_source
+    from .views.views import Views
 
 _HOMES = {
     "ExtractReport": "extract_report",
     "FeatureOptions": "plan",
     "RunOptions": "run_options",
     "SourceOptions": "sources",
+    "Views": "views.views",
     "extract_features": "api",
     "extract_several": "api",
     "options_of_preset": "api",
@@ -31,6 +33,7 @@ __all__ = [
     "FeatureOptions",
     "RunOptions",
     "SourceOptions",
+    "Views",
     "extract_features",
     "extract_several",
     "open_source",

@@ -17,7 +17,8 @@ from .plan import FeatureOptions, make_plan
 from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source, open_source
 from .sources.address import SourceAddress, address_of
-from .views.view import ALL_OPS, parse_ops
+from .views.view import ALL_OPS
+from .views.views import Views
 from .workers.extraction import extract_by_workers
 from .workers.share import is_shared
 
@@ -130,26 +131,22 @@ def options_of_views(
 
     Parameters
     ----------
-    n_views : int
-        With the image itself.
+    n_views, ops, seed
+        As ``number``, ``ops`` and ``seed`` of ``Views``.
     options : FeatureOptions
-    ops : str
-        What a view changes: of ``crop,flip,rotation,brightness``.
-    seed : int
-        That the views are drawn with.
 
     Raises
     ------
     ConfigError
-        The number is below 1, or ``ops`` names something else.
+        The views cannot be drawn; see ``Views``.
     """
-    if n_views < 1:
-        raise ConfigError(f"views counts from 1, the image itself; got {n_views}")
-    ops = ",".join(parse_ops(ops))
-    views = range(1, n_views)
+    views = Views(n_views, ops, seed)
     return [
         options,
-        *(replace(options, view=view, view_ops=ops, views_seed=seed) for view in views),
+        *(
+            replace(options, view=view, view_ops=views.ops, views_seed=seed)
+            for view in range(1, n_views)
+        ),
     ]
 
 

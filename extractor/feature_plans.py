@@ -17,6 +17,7 @@ from .engines import run_rows
 from .engines.packed import PackedNetwork
 from .images.geometry import Geometry
 from .plan import Plan, merge_plans, plan_for
+from .views.views import Views
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,21 @@ class FeaturePlans:
         return FeaturePlans(
             tuple(plan.with_precision(precision) for plan in self.plans),
             tuple(replace(spec, precision=precision) for spec in self.specs),
+        )
+
+    def with_views(self, views: Views) -> FeaturePlans:
+        """Return plans for the images and for random views of them: the columns of each view.
+
+        The columns of these plans stand first, then those of the first random view, and so on.
+        """
+        plans = [list(zip(*map(views.of, plan.specs), strict=True)) for plan in self.plans]
+        return FeaturePlans(
+            tuple(
+                replace(plan, specs=specs)
+                for of_view in zip(*plans, strict=True)
+                for plan, specs in zip(self.plans, of_view, strict=True)
+            ),
+            tuple(s for view in zip(*map(views.of, self.specs), strict=True) for s in view),
         )
 
     def compute(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -97,6 +97,7 @@ def test_public_names() -> None:
         "SourceOptions",
         "SweepOptions",
         "Tag",
+        "Views",
         "export",
         "extract",
         "fit",

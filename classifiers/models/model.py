@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import AnySpec, FeatureSet
-from ...cache.errors import FeatureMismatchError
+from ...cache.errors import ConfigError, FeatureMismatchError
 from ...cache.format.facts import Shown, shortened
 from ...extractor.backbones import IMAGENET
 from ...extractor.backbones.tuned import TailWeights
 from ...extractor.engines.packed import PackedNetwork
 from ...extractor.feature_plans import FeaturePlans, plans_for
 from ...extractor.plan import Plan
+from ...extractor.views.views import ITSELF, Views
 from .novelty import Novelty
 from .split_rows import SplitRows
 
@@ -83,7 +84,9 @@ class Model(Shown):
         shares: NDArray[Any] = weighed / weighed.sum(axis=1, keepdims=True)
         return shares
 
-    def predict(self, X: Any, *, weights: str = IMAGENET) -> NDArray[np.str_]:
+    def predict(
+        self, X: Any, *, weights: str = IMAGENET, views: Views = ITSELF
+    ) -> NDArray[np.str_]:
         """Return the name of the class that the model decides for, of each sample, ``(n,)``.
 
         Parameters
@@ -92,17 +95,22 @@ class Model(Shown):
             As in ``predict_proba``.
         weights : str
             As in ``predict_proba``.
+        views : Views
+            As in ``predict_proba``.
 
         Raises
         ------
         FeatxError
             As ``predict_proba``.
         """
-        best = self.decisive(self.predict_proba(X, weights=weights)).argmax(axis=1)
+        proba = self.predict_proba(X, weights=weights, views=views)
+        best = self.decisive(proba).argmax(axis=1)
         names: NDArray[np.str_] = np.array(self.class_names)[best]
         return names
 
-    def predict_proba(self, X: Any, *, weights: str = IMAGENET) -> NDArray[Any]:
+    def predict_proba(
+        self, X: Any, *, weights: str = IMAGENET, views: Views = ITSELF
+    ) -> NDArray[Any]:
         """Return probabilities ``(n, n_classes)`` in the order of ``class_names``.
 
         Parameters
@@ -115,6 +123,8 @@ class Model(Shown):
         weights : str
             Where this machine has the backbone's weights: ``imagenet``, ``random:SEED`` or a path;
             used for images only.
+        views : Views
+            Of images: the probabilities are the mean over the image and random views of it.
 
         Returns
         -------
@@ -125,6 +135,8 @@ class Model(Shown):
         ------
         FeatureMismatchError
             The rows are not as wide as the head's, or a FeatureSet was made in another way.
+        ConfigError
+            ``views`` of features.
         SourceFormatError
             ``X`` holds neither images nor features.
         ImageError
@@ -132,7 +144,31 @@ class Model(Shown):
         WeightsNotFoundError
             The weights are not on this machine.
         """
-        X = self._features(X, weights)
+        X = self._features(X, weights, views)
+        return self.mean_proba(X, views.number)
+
+    def mean_proba(self, X: Any, n_views: int) -> NDArray[Any]:
+        """Return probabilities ``(n, n_classes)``, the mean over views of each sample.
+
+        Parameters
+        ----------
+        X : matrix of float, shape (n, n_views * n_features)
+            The features of each view, side by side.
+        n_views : int
+
+        Raises
+        ------
+        FeatureMismatchError
+            The rows are not as wide as the head's.
+        """
+        if n_views == 1:
+            return self._proba(X)
+        views = np.split(np.asarray(X), n_views, axis=1)
+        all_proba = [self._proba(np.ascontiguousarray(view)) for view in views]
+        mean: NDArray[Any] = np.mean(all_proba, axis=0)
+        return mean
+
+    def _proba(self, X: Any) -> NDArray[Any]:
         width = self.head.n_features_in_
         if X.ndim != 2 or X.shape[1] != width:
             raise FeatureMismatchError(
@@ -145,17 +181,19 @@ class Model(Shown):
         probabilities[:, self.head.classes_] = seen
         return probabilities
 
-    def _features(self, X: Any, weights: str) -> Any:
-        """Return the features of images, or those that were handed over."""
+    def _features(self, X: Any, weights: str, views: Views) -> Any:
+        """Return the features of images and of their views, or those that were handed over."""
+        features = None if isinstance(X, FeatureSet) else as_matrix(X)
+        if views.are_random and (isinstance(X, FeatureSet) or features is not None):
+            raise ConfigError("views are drawn from images, and these are features: give images")
         if isinstance(X, FeatureSet):
             self.check_spec(X.spec)
             return X.to_numpy()
-        features = as_matrix(X)
         if features is not None:
             return features
         from ..image_items import features_of_images
 
-        return features_of_images(X, self.plans(weights))
+        return features_of_images(X, self.plans(weights).with_views(views))
 
     def _title(self) -> str:
         return f"Model {self.head_name}, {len(self.class_names)} classes"

@@ -19,9 +19,11 @@ from ...extractor.sources import Source, SourceOptions, open_source
 from ...extractor.sources.address import SourceAddress
 from ...extractor.sources.source import source_name
 from ...extractor.sources.subset import EmptySource, Subset
+from ...extractor.views.views import ITSELF, Views
 from ...extractor.workers.share import is_shared
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
+from .cached_views import cached_views
 from .engine_drift import EngineDrift, worst_engine_drift
 from .outputs.earlier_rows import EarlierRows
 from .outputs.provenance import Provenance, check_columns
@@ -59,6 +61,8 @@ class ScoreOptions:
         Whether the features that are computed are kept in the cache.
     overwrite : bool
         Replace any file at ``out``; otherwise only predictions of the same model.
+    views : Views
+        Each image is predicted by the mean of the probabilities over these views of it.
     run : RunOptions
     """
 
@@ -70,6 +74,7 @@ class ScoreOptions:
     weights: str = IMAGENET
     write_cache: bool = False
     overwrite: bool = False
+    views: Views = ITSELF
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
@@ -79,7 +84,7 @@ class ScoreOptions:
         """Return what the predictions say of their making; the time only where it is asked for."""
         says_time = self.new_only or "time" in self.columns
         scored_at = datetime.now(UTC).isoformat(timespec="seconds") if says_time else ""
-        return Provenance(model_digest(model), scored_at)
+        return Provenance(model_digest(model), scored_at, self.views.describe())
 
 
 def score_images(
@@ -188,6 +193,7 @@ def _job(
         provenance=provenance,
         earlier=earlier,
         is_part=options.run.part is not None,
+        views=options.views,
     )
 
 
@@ -196,7 +202,8 @@ def _engine_drift(model: Model, rows: RowsToScore, engine: str) -> EngineDrift |
     if not isinstance(rows, ImageRows) or not len(rows.listing):
         return None
     trained_on = str(model.origin.get("engine", ""))
-    return worst_engine_drift(rows.plans.plans, rows.scan, trained_on, engine)
+    plans = [plan for plan in rows.plans.plans if not plan.spec.view]
+    return worst_engine_drift(plans, rows.scan, trained_on, engine)
 
 
 def open_to_score(
@@ -277,12 +284,11 @@ def _rows_to_score(
     if isinstance(opened, FeatureSet):
         model.check_spec(opened.spec)
         bad = store.read_quarantine(opened.manifest.name)
-        return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer)
-    plans = model.plans(options.weights)
-    width, writes = (
-        int(model.head.n_features_in_),
-        options.write_cache and len(opened.listing()) > 0,
-    )
+        views = cached_views(opened, store, options.views)
+        return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer, views)
+    plans = model.plans(options.weights).with_views(options.views)
+    width = options.views.number * int(model.head.n_features_in_)
+    writes = options.write_cache and len(opened.listing()) > 0
     rows = ImageRows(opened, plans, store, width, options.run, observer, writes)
     with strict_images(options.run.max_pixels):
         ranges = dict.fromkeys(spec.pixel_range for spec in plans.specs)

@@ -16,7 +16,7 @@ from ..models.model import Model
 from ..models.model_file import load_model
 from .api import Scored, ScoreOptions, open_scored
 from .outputs.formats import FORMATS
-from .outputs.provenance import MODEL, Provenance, printable
+from .outputs.provenance import MODEL, VIEWS, Provenance, printable
 from .outputs.target import DEFAULT, Target
 from .outputs.work_folder import WorkFolder
 from .outputs.write import write_tables
@@ -54,7 +54,7 @@ def join_predictions(
     ModelError
         A part was predicted by another model.
     ConfigError
-        ``out`` is no folder.
+        ``out`` is no folder, or a part was predicted over other views.
     """
     started = time.perf_counter()
     options = options or ScoreOptions()
@@ -72,7 +72,8 @@ def join_predictions(
         starts = range(0, max(1, len(table)), BLOCK_ROWS)
         blocks = summary.count(table.slice(start, BLOCK_ROWS) for start in starts)
         write_tables(target, work, blocks, provenance.to_metadata())
-    return report_of(summary, target, time.perf_counter() - started)
+    report = report_of(summary, target, time.perf_counter() - started)
+    return replace(report, n_views=options.views.number)
 
 
 def _read_parts(target: Target, provenance: Provenance) -> Any:
@@ -81,10 +82,17 @@ def _read_parts(target: Target, provenance: Provenance) -> Any:
 
     form, tables = FORMATS[DEFAULT], []
     for path in target.shard_files:
-        if form.read_metadata(path).get(MODEL) != provenance.model:
+        metadata = form.read_metadata(path)
+        if metadata.get(MODEL) != provenance.model:
             raise ModelError(
                 f"{path} was predicted by another model: run that part again with --overwrite, "
                 "or name the model of the parts"
+            )
+        if metadata.get(VIEWS, "") != provenance.views:
+            raise ConfigError(
+                f"{path} was predicted over {metadata.get(VIEWS) or 'the images themselves'}, and "
+                f"this asks for {provenance.views or 'the images themselves'}: give --join the "
+                "--tta of the parts, or run that part again"
             )
         tables.append(form.read(path, form.column_names(path)))
     if not tables:

@@ -87,6 +87,9 @@ class Predictor:
     model : Model
     options : PredictionOptions
     sample_ids : StringColumn
+    n_views : int
+        Of each image, whose features stand side by side, the image itself first: the probabilities
+        are their mean.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class Predictor:
     model: Model
     options: PredictionOptions
     sample_ids: StringColumn
+    n_views: int = 1
 
     def __post_init__(self) -> None:
         self.options.check_classes(self.model.class_names)
@@ -110,7 +114,11 @@ class Predictor:
         Groups begin at multiples of this number, whatever is predicted in one call: the rounding
         of a matrix product can depend on its number of rows.
         """
-        return max(64, GROUP_BYTES // (4 * int(self.model.head.n_features_in_)))
+        return max(64, GROUP_BYTES // (4 * self._width))
+
+    @property
+    def _width(self) -> int:
+        return int(self.model.head.n_features_in_)
 
     @cached_property
     def _names(self) -> Any:
@@ -128,22 +136,26 @@ class Predictor:
         first = -block.start % self.group_rows
         borders = [0, *range(first, len(block.ok), self.group_rows), len(block.ok)]
         rows = np.concatenate([[0], np.cumsum(block.ok)])[borders].tolist()
-        parts = [self.model.predict_proba(block.X[a:b]) for a, b in pairwise(rows) if a < b]
+        cuts = [(a, b) for a, b in pairwise(rows) if a < b]
+        parts = [self.model.mean_proba(block.X[a:b], self.n_views) for a, b in cuts]
         empty = np.zeros((0, len(self.model.class_names)), np.float32)
         proba = np.concatenate(parts or [empty]).astype(np.float32, copy=False)
-        flags = [self._flags(block.X[a:b]) for a, b in pairwise(rows) if a < b]
+        flags = [self._flags(block.X[a:b]) for a, b in cuts]
         return self._as_table(block, proba, np.concatenate([np.zeros(0, np.bool_), *flags]))
 
     def _flags(self, X: Any) -> NDArray[np.bool_]:
-        """Return which rows are unlike the training rows; none where nobody asked."""
+        """Return which rows are unlike the training rows; none where nobody asked.
+
+        Images themselves are judged, not their random views.
+        """
         rate, novelty = self.options.unlike_rate, self.model.novelty
         if rate is None or novelty is None:
             return np.zeros(len(X), np.bool_)
-        return novelty.flag(X, rate)
+        return novelty.flag(X if self.n_views == 1 else X[:, : self._width], rate)
 
     def empty_table(self) -> Any:
         """Return a table without rows, as ``table`` returns them."""
-        no_features = np.zeros((0, self.model.head.n_features_in_), np.float32)
+        no_features = np.zeros((0, self.n_views * self._width), np.float32)
         return self.table(RowBlock(0, np.zeros(0, np.bool_), no_features, ()))
 
     def _as_table(

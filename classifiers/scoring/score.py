@@ -14,6 +14,7 @@ from ...cache.errors import SourceFormatError, TooManyBadImagesError
 from ...cache.format.facts import Shown, shortened
 from ...cache.manifest import DIGEST_BYTES
 from ...extractor.run_options import BadLimit
+from ...extractor.views.views import ITSELF, Views
 from ..models.model import Model
 from ..models.model_file import model_digest
 from .checkpoints import CheckpointKey, Checkpoints
@@ -38,7 +39,8 @@ class ScoreReport(Shown):
     n_samples, n_ok, n_unsure, n_errors : int
         Rows written; of these, predicted, held back by ``abstain_below``, and unreadable.
     n_cached, n_resumed : int
-        Features found in the cache; rows that an interrupted run had finished.
+        Images whose features, with those of all views, were in the cache; rows that an interrupted
+        run had finished.
     n_earlier : int
         Samples left out, since part files of earlier runs hold their predictions.
     by_class : dict of str to int
@@ -62,6 +64,8 @@ class ScoreReport(Shown):
         Images that are unlike the training images, with ``unlike_rate``.
     engine_drift : EngineDrift or None
         How far this machine's features are off, where another engine made the training features.
+    n_views : int
+        Of each image, whose mean the probabilities are; 1 is the image itself.
     """
 
     out: Path
@@ -83,6 +87,7 @@ class ScoreReport(Shown):
     n_held_out: int = 0
     n_trained_on: int = 0
     n_unlike: int | None = None
+    n_views: int = 1
 
     def _title(self) -> str:
         return f"ScoreReport of {self.out}"
@@ -118,6 +123,9 @@ class ScoreJob:
         What the target holds already, where it appends.
     is_part : bool
         Other runs score the other images.
+    views : Views
+        Over which the probabilities are the mean; ``source`` gives the features of all of them,
+        side by side.
     """
 
     model: Model
@@ -129,6 +137,7 @@ class ScoreJob:
     provenance: Provenance = field(default_factory=Provenance)
     earlier: EarlierRows = field(default_factory=EarlierRows)
     is_part: bool = False
+    views: Views = ITSELF
 
 
 def score(job: ScoreJob) -> ScoreReport:
@@ -151,7 +160,8 @@ def score(job: ScoreJob) -> ScoreReport:
     """
     start = time.perf_counter()
     source = job.source
-    predictor = Predictor(job.model, job.options, source.listing.sample_ids)
+    n_views = job.views.number
+    predictor = Predictor(job.model, job.options, source.listing.sample_ids, n_views)
     digests = source.marks if source.marks.shape[1:] == (DIGEST_BYTES,) else None
     summary = Summary(source.listing, job.model.class_names, job.model.rows, digests)
     more = MoreColumns(job.columns, source.listing, job.provenance, job.model.rows, digests)
@@ -171,6 +181,7 @@ def score(job: ScoreJob) -> ScoreReport:
         n_cached=source.n_cached,
         n_resumed=n_resumed,
         n_earlier=len(job.earlier.predicted),
+        n_views=n_views,
     )
     if (
         report.n_errors
@@ -220,5 +231,6 @@ def _key(job: ScoreJob, predictor: Predictor) -> CheckpointKey:
         "model": model_digest(job.model),
         "group_rows": predictor.group_rows,
         **job.options.to_dict(),
+        **({"views": job.views.to_dict()} if job.views.are_random else {}),
     }
     return CheckpointKey(settings, job.source.listing.sample_ids, job.source.marks)

@@ -220,7 +220,10 @@ def _parts_folder(
 ) -> Path:
     """Return the folder of the parts' files, whose name holds all that decides their rows."""
     marks = opened.manifest.digests if isinstance(opened, FeatureSet) else opened.stamps()
-    chosen = [model, options.predictions.to_dict(), list(options.columns), options.weights]
+    chosen = [
+        *(model, options.predictions.to_dict(), list(options.columns), options.weights),
+        *([options.views.to_dict()] if options.views.are_random else []),
+    ]
     state = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode("utf-8"))
     state.update(listing_digest(_listing(opened)).encode("ascii"))
     state.update(marks.tobytes())

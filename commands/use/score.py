@@ -20,6 +20,7 @@ from ..common import (
 )
 from ..interruption import PREDICTIONS, leaves
 from ..options import (
+    ALL_VIEW_OPS,
     PATH_OR_NAME,
     SOURCE_HELP,
     ActorsOption,
@@ -37,6 +38,8 @@ from ..options import (
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
+    ViewOpsOption,
+    ViewsSeedOption,
     WeightsOption,
     WorkersOption,
     part_of,
@@ -108,6 +111,17 @@ def score(
             "--unlike-rate", help="With --flag-unlike: share of like images that may be flagged."
         ),
     ] = "1%",
+    tta: Annotated[
+        int | None,
+        typer.Option(
+            "--tta",
+            min=1,
+            help="Mean of the probabilities over the image itself and N-1 random views of it.",
+            show_default="1",
+        ),
+    ] = None,
+    view_ops: ViewOpsOption = ALL_VIEW_OPS,
+    views_seed: ViewsSeedOption = 0,
     columns: Annotated[
         str | None,
         typer.Option(help="More columns: {columns}, with commas between.", show_default=False),
@@ -163,10 +177,11 @@ def score(
     Example: featx score model.featx photos/ --out predictions.parquet
     """
     refuse_without(context, "flag_unlike", "unlike_rate")
+    refuse_without(context, "tta", "view_ops", "views_seed")
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
     from ...classifiers.scoring.join import join_predictions
     from ...classifiers.selection.decisions.class_values import parse_share
-    from ...extractor import SourceOptions
+    from ...extractor import SourceOptions, Views
 
     options = ScoreOptions(
         predictions=PredictionOptions(
@@ -183,6 +198,7 @@ def score(
         weights=weights,
         write_cache=write_cache,
         overwrite=overwrite,
+        views=Views(tta or 1, view_ops, views_seed),
         run=replace(
             run_options(batch_size, workers, max_bad, engine),
             max_pixels=max_pixels,
@@ -250,6 +266,8 @@ def _draw_scored(console: Console, report: ScoreReport) -> None:
         f"{', '.join(f'{human_count(n)} {word}' for word, n in counts if n or word == 'ok')}; "
         f"features of {human_count(report.n_cached)} came from the cache"
     )
+    if report.n_views > 1:
+        console.print(f"  each by the mean over {report.n_views} views")
     if report.n_resumed:
         console.print(f"  {human_count(report.n_resumed)} rows were there from an interrupted run")
     for name, reason in report.first_errors:

@@ -21,6 +21,7 @@ KNOWN = ("new", "trained on", "validation", "test")
 """What the column ``known`` says; the first of images that the model never saw."""
 
 MODEL, VERSION, SCORED_AT = "featx.model", "featx.version", "featx.scored_at"
+VIEWS = "featx.views"
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,19 @@ class Provenance:
         Digest of the model, 64 hexadecimal digits; empty where it is not known.
     scored_at : str
         Time of the run, ISO 8601 in UTC; empty where equal inputs shall give equal bytes.
+    views : str
+        Over which views of an image the probabilities are the mean; empty for the image itself.
     """
 
     model: str = ""
     scored_at: str = ""
+    views: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """Return texts for the metadata of a file."""
         metadata = {VERSION: version("featx")}
         metadata |= {MODEL: self.model} if self.model else {}
+        metadata |= {VIEWS: self.views} if self.views else {}
         return metadata | ({SCORED_AT: self.scored_at} if self.scored_at else {})
 
 
