@@ -68,6 +68,23 @@ def with_accelerators(machine: Hardware) -> Hardware:
     return replace(machine, gpus=tuple(names))
 
 
+def runs_on_accelerator(wanted: str, format: str) -> bool:
+    """Tell whether the engine that ``wanted`` means uses an accelerator; loads it if there is one.
+
+    Parameters
+    ----------
+    wanted : str
+        One of ``ENGINE_NAMES``.
+    format : str
+        Of the backbone that it shall run.
+    """
+    machine = with_accelerators(this_machine())
+    if not machine.gpus:
+        return False
+    record, _ = choose_engine(wanted, machine, format)
+    return bool(record.accelerators and record.accelerators())
+
+
 def check_engine_name(name: str) -> None:
     """Raise ConfigError, with close matches, where there is no engine of that name."""
     if name not in ENGINE_NAMES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +16,12 @@ from ...cache.errors import ImageError
 from ..images.decode import decode_with_remark
 from ..images.geometry import Geometry
 from ..sources import Source, digest_of
+from .fetch import Fetched, why_unreadable
 from .pending import PendingRows
 
 HANDFUL = 4
 WINDOW = 192
 """Images that may be decoded ahead of the engine, where its batches are no larger than half."""
-
-OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors of this process or machine, which say nothing about an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +77,65 @@ class Reader:
     sets_of: tuple[range, ...]
     every_row: bool = False
 
+    @property
+    def distinct(self) -> tuple[Geometry, ...]:
+        """The geometries, each once: an image is drawn and resized once for each."""
+        return tuple(dict.fromkeys(self.geometries))
+
     def __call__(self, index: int) -> Item:
         """Return the image at ``index``; a failure becomes the item's reason."""
         start = time.perf_counter()
         try:
             raw = self.source.read(index)
         except OSError as error:
-            return self._unreadable(index, error)
+            return self._unreadable(index, why_unreadable(error))
         digest = digest_of(raw)
         read = time.perf_counter()
-        rows, is_new = self.pending.look_up(index, digest)
-        reason = self.pending.failed.get(digest, "")
-        plans = [p for p, sets in enumerate(self.sets_of) if min(rows[sets.start : sets.stop]) < 0]
+        rows, is_new, reason, plans = self._wanted(index, digest)
         pixels: dict[int, NDArray[np.uint8]] = {}
-        if plans and (is_new or self.every_row) and not reason:
-            # Decoded once, and drawn and resized once for each geometry.
+        if plans:
             distinct = list(dict.fromkeys(self.geometries[p] for p in plans))
             try:
                 decoded_images, remark = decode_with_remark(raw, distinct, digest)
                 images = dict(zip(distinct, decoded_images, strict=True))
                 pixels = {p: images[self.geometries[p]] for p in plans}
-                if remark:
-                    self.pending.remarks[index] = remark
+                self._note(index, remark)
             except ImageError as error:
                 reason = self.pending.failed[digest] = str(error)
         decoded = time.perf_counter()
         return Item(index, digest, pixels, rows, is_new, reason, read - start, decoded - read)
 
-    def _unreadable(self, index: int, error: OSError) -> Item:
-        if error.errno in OURS:
-            raise error
-        reason = self.pending.unreadable[index] = f"cannot read: {error.strerror or error}"
+    def take(self, fetched: Fetched) -> Item:
+        """Return the item of an image that was fetched elsewhere, in ``distinct`` geometries."""
+        index, digest = fetched.index, fetched.digest
+        if not digest:
+            return self._unreadable(index, fetched.reason)
+        rows, is_new, reason, plans = self._wanted(index, digest)
+        pixels: dict[int, NDArray[np.uint8]] = {}
+        if plans and fetched.reason:
+            reason = self.pending.failed[digest] = fetched.reason
+        elif plans:
+            images = dict(zip(self.distinct, fetched.images, strict=True))
+            pixels = {p: images[self.geometries[p]] for p in plans}
+            self._note(index, fetched.remark)
+        seconds = (fetched.read_seconds, fetched.decode_seconds)
+        return Item(index, digest, pixels, rows, is_new, reason, *seconds)
+
+    def _wanted(self, index: int, digest: bytes) -> tuple[tuple[int, ...], bool, str, list[int]]:
+        """Look an image up: its rows, whether they are new, why it fails, plans that need it."""
+        rows, is_new = self.pending.look_up(index, digest)
+        reason = self.pending.failed.get(digest, "")
+        if reason or not (is_new or self.every_row):
+            return rows, is_new, reason, []
+        plans = [p for p, sets in enumerate(self.sets_of) if min(rows[sets.start : sets.stop]) < 0]
+        return rows, is_new, reason, plans
+
+    def _note(self, index: int, remark: str) -> None:
+        if remark:
+            self.pending.remarks[index] = remark
+
+    def _unreadable(self, index: int, reason: str) -> Item:
+        self.pending.unreadable[index] = reason
         return Item(index, b"", reason=reason)
 
 

@@ -23,7 +23,8 @@ from ..plan import Plan
 from ..run_options import RunOptions
 from .pending import PendingRows
 from .rates import StageSeconds
-from .reader import WINDOW, Item, Reader, read_ahead
+from .reader import WINDOW, Item, Reader
+from .reading import read_items
 from .scan import Scan
 from .stage import Job, Outputs
 from .stage_pool import StagePool
@@ -118,7 +119,7 @@ class FeatureStream:
         failed: dict[bytes, str] | None = None,
         say: Callable[[str], object] = str,
     ) -> None:
-        self.scan, self.options, self.plans = scan, options, plans
+        self.scan, self.options, self.plans, self._say = scan, options, plans, say
         specs = [spec for plan in plans for spec in plan.specs]
         sets = [store.open_set(spec) if store else None for spec in specs]
         self.specs = specs
@@ -170,7 +171,11 @@ class FeatureStream:
         """Yield the samples at ``indices``, in order, read and decoded ahead."""
         geometries = tuple(plan.geometry for plan in self.plans)
         reader = Reader(self.scan.source, self.pending, geometries, self._sets_of, every_row)
-        items = read_ahead(reader, indices, self.options.n_workers, self._window)
+        formats = {plan.record.format for plan in self.plans}
+        n_images = int(self.pending.must_read.sum())
+        items = read_items(
+            reader, indices, n_images, formats, self.options, self._window, self._say
+        )
         self._exits.callback(items.close)  # type: ignore[attr-defined]
         return items
 

@@ -15,8 +15,9 @@ from .devices import accelerators, has_bfloat16
 from .forward import compile_forward
 from .model import build_model
 
-IN_FLIGHT = 2
-"""Batches that an accelerator is handed at a time: one is copied while the other is computed."""
+IN_FLIGHT = 8
+"""Batches that an accelerator is handed at a time: copies of the next ones, each by a thread of its
+own, go on beside the computation."""
 
 
 class KerasEngine:
