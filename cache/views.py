@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from .errors import CacheFormatError
 from .joined.joined_spec import AnySpec
 
 
@@ -37,8 +38,13 @@ class Views:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Rebuild what ``to_dict`` gives."""
-        return cls(**fields)
+        """Rebuild what ``to_dict`` gives; raises CacheFormatError where it is something else."""
+        if not fields:
+            return cls()
+        try:
+            return cls(int(fields["n"]), str(fields["ops"]), int(fields["seed"]))
+        except (TypeError, KeyError, ValueError) as error:
+            raise CacheFormatError(f"not a number and kind of views: {fields!r}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types; empty where there are no views."""
@@ -47,3 +53,6 @@ class Views:
     def describe(self) -> str:
         """Return number, operations and seed, for people; empty where there are no views."""
         return f"{self.n} views ({self.ops}; seed {self.seed})" if self.n > 1 else ""
+
+
+NO_VIEWS = Views()

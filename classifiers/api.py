@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from ..cache import DEFAULT_ROOT, FeatureSet, FeatureStore, Tag
 from ..cache.results.result import FIT
-from ..cache.views import Views
 from ..extractor.backbones import IMAGENET
 from ..extractor.run_options import LogObserver, Observer
 from .fit_arguments import options_of, with_families, with_split, with_weights
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, chosen_metric, fit, with_metric
-from .selection.like import features_of, fit_like
+from .selection.like import features_of, fit_like, with_views_of
 from .selection.metrics import find_metric
 from .selection.replaced import save_and_compare
 from .selection.results import keep_fit
@@ -181,10 +180,9 @@ def _with_views(
     features: FeatureSet, store: FeatureStore, options: HeadOptions, old: Model | None
 ) -> FeatureSet:
     """Return the features with the views that the options ask for, or that an old model had."""
-    if old is None:
-        return with_views(features, store, options.views, options.view_ops, options.views_seed)
-    views = Views.from_dict(old.origin.get("views", {}))
-    return with_views(features, store, views.n, views.ops or None, views.seed)
+    if old is not None:
+        return with_views_of(old, features, store)
+    return with_views(features, store, options.views, options.view_ops, options.views_seed)
 
 
 def _completed(

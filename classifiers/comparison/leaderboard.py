@@ -72,6 +72,7 @@ class RankedResult:
             "head": result.head,
             "parameters": self.params,
             "params": dict(result.params),
+            "views": dict(result.views),
             "split": self.scores.split,
             "metrics": dict(self.scores.metrics),
             "intervals": {name: list(i) for name, i in self.scores.intervals.items()},

@@ -9,6 +9,7 @@ import numpy as np
 from ...cache import NO_SPLIT, SPLITS, FeatureSet, FeatureStore
 from ...cache.errors import ConfigError, FeaturesNotFoundError
 from ...cache.records.label_snapshot import find_labels
+from ...cache.views import Views
 from ..heads.registry import HEADS, OWN
 from ..models.model import Model
 from .fit import FitReport, HeadOptions, fit_head, measured, with_novelty
@@ -16,6 +17,7 @@ from .splitting.near_duplicates import NearDuplicates
 from .splitting.preparation import Prepared
 from .splitting.splits import Split
 from .splitting.units import find_units
+from .views import with_views
 
 
 def features_of(model: Model, store: FeatureStore) -> FeatureSet:
@@ -36,6 +38,20 @@ def features_of(model: Model, store: FeatureStore) -> FeatureSet:
     return FeatureSet(manifest, store.open_spec(model.spec), store.layout)
 
 
+def with_views_of(model: Model, features: FeatureSet, store: FeatureStore) -> FeatureSet:
+    """Return the features with such views of their images as ``model`` learned from, if any.
+
+    Raises
+    ------
+    FeaturesNotFoundError
+        The cache lacks them; the message says which command makes them.
+    CacheFormatError
+        What the model's file says of views is damaged.
+    """
+    views = Views.from_dict(model.origin.get("views", {}))
+    return with_views(features, store, views.n, views.ops or None, views.seed)
+
+
 def fit_like(
     model: Model, features: FeatureSet, command: str = "", memory: int | None = None
 ) -> FitReport:
@@ -45,7 +61,8 @@ def fit_like(
     ----------
     model : Model
     features : FeatureSet
-        Of the model's images: those that it was made with give the same model.
+        Of the model's images, with views as ``with_views_of`` gives them: those that the model was
+        made with give the same model.
     command : str
         Kept in the new model as its origin.
     memory : int, optional

@@ -69,11 +69,17 @@ def view_specs(spec: AnySpec, views: Views) -> list[AnySpec]:
 
 def views_command(features: FeatureSet, views: Views) -> str:
     """Return the commands that extract views of images, one for each set that is joined."""
-    more = ["--views", str(views.n), "--view-ops", views.ops]
-    more += ["--views-seed", str(views.seed)] if views.seed else []
-    location = features.manifest.location
-    commands = [extract_command(location, part, more) for part in features.spec.parts]
+    location, options = features.manifest.location, view_options(views)
+    commands = [extract_command(location, part, options) for part in features.spec.parts]
     return " and ".join(f"`{command}`" for command in commands)
+
+
+def view_options(views: Views) -> list[str]:
+    """Return the options of commands that ask for views; none where there are no views."""
+    if views.n == 1:
+        return []
+    options = ["--views", str(views.n), "--view-ops", views.ops]
+    return [*options, "--views-seed", str(views.seed)] if views.seed else options
 
 
 def _kinds(spec: AnySpec, store: FeatureStore, n_views: int) -> Iterator[Views]:

@@ -24,6 +24,7 @@ from ..common import (
 from ..measures import rarest_cell, rarest_header
 from ..options import PATH_OR_NAME, WITH_FILE
 from ..progress import Progress
+from ..view_options import draw_views
 from .bars import bars
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _data(boards: Sequence[Board], metric: Metric) -> dict[str, Any]:
 
 def _csv(boards: Sequence[Board], metric: Metric) -> str:
     """Return a line for each result, with a column for every metric."""
+    from ...cache.views import Views
     from ...classifiers.selection.metrics import METRICS
 
     lines = [{"rows": board.rows, **e.to_dict()} for board in boards for e in board.entries]
@@ -130,6 +132,7 @@ def _csv(boards: Sequence[Board], metric: Metric) -> str:
         line.pop("undefined")
         line.pop("params")
         line["called"] = line.pop("tag").get("name", "")
+        line["views"] = Views.from_dict(line["views"]).describe()
         rarest = line.pop("rarest") or {}
         for name in dict.fromkeys((*METRICS, metric.name)):
             low, high = intervals.get(name, ("", ""))
@@ -173,6 +176,7 @@ def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[
         **({"name": names} if any(names) else {}),
         "parameters": [e.params for e in board.entries],
         **({"features": [labels[e.result.features] for e in board.entries]} if labels else {}),
+        **_views_column(board),
         metric.title: [metric_cell(e.scores, metric.name, HALF) for e in board.entries],
         rarest: [rarest_cell(e.scores) for e in board.entries],
         **({"bar": shown} if console.is_terminal else {}),
@@ -190,6 +194,16 @@ def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[
         rows.append(_baseline_row(columns, board.baseline, metric, rarest))
     cut = [name for name in ("parameters", "name", "features", "model") if name in columns]
     draw_table(console, list(columns), rows, optional=OPTIONAL, cut=cut)
+
+
+def _views_column(board: Board) -> dict[str, list[str]]:
+    """Return which views each result learned from; nothing where none did."""
+    from ...cache.views import Views
+
+    views = [Views.from_dict(entry.result.views) for entry in board.entries]
+    if all(one.n == 1 for one in views):
+        return {}
+    return {"views": [f"{one.n} {one.ops}" if one.n > 1 else "" for one in views]}
 
 
 def _baseline_row(
@@ -248,6 +262,7 @@ def _draw_detail(console: Console, shown: Detail) -> None:
     result, cost = entry.result, entry.cost
     console.print(f"{result.id}: {result.name} {entry.params}".rstrip())
     console.print(f"on {result.features}, {scores.n_samples:,} rows of {scores.split}")
+    draw_views(console, result.views)
     console.print(
         f"{_short(cost.n_parameters)} parameters, {_short(cost.n_trained)} of them trained in "
         f"{cost.fit_seconds:.1f} s; {_short(cost.multiply_adds)} multiply-adds an image"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -20,7 +22,7 @@ DRAWN = {"n": 3, "ops": "crop,flip", "seed": 1}
 def views(cli: Cli, photos: Path) -> Path:
     """Features of photographs and of two random views of each."""
     drawn = ("--views", "3", "--view-ops", "crop,flip", "--views-seed", "1")
-    done = cli("extract", photos, *PIXELS, *drawn)
+    done = cli("extract", photos, *PIXELS, *drawn, "--name", "mean")
     assert done.exit_code == 0, done.stderr
     return photos
 
@@ -71,3 +73,45 @@ def test_what_the_cache_lacks_is_refused_with_the_command_to_type(
     alone = cli(command, "--view-ops", "flip")
     assert alone.exit_code == 1
     assert "--view-ops belongs to --views: add that" in alone.stderr
+
+
+def test_results_say_which_views_were_learned_from(cli: Cli, views: Path) -> None:
+    assert cli("fit", "--head", "ridge").exit_code == 0
+    assert "views" not in cli("results").stdout.splitlines()[1]
+    assert cli("fit", "--head", "ridge", "--views", "3").exit_code == 0
+    (board, *_) = json.loads(cli("results", "--json").stdout)["boards"]
+    learned = {entry["id"]: entry["views"] for entry in board["results"]}
+    assert sorted(learned.values(), key=len) == [{}, DRAWN]
+    assert "3 crop,flip" in cli("results").stdout
+    lines = list(csv.DictReader(io.StringIO(cli("results", "--csv").stdout)))
+    assert {line["views"] for line in lines} == {"", "3 views (crop,flip; seed 1)"}
+    shown = next(name for name, fields in learned.items() if fields)
+    assert "learned from 3 views (crop,flip; seed 1)" in cli("results", "--show", shown).stdout
+
+
+def test_the_report_names_the_commands_with_views(cli: Cli, views: Path) -> None:
+    assert cli("fit", "--head", "ridge", "--views", "3").exit_code == 0
+    done = cli("report", "-o", "report.html")
+    assert done.exit_code == 0, done.stderr
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert page.count("--views 3 --view-ops crop,flip --views-seed 1") == 2
+    assert "3 views (crop,flip; seed 1)" in page
+
+
+def test_joined_features_have_the_views_of_each_set(cli: Cli, views: Path) -> None:
+    other = (*PIXELS[:-1], "grid:2")
+    assert cli("extract", views, *other, "--name", "grid").exit_code == 0
+    refused = cli("fit", "mean+grid", "--views", "3")
+    assert refused.exit_code == 1
+    assert "--pool grid:2 --size 8 --views 3" in " ".join(refused.stderr.split())
+    drawn = ("--views", "3", "--view-ops", "crop,flip", "--views-seed", "1")
+    assert cli("extract", views, *other, *drawn, "--name", "grid").exit_code == 0
+    joined = "mean+grid"
+    fitted = cli("fit", joined, "--head", "ridge", "--views", "3", "--json")
+    assert fitted.exit_code == 0, fitted.stderr
+    assert json.loads(fitted.stdout)["views"] == DRAWN
+    swept = cli(*("sweep", joined, "--heads", "ridge", "--views", "3", "--cv", "3"), "--json")
+    assert swept.exit_code == 0, swept.stderr
+    scored = cli("score", "model.featx", views, "-o", "scores.csv", "--engine", "keras")
+    assert scored.exit_code == 0, scored.stderr
+    assert len(Path("scores.csv").read_text(encoding="utf-8").splitlines()) == 25

@@ -65,7 +65,7 @@ def board_csv(study: Study) -> list[tuple[Any, ...]]:
     for entry in (*study.entries, *filter(None, [study.baseline])):
         for split, scores in entry.scores.items():
             values = [scores.metrics.get(name, "") for name in METRICS]
-            texts = map(visible, (entry.id, entry.head, entry.params, entry.features))
+            texts = map(visible, (entry.id, entry.head, entry.setup, entry.features))
             rarest = scores.rarest
             of_rarest = (rarest.name, rarest.recall, rarest.rows) if rarest else ("", "", "")
             rows.append((*texts, split, *values, *of_rarest, entry.fit_seconds))
@@ -83,7 +83,7 @@ def _board_cells(
     shown: Sequence[Metric],
     scale: tuple[float, float],
 ) -> list[dict[str, Any]]:
-    cells = [_text(entry.head), _text(entry.params or "defaults", "wide"), _text(entry.backbone)]
+    cells = [_text(entry.head), _text(entry.setup or "defaults", "wide"), _text(entry.backbone)]
     for split in splits:
         value, scores = entry.value(metric.name, split), entry.scores.get(split)
         interval = scores.intervals.get(metric.name) if scores else None

@@ -7,7 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 from ....cache import FeatureStore
+from ....cache.views import NO_VIEWS
 from ....extractor.extract_command import extract_command
+from ...selection.views import view_options
 from ..visible import visible
 from .lists.findings import WORDS
 from .study import Study
@@ -43,9 +45,11 @@ def made_section(study: Study, store: FeatureStore, command: str) -> dict[str, A
 
 def _commands(study: Study, command: str) -> list[str]:
     location = study.features.manifest.location
-    lines = [extract_command(location, spec) for spec in study.features.spec.parts]
     winner = study.winner
+    views = view_options(NO_VIEWS if winner is None else winner.entry.views)
+    lines = [extract_command(location, spec, views) for spec in study.features.spec.parts]
     if winner is not None:
         params = " ".join(f"--param {part}" for part in winner.entry.params.split())
-        lines.append(f"featx fit {study.features.name} --head {winner.entry.head} {params}".strip())
+        words = [study.features.name, "--head", winner.entry.head, params, *views]
+        lines.append(f"featx fit {' '.join(filter(None, words))}")
     return [*lines, command] if command else lines

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureSet, Scores
+from ....cache.views import NO_VIEWS, Views
 from ...selection.metrics import always, cautions, find_metric
 from ...selection.splitting.splits import Split
 from .charts.performance import Judged
@@ -38,6 +39,8 @@ class StudyModel:
         Of its lines in all charts; -1 where it is not drawn.
     all_params : mapping
         All parameters of the head.
+    views : Views
+        Of training images, which the head learned from.
     """
 
     id: str
@@ -53,6 +56,12 @@ class StudyModel:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     style: int = -1
     all_params: Mapping[str, Any] = field(default_factory=dict)
+    views: Views = NO_VIEWS
+
+    @property
+    def setup(self) -> str:
+        """The parameters and the views that the head learned from, for people."""
+        return " ".join(filter(None, (self.params, self.views.describe())))
 
     def value(self, metric: str, split: str) -> float | None:
         """Return a metric on a split; None where it was not measured or is undefined."""

@@ -8,7 +8,7 @@ from operator import add
 
 from ....cache import FeatureSet, FeatureSpec, FeatureStore
 from ....cache.errors import ConfigError
-from ...selection.like import fit_like
+from ...selection.like import fit_like, with_views_of
 from ..model import Model
 
 EXACT = "float32"
@@ -30,6 +30,8 @@ def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
     ------
     ConfigError
         The model has float32 features, the cache lacks them, or the model's rows are not known.
+    FeaturesNotFoundError
+        The cache lacks float32 features of views that the model learned from.
     """
     if {spec.precision for spec in model.spec.parts} == {EXACT}:
         raise ConfigError("the model was trained on float32 features: there is nothing to refit")
@@ -39,7 +41,7 @@ def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
             "the rows that the model learned from are not known: fit a head on the float32 "
             f"features with `featx fit {features.name}`, and export that"
         )
-    return fit_like(model, features, command).model
+    return fit_like(model, with_views_of(model, features, store), command).model
 
 
 def _find_features(model: Model, store: FeatureStore) -> FeatureSet:

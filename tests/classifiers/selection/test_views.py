@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ import pytest
 from views_shared import SMALL, make_views
 
 from featx.cache import FeatureSet, FeatureStore
-from featx.cache.errors import ConfigError, FeaturesNotFoundError
+from featx.cache.errors import CacheFormatError, ConfigError, FeaturesNotFoundError
 from featx.cache.views import Views
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.row_blocks import RowView
+from featx.classifiers.models.export.refit import refit
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.folds import FoldReader, make_folds
 from featx.classifiers.selection.learned_rows import LearnedRows
+from featx.classifiers.selection.memory import training_rows
 from featx.classifiers.selection.splitting.splits import split_features
 from featx.classifiers.selection.sweep import sweep
 from featx.classifiers.selection.sweep_options import SweepOptions
@@ -119,6 +122,45 @@ def test_only_training_images_have_views(tmp_path: Path, fits: list[Fit]) -> Non
         expected = report.model.predict_proba(features.X[rows])
         np.testing.assert_allclose(report.predictions[name].probabilities, expected, atol=1e-6)
     assert report.model.origin["views"] == {"n": 3, "ops": "crop,flip", "seed": 0}
+
+
+def test_views_stay_on_disk_where_memory_is_short(
+    tmp_path: Path, fits: list[Fit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = opened(make_views(tmp_path))
+    whole = fit(features, HeadOptions("centroid", views=3))
+    monkeypatch.setattr("featx.classifiers.selection.memory.least_memory", lambda *_: 0)
+    monkeypatch.setattr("featx.classifiers.selection.fit.training_rows", read := Read())
+    short = fit(features, HeadOptions("centroid", views=3, memory=1000))
+    assert read.is_lazy
+    np.testing.assert_array_equal(fits[0][0], fits[1][0])
+    np.testing.assert_allclose(short.model.head.centroids_, whole.model.head.centroids_, atol=1e-6)
+
+
+class Read:
+    """Says whether the rows that were trained from stayed on disk."""
+
+    is_lazy = False
+
+    def __call__(self, *words: object) -> object:
+        X = training_rows(*words)  # type: ignore[arg-type]
+        self.is_lazy = isinstance(X, RowView)
+        return X
+
+
+def test_a_head_is_fitted_again_on_views_of_exact_features(tmp_path: Path) -> None:
+    store = make_views(tmp_path)
+    model = fit(opened(store), HeadOptions("ridge", views=3)).model
+    fast = replace(model, spec=replace(model.spec.single, precision="bfloat16"))
+    again = refit(fast, store)
+    np.testing.assert_array_equal(again.head.coef_, model.head.coef_)
+    assert again.origin["views"] == model.origin["views"]
+    lost = replace(fast, origin={**fast.origin, "views": {"n": 4, "ops": "flip", "seed": 1}})
+    with pytest.raises(FeaturesNotFoundError, match="--views 4 --view-ops flip --views-seed 1"):
+        refit(lost, store)
+    damaged = replace(fast, origin={**fast.origin, "views": {"n": "many"}})
+    with pytest.raises(CacheFormatError, match="not a number and kind of views"):
+        refit(damaged, store)
 
 
 def test_other_views_than_asked_for_are_refused(tmp_path: Path) -> None:
