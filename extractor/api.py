@@ -132,7 +132,7 @@ def options_of_views(
     Parameters
     ----------
     n_views, ops, seed
-        As ``number``, ``ops`` and ``seed`` of ``Views``.
+        As ``n``, ``ops`` and ``seed`` of ``Views``.
     options : FeatureOptions
 
     Raises

@@ -78,14 +78,14 @@ class FeaturePlans:
 
         The columns of these plans stand first, then those of the first random view, and so on.
         """
-        plans = [list(zip(*map(views.of, plan.specs), strict=True)) for plan in self.plans]
+        plans = [list(zip(*map(views.specs_of, plan.specs), strict=True)) for plan in self.plans]
         return FeaturePlans(
             tuple(
                 replace(plan, specs=specs)
                 for of_view in zip(*plans, strict=True)
                 for plan, specs in zip(self.plans, of_view, strict=True)
             ),
-            tuple(s for view in zip(*map(views.of, self.specs), strict=True) for s in view),
+            tuple(s for view in zip(*map(views.specs_of, self.specs), strict=True) for s in view),
         )
 
     def compute(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -145,7 +145,7 @@ class Model(Shown):
             The weights are not on this machine.
         """
         X = self._features(X, weights, views)
-        return self.mean_proba(X, views.number)
+        return self.mean_proba(X, views.n)
 
     def mean_proba(self, X: Any, n_views: int) -> NDArray[Any]:
         """Return probabilities ``(n, n_classes)``, the mean over views of each sample.
@@ -184,7 +184,7 @@ class Model(Shown):
     def _features(self, X: Any, weights: str, views: Views) -> Any:
         """Return the features of images and of their views, or those that were handed over."""
         features = None if isinstance(X, FeatureSet) else as_matrix(X)
-        if views.are_random and (isinstance(X, FeatureSet) or features is not None):
+        if views.n > 1 and (isinstance(X, FeatureSet) or features is not None):
             raise ConfigError("views are drawn from images, and these are features: give images")
         if isinstance(X, FeatureSet):
             self.check_spec(X.spec)

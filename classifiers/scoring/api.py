@@ -23,7 +23,7 @@ from ...extractor.views.views import ITSELF, Views
 from ...extractor.workers.share import is_shared
 from ..models.model import Model
 from ..models.model_file import load_model, model_digest
-from .cached_views import cached_views
+from .cached_views import with_every_view
 from .engine_drift import EngineDrift, worst_engine_drift
 from .outputs.earlier_rows import EarlierRows
 from .outputs.provenance import Provenance, check_columns
@@ -284,10 +284,10 @@ def _rows_to_score(
     if isinstance(opened, FeatureSet):
         model.check_spec(opened.spec)
         bad = store.read_quarantine(opened.manifest.name)
-        views = cached_views(opened, store, options.views)
-        return CachedRows(opened, {b.sample_id: b.reason for b in bad}, observer, views)
+        viewed = with_every_view(opened, store, options.views)
+        return CachedRows(viewed, {b.sample_id: b.reason for b in bad}, observer)
     plans = model.plans(options.weights).with_views(options.views)
-    width = options.views.number * int(model.head.n_features_in_)
+    width = options.views.n * int(model.head.n_features_in_)
     writes = options.write_cache and len(opened.listing()) > 0
     rows = ImageRows(opened, plans, store, width, options.run, observer, writes)
     with strict_images(options.run.max_pixels):

@@ -73,7 +73,7 @@ def join_predictions(
         blocks = summary.count(table.slice(start, BLOCK_ROWS) for start in starts)
         write_tables(target, work, blocks, provenance.to_metadata())
     report = report_of(summary, target, time.perf_counter() - started)
-    return replace(report, n_views=options.views.number)
+    return replace(report, n_views=options.views.n)
 
 
 def _read_parts(target: Target, provenance: Provenance) -> Any:

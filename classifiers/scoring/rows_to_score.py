@@ -218,16 +218,14 @@ class CachedRows:
     Attributes
     ----------
     features : FeatureSet
+        Those of its random views stand beside them.
     reasons : mapping of str to str
         Why a sample has no features, by its id.
-    views : sequence of FeatureSet
-        The same rows of random views, whose features stand beside them.
     """
 
     features: FeatureSet
     reasons: dict[str, str]
     observer: Observer = field(default_factory=LogObserver)
-    views: Sequence[FeatureSet] = ()
 
     def __post_init__(self) -> None:
         manifest = self.features.manifest
@@ -239,7 +237,8 @@ class CachedRows:
     def blocks(self, ranges: Sequence[range], group_rows: int) -> RowBlocks:
         """Yield rows as the cache maps them, in blocks of whole groups."""
         self.observer.begin(sum(map(len, ranges)), f"{self.features.spec.backbone}: scoring")
-        step = max(1, CACHED_BLOCK_ROWS // (group_rows * (1 + len(self.views)))) * group_rows
+        n_views = 1 + len(self.features.views)
+        step = max(1, CACHED_BLOCK_ROWS // (group_rows * n_views)) * group_rows
         for rows in ranges:
             for start in range(rows.start, rows.stop, step):
                 self.observer.advance(min(step, rows.stop - start))
@@ -256,8 +255,8 @@ class CachedRows:
             name = ids[rows.start + row]
             reasons[row] = self.reasons.get(name, "the cache holds no features of it")
         X: Any = self.features.X.window(first, last)
-        if self.views:
-            X = np.hstack([X[:], *(view.X[first:last] for view in self.views)])
+        if self.features.views:
+            X = np.hstack([X[:], *(view[first:last] for view in self.features.views)])
         return RowBlock(rows.start, ok, X, reasons)
 
     def flush(self) -> None:

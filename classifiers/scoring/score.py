@@ -160,7 +160,7 @@ def score(job: ScoreJob) -> ScoreReport:
     """
     start = time.perf_counter()
     source = job.source
-    n_views = job.views.number
+    n_views = job.views.n
     predictor = Predictor(job.model, job.options, source.listing.sample_ids, n_views)
     digests = source.marks if source.marks.shape[1:] == (DIGEST_BYTES,) else None
     summary = Summary(source.listing, job.model.class_names, job.model.rows, digests)
@@ -231,6 +231,6 @@ def _key(job: ScoreJob, predictor: Predictor) -> CheckpointKey:
         "model": model_digest(job.model),
         "group_rows": predictor.group_rows,
         **job.options.to_dict(),
-        **({"views": job.views.to_dict()} if job.views.are_random else {}),
+        **({"views": job.views.to_dict()} if job.views.n > 1 else {}),
     }
     return CheckpointKey(settings, job.source.listing.sample_ids, job.source.marks)

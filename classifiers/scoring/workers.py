@@ -222,7 +222,7 @@ def _parts_folder(
     marks = opened.manifest.digests if isinstance(opened, FeatureSet) else opened.stamps()
     chosen = [
         *(model, options.predictions.to_dict(), list(options.columns), options.weights),
-        *([options.views.to_dict()] if options.views.are_random else []),
+        *([options.views.to_dict()] if options.views.n > 1 else []),
     ]
     state = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode("utf-8"))
     state.update(listing_digest(_listing(opened)).encode("ascii"))

@@ -55,7 +55,7 @@ def mean_by_hand(model: Model, n_views: int) -> NDArray[np.float32]:
     features = store.open_features(model.origin["features"])
     views = featx.Views(n_views, "crop,brightness", 4)
     proba = []
-    for specs in zip(*map(views.of, model.spec.parts), strict=True):
+    for specs in zip(*map(views.specs_of, model.spec.parts), strict=True):
         sets = [store.open_set(spec) for spec in specs]
         rows = [shards.take(shards.index.find(features.digests)) for shards in sets]
         proba.append(model.head.predict_proba(np.hstack(rows)))
@@ -122,8 +122,14 @@ def test_views_that_the_cache_lacks_are_named_with_what_to_type(
     words = ("score", model, "features:own", "-o", "p.csv", "--tta", "4")
     refused = cli(*words, "--view-ops", "flip")
     assert refused.exit_code == 1 and not Path("p.csv").exists()
-    assert "has no view 1 of 24 of the 24 images" in refused.stderr
-    assert "--views 4 --view-ops flip` with the options of these features" in refused.stderr
+    assert "does not have 4 views of the images of" in refused.stderr
+    assert "--pool flatten --size 8 --views 4 --view-ops flip` computes" in refused.stderr
+    ok(cli("extract", photos, *PIXELS, *OWN, "--views", "4", "--view-ops", "flip"))
+    (photos / "red" / "new.png").write_bytes(next(photos.rglob("*.png")).read_bytes() + b"0")
+    ok(cli("extract", photos, *PIXELS, *OWN))
+    refused = cli(*words, "--view-ops", "flip")
+    assert refused.exit_code == 1
+    assert "1 of 25 images of" in refused.stderr and "have no view 1" in refused.stderr
     typed = cli("score", model, photos, "--view-ops", "flip")
     assert typed.exit_code == 1 and "--view-ops belongs to --tta: add that" in typed.stderr
 

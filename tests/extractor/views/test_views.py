@@ -14,13 +14,13 @@ PLAIN = FeatureOptions(backbone="mobilenet", weights="random:0", image_size=32, 
 
 def test_views_of_a_spec_stand_behind_the_images_themselves() -> None:
     spec = make_plan(PLAIN).spec
-    itself, *others = Views(3, " flip,crop", 5).of(spec)
+    itself, *others = Views(3, " flip,crop", 5).specs_of(spec)
     assert itself == spec
     assert [(one.view, one.view_ops, one.views_seed) for one in others] == [
         (1, "crop,flip", 5),
         (2, "crop,flip", 5),
     ]
-    assert ITSELF.of(spec) == (spec,)
+    assert ITSELF.specs_of(spec) == (spec,)
 
 
 def test_plans_of_joined_features_give_the_columns_view_by_view() -> None:
@@ -35,11 +35,9 @@ def test_plans_of_joined_features_give_the_columns_view_by_view() -> None:
     assert [plan.spec.view for plan in both.plans] == [0, 0, 1, 1]
 
 
-def test_views_say_what_to_type_and_leave_no_trace_where_there_are_none() -> None:
-    assert Views(4).options() == "--views 4"
-    assert Views(4, "crop", 2).options() == "--views 4 --view-ops crop --views-seed 2"
+def test_images_alone_leave_no_trace_in_a_record() -> None:
     assert ITSELF.to_dict() == {} and ITSELF.describe() == ""
-    assert Views(2, "flip", 1).to_dict() == {"number": 2, "ops": "flip", "seed": 1}
+    assert Views(2, "flip", 1).to_dict() == {"n": 2, "ops": "flip", "seed": 1}
     assert Views(2, "flip", 1).describe() == "2 views (flip; seed 1)"
 
 
