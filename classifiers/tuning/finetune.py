@@ -8,15 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...cache import DEFAULT_ROOT, FeatureSet, FeatureSpec, FeatureStore, Tag
 from ...cache.errors import ConfigError, FeaturesNotFoundError, SourceNotFoundError
 from ...cache.records.run_record import TUNING
 from ...cache.results.result import FIT
 from ...extractor.backbones import IMAGENET
 from ...extractor.extract import extract
+from ...extractor.feature_plans import FeaturePlans
 from ...extractor.plan import Plan, plan_for
 from ...extractor.run_options import LogObserver, Observer, RunOptions
 from ...extractor.sources import Source, open_source, typed_location
+from ...extractor.views.views import ITSELF, Views
 from ..models.model_file import model_output
 from ..selection.fit import FitReport
 from ..selection.replaced import save_and_compare
@@ -43,6 +47,9 @@ class FinetuneOptions:
         Where the images are now; by default where they were when their features were extracted.
     memory : int, optional
         Bytes that the cached outputs may take; what is larger is read batch by batch.
+    views : Views
+        An epoch learns from one of these views of each training image, drawn anew. Their outputs
+        are cached as well.
     keep_state : bool
         Leave the state of training beside the model, as ``<out>.epochs``, so that a call with the
         same ``out`` and more epochs goes on from it.
@@ -54,6 +61,7 @@ class FinetuneOptions:
     weights: str = IMAGENET
     source: str | Path | Source | None = None
     memory: int | None = None
+    views: Views = ITSELF
     keep_state: bool = False
     run: RunOptions = field(default_factory=RunOptions)
 
@@ -105,15 +113,16 @@ def run_finetune(
     head = FinetunedHead(layer, **options.params)
     head.check()
     store = FeatureStore(cache)
-    base = store.open_features(features)
+    base = _with_views(store.open_features(features), store, options.views)
     plan = plan_for(base.spec.single, options.weights)
     _check_weights(base.spec.single, plan.spec)
     tail = cut_tail(plan, layer)
     path = model_output(Path(out), base.class_names, overwrite=overwrite)
-    n_bytes = len(base) * BYTES_PER_VALUE * math.prod(tail.map_shape)
+    n_bytes = options.views.n * len(base) * BYTES_PER_VALUE * math.prod(tail.map_shape)
+    in_views = f" in {options.views.n} views" if options.views.n > 1 else ""
     observer.say(
-        f"The output of {layer} is {'×'.join(map(str, tail.map_shape))}: {len(base):,} images take "
-        f"{n_bytes / 1e6:,.1f} MB in the cache"
+        f"The output of {layer} is {'×'.join(map(str, tail.map_shape))}: {len(base):,} images"
+        f"{in_views} take {n_bytes / 1e6:,.1f} MB in the cache"
     )
     maps = _maps(base, plan, layer, store, options, observer)
     checkpoint = path.with_name(f"{path.name}.epochs")
@@ -125,6 +134,11 @@ def run_finetune(
     if not options.keep_state:
         checkpoint.unlink(missing_ok=True)
     return replace(report, prepared=report.prepared.with_note(note))
+
+
+def _with_views(base: FeatureSet, store: FeatureStore, views: Views) -> FeatureSet:
+    """Return features that say which views are learned from, as those of other heads do."""
+    return base.with_views([store.open_set(spec) for spec in views.specs_of(base.spec.single)[1:]])
 
 
 def _images(base: FeatureSet, source: str | Path | Source | None) -> Source:
@@ -160,10 +174,13 @@ def _maps(
     """Return the cached outputs of ``layer`` for the rows of ``base``; compute what is missing."""
     spec = replace(plan.spec, layer=layer, pool="flatten", storage=STORED)
     wanted = replace(plan, specs=(spec,), notes=())
+    plans = FeaturePlans((wanted,), wanted.specs).with_views(options.views)
     source = _images(base, options.source)
-    extract(source, [wanted], store, options.run, observer, kind=TUNING)
-    maps = FeatureSet(base.manifest, store.open_set(spec), store.layout)
-    n_lost = len(base) - len(maps)
+    extract(source, plans.plans, store, options.run, observer, kind=TUNING)
+    itself, *views = [store.open_set(one) for one in plans.specs]
+    maps = FeatureSet(base.manifest, itself, store.layout, views)
+    rows = np.arange(len(maps))
+    n_lost = len(base) - len(maps) + max((len(v.lacking(rows)) for v in maps.views), default=0)
     if n_lost:
         raise FeaturesNotFoundError(
             f"{n_lost:,} of the {len(base):,} images of {base.name} are no longer in "

@@ -54,7 +54,8 @@ class Frozen:
     features : FeatureSet
         Of the whole backbone.
     maps : FeatureSet
-        Outputs of the frozen part for the same rows, ``(n, height * width * channels)``.
+        Outputs of the frozen part for the same rows, ``(n, height * width * channels)``, and for
+        random views of the images.
     tail : Tail
     """
 
@@ -132,8 +133,10 @@ def _starting_point(
         fit_many(heads, np.asarray(features.X[rows], np.float32), y[~mask], learned)
         best = _best(heads, np.asarray(features.X[split.train[mask]], np.float32), y[mask])
         data = best.training(frozen.features.X[split.train], y, weights)
-    samples = MapSamples(_maps(frozen.maps, split.train, memory), data.y, _float32(data.weight))
-    return best, _part(samples, np.flatnonzero(~mask)), _part(samples, np.flatnonzero(mask))
+    maps, *views = _maps(frozen.maps, split.train, memory)
+    samples = MapSamples(maps, data.y, _float32(data.weight), views)
+    held_out = _part(samples, np.flatnonzero(mask))
+    return best, _part(samples, np.flatnonzero(~mask)), replace(held_out, views=())
 
 
 def _best(
@@ -149,11 +152,13 @@ def _best(
     return min(heads, key=log_loss)
 
 
-def _maps(maps: FeatureSet, rows: NDArray[np.int64], memory: int | None) -> Any:
-    n_bytes = len(rows) * maps.X.shape[1] * maps.X.dtype.itemsize
+def _maps(maps: FeatureSet, rows: NDArray[np.int64], memory: int | None) -> list[Any]:
+    """Return the maps of some images, then those of each view of them."""
+    matrices = (maps.X, *maps.views)
+    n_bytes = len(matrices) * len(rows) * maps.X.shape[1] * maps.X.dtype.itemsize
     if memory is not None and n_bytes > memory:
-        return RowView(maps.X, rows, memory)
-    return np.asarray(maps.X[rows])
+        return [RowView(matrix, rows, memory) for matrix in matrices]
+    return [np.asarray(matrix[rows]) for matrix in matrices]
 
 
 def _float32(weight: NDArray[Any] | None) -> NDArray[np.float32] | None:
@@ -162,16 +167,18 @@ def _float32(weight: NDArray[Any] | None) -> NDArray[np.float32] | None:
 
 def _part(samples: MapSamples, rows: NDArray[np.int64]) -> MapSamples:
     weight = None if samples.weight is None else samples.weight[rows]
-    return MapSamples(RowView(samples.maps, rows), samples.y[rows], weight)
+    views = [RowView(view, rows) for view in samples.views]
+    return MapSamples(RowView(samples.maps, rows), samples.y[rows], weight, views)
 
 
 def _job(frozen: Frozen, split: Split, head: FinetunedHead) -> dict[str, Any]:
-    params = head.get_json_params()
+    params, views = head.get_json_params(), frozen.features.views_taken.to_dict()
     return {
         "features": frozen.features.spec.fingerprint,
         "data": frozen.features.manifest.data_digest,
         "split": split.to_dict()["digest"],
         "state": STATE,
+        **({"views": views} if views else {}),
         "params": {name: value for name, value in params.items() if name != "epochs"},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,45 @@ class MapSamples:
     y : ndarray of int64, shape (n_samples,)
     weight : ndarray of float32, shape (n_samples,), or None
         What each sample counts in the loss.
+    views : sequence of matrix, each of the shape of ``maps``
+        Maps of random views of the same images.
     """
 
     maps: Any
     y: NDArray[np.int64]
     weight: NDArray[np.float32] | None = None
+    views: Sequence[Any] = ()
 
-    def take(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return maps as float32 ``(n, *shape)``."""
-        return np.asarray(self.maps[rows], np.float32).reshape(len(rows), *shape)
+    def take(
+        self,
+        rows: NDArray[np.int64],
+        shape: tuple[int, ...],
+        drawn: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return maps as float32 ``(n, *shape)``.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+        shape : tuple of int
+            Of a map.
+        drawn : ndarray of int64, shape (n_samples,), optional
+            The view of each sample that is taken; 0, and by default, the image itself.
+        """
+        if drawn is None:
+            return np.asarray(self.maps[rows], np.float32).reshape(len(rows), *shape)
+        maps = np.empty((len(rows), self.maps.shape[1]), np.float32)
+        for number, matrix in enumerate((self.maps, *self.views)):
+            is_taken = drawn[rows] == number
+            maps[is_taken] = matrix[rows[is_taken]]
+        return maps.reshape(len(rows), *shape)
+
+    def draw(self, seed: int, epoch: int) -> NDArray[np.int64] | None:
+        """Return which view of each sample an epoch takes; None where there are no views."""
+        if not self.views:
+            return None
+        n_views = 1 + len(self.views)
+        return np.random.default_rng([seed, epoch, n_views]).integers(n_views, size=len(self.y))
 
 
 class TailTrainer:
@@ -84,14 +114,15 @@ class TailTrainer:
         self.best, self.best_epoch = self._weights(), 0
 
     def run_epoch(self, observer: Observer) -> dict[str, float]:
-        """Learn from every sample once; return means of loss and accuracy."""
+        """Learn from one view of every sample; return means of loss and accuracy."""
         start = time.perf_counter()
         sums, total = np.zeros(2), 0.0
         seed, size = int(self.head.random_state), int(self.head.batch_size)
         seed_layers(self.model, seed, self.n_done)
+        drawn = self.train.draw(seed, self.n_done)
         for rows in epoch_batches(len(self.train.y), size, seed, self.n_done):
             weight = None if self.train.weight is None else self.train.weight[rows]
-            maps = self.train.take(rows, self.tail.map_shape)
+            maps = self.train.take(rows, self.tail.map_shape, drawn)
             logs = self.model.train_on_batch(
                 maps, self.train.y[rows].astype(np.float32), weight, return_dict=True
             )

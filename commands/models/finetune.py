@@ -25,13 +25,22 @@ from ..common import (
     write_curves,
 )
 from ..interruption import EPOCHS, leaves
-from ..options import PATH_OR_NAME, WorkersOption
+from ..options import (
+    ALL_VIEW_OPS,
+    PATH_OR_NAME,
+    ViewOpsOption,
+    ViewsOption,
+    ViewsSeedOption,
+    WorkersOption,
+    refuse_without,
+)
 from ..progress import Progress
 from .fit import draw_fit, fit_data
 
 
 @leaves(EPOCHS)
 def finetune(
+    context: typer.Context,
     layer: Annotated[
         str, typer.Option("--from", help="The layers after this one are trained.", metavar="LAYER")
     ],
@@ -66,6 +75,9 @@ def finetune(
         typer.Option(help="Where the images are now, if they were moved.", show_default=False),
         PATH_OR_NAME,
     ] = None,
+    views: ViewsOption = None,
+    view_ops: ViewOpsOption = ALL_VIEW_OPS,
+    views_seed: ViewsSeedOption = 0,
     keep_state: KeepStateOption = False,
     memory: MemoryOption = None,
     workers: WorkersOption = 0,
@@ -89,8 +101,9 @@ def finetune(
     from ...cache import Tag
     from ...classifiers.selection.decisions.class_values import parse_class_weight
     from ...classifiers.tuning.finetune import FinetuneOptions, run_finetune
-    from ...extractor import RunOptions
+    from ...extractor import RunOptions, Views
 
+    refuse_without(context, "views", "view_ops", "views_seed")
     options = FinetuneOptions(
         params={
             "epochs": epochs,
@@ -106,6 +119,7 @@ def finetune(
         weights=weights,
         source=source,
         memory=parsed_memory(memory),
+        views=Views(views or 1, view_ops, views_seed),
         keep_state=keep_state,
         run=RunOptions(workers=workers),
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featx.cache import FeatureStore
+from featx.cache import FeatureStore, ResultStore
 from featx.cache.errors import ModelFileError
 from featx.classifiers import load_model
+from featx.extractor import Views
 from tests_shared import Cli
 
 LAYER = "block6d_add"
@@ -98,3 +99,42 @@ def test_images_that_were_moved_are_found_and_lost_ones_named(cli: Cli, photos: 
         path.unlink()
     fewer = cli("finetune", "--from", "block5c_add", "--epochs", "0", "--source", moved)
     assert fewer.exit_code == 1 and "2 of the 24 images" in fewer.output
+
+
+def test_views_are_cached_as_well_and_drawn_from_in_each_epoch(cli: Cli, photos: Path) -> None:
+    cli("extract", photos, "--size", "32", "--precision", "float32")
+    words = ("finetune", "--from", LAYER, "--lr", "0.01", "--keep-state")
+    drawn = ("--views", "3", "--view-ops", "crop,brightness", "--views-seed", "4")
+    refused = cli(*words, "--view-ops", "crop")
+    assert refused.exit_code == 1 and "--view-ops belongs to --views" in refused.stderr
+    result = cli(*words, *drawn, "--epochs", "1")
+    assert result.exit_code == 0, result.output
+    assert "24 images in 3 views take" in result.stderr
+    views = {"n": 3, "ops": "crop,brightness", "seed": 4}
+    assert "learned from 3 views (crop,brightness; seed 4) of each" in result.stdout
+    assert load_model("finetuned.featx").origin["views"] == views
+    stored = FeatureStore("featx-cache").list_features()
+    maps = [one for one in stored if one.spec.layer == LAYER]
+    assert sorted(one.spec.view for one in maps) == [0, 1, 2]
+    assert all(one.record.n_extracted == 24 for one in maps)
+    more = cli(*words, *drawn, "--epochs", "2", "--memory", "10KB")  # less than the maps take
+    assert more.exit_code == 0 and "going on after epoch 1 of 2" in more.stderr
+    other = cli(*words, "--epochs", "2")
+    assert other.exit_code == 0 and "going on" not in other.stderr
+    assert "learned from" not in other.stdout
+    results = ResultStore(FeatureStore("featx-cache").layout).read()
+    assert {result.views.get("n", 1) for result in results} == {1, 3}
+
+
+def test_a_finetuned_model_scores_over_views(
+    cli: Cli, photos: Path, tuned: dict[str, object]
+) -> None:
+    scored = cli("score", "finetuned.featx", photos, "--out", "p.csv", "--tta", "3")
+    assert scored.exit_code == 0, scored.output
+    with Path("p.csv").open() as file:
+        found = {row["id"]: float(row["probability"]) for row in csv.DictReader(file)}
+    paths = [photos / name for name in found]
+    model = load_model("finetuned.featx")
+    proba = model.predict_proba(paths, views=Views(3))
+    assert proba.max(axis=1) == pytest.approx(np.array([*found.values()]), abs=1e-4)
+    assert np.abs(proba - model.predict_proba(paths)).max() > 1e-3

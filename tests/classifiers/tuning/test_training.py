@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,16 @@ def make_study(n_classes: int) -> Study:
     return Study(plan, images, front.predict_on_batch(images), y)
 
 
-def started(study: Study, **params: Any) -> tuple[Tail, FinetunedHead, TailTrainer]:
+def started(
+    study: Study, views: Sequence[NDArray[np.float32]] = (), **params: Any
+) -> tuple[Tail, FinetunedHead, TailTrainer]:
     """Return a trainer whose head was fitted on the features of the first 36 images."""
     tail = cut_tail(study.plan, LAYER)
     train, held_out = slice(0, 36), slice(36, N)
     head = FinetunedHead(LAYER, **{"C": 1e-3, "batch_size": 16, "precision": "float32", **params})
     head.fit(tail.features(study.maps[train]), study.y[train])
-    return tail, head, TailTrainer(tail, head, study.samples(train), study.samples(held_out))
+    samples = replace(study.samples(train), views=[view[train].reshape(36, -1) for view in views])
+    return tail, head, TailTrainer(tail, head, samples, study.samples(held_out))
 
 
 def arrays(tail: Tail, head: FinetunedHead) -> list[NDArray[Any]]:
@@ -149,6 +153,39 @@ def _by_layer(tail: Tail) -> list[tuple[str, list[NDArray[Any]]]]:
     return [(layer.name, layer.get_weights()) for layer in tail.layers]
 
 
+def test_an_epoch_draws_one_view_of_each_sample_anew() -> None:
+    views = [np.full((40, 6), number, np.float32) for number in (1, 2)]
+    samples = MapSamples(np.zeros((40, 6), np.float16), np.arange(40) % 2, views=views)
+    first, second = samples.draw(5, 0), samples.draw(5, 1)
+    assert set(first.tolist()) == {0, 1, 2} and (first != second).any()
+    assert (samples.draw(5, 0) == first).all() and (samples.draw(6, 0) != first).any()
+    rows = np.array([3, 7, 8, 21])
+    taken = samples.take(rows, (1, 2, 3), first)
+    assert taken.shape == (4, 1, 2, 3) and taken.dtype == np.float32
+    assert (taken == first[rows][:, None, None, None]).all()
+    assert (samples.take(rows, (1, 2, 3)) == 0).all()
+    assert MapSamples(samples.maps, samples.y).draw(5, 0) is None
+
+
+def test_an_epoch_learns_from_the_views_that_it_drew(study: Study) -> None:
+    views = [study.maps + 100 * number for number in (1, 2)]
+    _, _, trainer = started(study, views)
+    seen: list[NDArray[np.float32]] = []
+    step = trainer.model.train_on_batch
+
+    def watched(maps: NDArray[np.float32], *more: Any, **options: Any) -> Any:
+        seen.append(maps)
+        return step(maps, *more, **options)
+
+    trainer.model.train_on_batch = watched
+    for epoch in range(2):
+        seen.clear()
+        trainer.run_epoch(Heard())
+        numbers = np.round((np.concatenate(seen) - study.maps[:36].mean()).mean((1, 2, 3)) / 100)
+        drawn = trainer.train.draw(0, epoch)
+        assert sorted(numbers.tolist()) == sorted(drawn.tolist()), "each sample once, in one view"
+
+
 def test_without_epochs_the_model_is_the_head_on_plain_features(
     study: Study, tmp_path: Path
 ) -> None:
@@ -175,7 +212,8 @@ def test_training_ends_with_the_best_epoch(study: Study, tmp_path: Path) -> None
 def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     study: Study, tmp_path: Path
 ) -> None:
-    options = {"epochs": 3, "patience": 9, "batch_norm": True}
+    views = [study.maps[:, ::-1], study.maps[:, :, ::-1]]
+    options = {"views": views, "epochs": 3, "patience": 9, "batch_norm": True}
     tail, head, trainer = started(study, **options)
     train_tail(trainer, tmp_path / "whole", {"job": 1}, Heard())
     expected = arrays(tail, head)
