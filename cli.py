@@ -108,9 +108,9 @@ def _write_version(is_asked: bool) -> None:
 
 def _missing_parts() -> str:
     from .classifiers.heads.registry import compiled_parts
-    from .extractor.machine.compiled import HOW_TO_HAVE, RESIZE
+    from .extractor.machine.compiled import HOW_TO_HAVE, IMAGE_PARTS
 
-    slower = [part.slower for part in (RESIZE, *compiled_parts()) if not part.is_in_use]
+    slower = [part.slower for part in (*IMAGE_PARTS, *compiled_parts()) if not part.is_in_use]
     return f"{'; '.join(slower)}. To have them: {HOW_TO_HAVE}" if slower else ""
 
 

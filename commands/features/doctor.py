@@ -95,7 +95,7 @@ def doctor(
     from ...classifiers.heads.registry import compiled_parts
     from ...extractor import FeatureOptions, SourceOptions, open_source
     from ...extractor.doctor import examine
-    from ...extractor.machine.compiled import RESIZE
+    from ...extractor.machine.compiled import IMAGE_PARTS
     from ...extractor.machine.hardware import this_machine
     from ...extractor.plan import make_plan
 
@@ -118,7 +118,7 @@ def doctor(
         precision=precision,
         preprocess=own_preprocess,
     )
-    parts = (RESIZE, *compiled_parts())
+    parts = (*IMAGE_PARTS, *compiled_parts())
     try:
         found = examine(opened, make_plan(options), FeatureStore(cache), run)
     except FeatxError:

@@ -58,8 +58,12 @@ class Geometry:
 
         A view is drawn by the ``digest`` of the image's bytes.
         """
-        if self.view is not None:
-            pixels = self.view.apply(pixels, digest)
+        if self.view is None:
+            return self._resized(pixels)
+        shown = self._resized(self.view.cropped(pixels, digest))
+        return self.view.altered(shown, digest)
+
+    def _resized(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.resize == "squash":
             return resize(pixels, (self.width, self.height))
         if self.resize == "crop":

@@ -40,3 +40,12 @@ RESIZE = CompiledPart(
     module="featx.extractor.images._resample",
     slower="Pillow resizes images, which takes about three times as long",
 )
+
+ROTATE = CompiledPart(
+    name="rotate",
+    module="featx.extractor.views._rotate",
+    slower="NumPy rotates random views of images, which takes about ten times as long",
+)
+
+IMAGE_PARTS = (RESIZE, ROTATE)
+"""The C code of everything before a backbone."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...cache.errors import ConfigError
 from ...cache.suggest import did_you_mean
+from .rotation import rotate
 
 VIEW_OPS = ("crop", "flip", "rotation", "brightness")
 ALL_OPS = ",".join(VIEW_OPS)
@@ -23,9 +23,6 @@ MAX_STRETCH = 4 / 3
 """Of a crop's width to its height, beside the image's own."""
 
 MAX_DEGREES = 15.0
-MARGIN = 2
-"""Pixels beyond the corners of a rotated image that its resampling reads."""
-
 MAX_BRIGHTNESS = 0.2
 """A brightness is changed by at most this part of it."""
 
@@ -50,11 +47,8 @@ class View:
     seed: int = 0
     ops: tuple[str, ...] = VIEW_OPS
 
-    def apply(self, pixels: NDArray[np.uint8], digest: bytes) -> NDArray[np.uint8]:
-        """Return the variant of an image uint8 ``(h, w, 3)``; a crop makes it smaller.
-
-        The corners that a rotation leaves empty are filled by the image's mirror image, so that
-        they have the colours of its edge: black ones of a picture on black.
+    def cropped(self, pixels: NDArray[np.uint8], digest: bytes) -> NDArray[np.uint8]:
+        """Return the part of an image ``(h, w, 3)`` that this view shows, before it is resized.
 
         Parameters
         ----------
@@ -62,19 +56,30 @@ class View:
         digest : bytes
             Of the image's file.
         """
-        image = Image.fromarray(pixels)
+        if "crop" not in self.ops:
+            return pixels
+        left, top, right, bottom = self._crop_box(pixels.shape[1::-1], digest)
+        return pixels[top:bottom, left:right]
+
+    def altered(self, pixels: NDArray[np.uint8], digest: bytes) -> NDArray[np.uint8]:
+        """Return an image rotated, mirrored and brighter or darker, as a backbone sees it.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (height, width, 3)
+            In the size of the backbone's input, of which fewer pixels are rotated than of a photo.
+        digest : bytes
+            Of the image's file.
+        """
         if "rotation" in self.ops:
-            degrees = MAX_DEGREES * (2 * next(self._draws(digest, "rotation")) - 1)
-            image = _rotated(pixels, degrees)
-        if "crop" in self.ops:
-            image = image.crop(self._crop_box(image.size, digest))
+            pixels = rotate(pixels, MAX_DEGREES * (2 * next(self._draws(digest, "rotation")) - 1))
         if "flip" in self.ops and next(self._draws(digest, "flip")) < 0.5:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            pixels = pixels[:, ::-1]
         if "brightness" in self.ops:
             factor = 1 + MAX_BRIGHTNESS * (2 * next(self._draws(digest, "brightness")) - 1)
-            table = [min(255, round(value * factor)) for value in range(256)]
-            image = image.point(table * 3)
-        return np.array(image)
+            values = [min(255, round(value * factor)) for value in range(256)]
+            pixels = np.take(np.array(values, np.uint8), pixels)
+        return np.ascontiguousarray(pixels)
 
     def _draws(self, digest: bytes, op: str) -> Iterator[float]:
         """Yield numbers of [0, 1) for one operation on one image."""
@@ -94,22 +99,6 @@ class View:
         left = int(next(draws) * (size[0] - width + 1))
         top = int(next(draws) * (size[1] - height + 1))
         return left, top, left + width, top + height
-
-
-def _rotated(pixels: NDArray[np.uint8], degrees: float) -> Image.Image:
-    """Rotate an image about its centre, counter-clockwise; it keeps its size."""
-    height, width = pixels.shape[:2]
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    rows, columns = (MARGIN + math.ceil(abs(sine) * other / 2) for other in (width, height))
-    mirrored = np.pad(pixels, ((rows, rows), (columns, columns), (0, 0)), "symmetric")
-    x, y = width / 2, height / 2
-    matrix = (
-        *(cosine, -sine, columns + x - cosine * x + sine * y),
-        *(sine, cosine, rows + y - sine * x - cosine * y),
-    )
-    return Image.fromarray(mirrored).transform(
-        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC
-    )
 
 
 def parse_ops(text: str) -> tuple[str, ...]:

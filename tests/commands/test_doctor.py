@@ -39,7 +39,7 @@ def test_doctor_names_each_compiled_part_and_what_is_slower_without_it(
     assert "C compiler" in result.stdout
     data = json.loads(cli("doctor", photos, *CHEAP, "--engine", "keras", "--json").stdout)
     in_use = {entry["name"]: entry["is_in_use"] for entry in data["compiled"]}
-    assert in_use == {"resize": True, "smo": False, "dense": True}
+    assert in_use == {"resize": True, "rotate": True, "smo": False, "dense": True}
 
 
 def test_several_backbones_and_layers_on_the_command_line(

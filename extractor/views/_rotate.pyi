@@ -1,0 +1,3 @@
+from typing import Any
+
+def rotate_rgb(pixels: Any, size: tuple[int, int], out: Any, cosine: int, sine: int, /) -> None: ...
