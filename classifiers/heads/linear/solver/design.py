@@ -23,8 +23,6 @@ RANGE_ROWS = 256
 # Logits of one block of rows stay in a core's cache.
 BLOCK_LOGITS = 1 << 18
 LEAST_BLOCK_ROWS = 128
-# Parts of a sample that are multiplied side by side.
-SAMPLE_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -98,13 +96,6 @@ class Design:
                 total += value
         return totals
 
-    def products(self, sample: F32, basis: F32) -> F32:
-        """Return ``sample.T @ (sample @ basis)``."""
-        parts = self.workers.map(
-            lambda span: sample[span].T @ (sample[span] @ basis), spans(len(sample), SAMPLE_PARTS)
-        )
-        return np.asarray(np.sum(parts, axis=0))
-
     def _sum_range(self, work: RowBlock, span: slice, n_rows: int) -> list[NDArray[Any]]:
         totals: list[NDArray[Any]] = []
         for start in range(span.start, span.stop, n_rows):
@@ -116,6 +107,13 @@ class Design:
             else:
                 totals = [np.array(value, dtype=np.float64) for value in values]
         return totals
+
+
+def sample_rows(n: int, most: int, random_state: int) -> NDArray[np.intp]:
+    """Draw at most ``most`` of ``n`` rows, in ascending order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(random_state).choice(n, most, replace=False))
 
 
 def spans(n: int, parts: int) -> list[slice]:

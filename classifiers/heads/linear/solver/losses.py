@@ -56,6 +56,11 @@ class Targets:
         weights = self.weights[folds, rows]
         return values * (weights if values.ndim == 2 else weights[:, None])
 
+    def take(self, rows: NDArray[np.intp]) -> Targets:
+        """Return those of some rows."""
+        weights = None if self.weights is None else self.weights[:, rows]
+        return Targets(self.codes[rows], weights, self.n_classes)
+
     def signs(self, n_columns: int, rows: slice) -> F32:
         """Return +1 for rows of a column's class, else -1, ``(n_columns, n_rows)``.
 
@@ -74,10 +79,13 @@ class Loss(Protocol):
         Outputs of the model.
     rounding : float
         Absolute rounding error of one sample's loss in float32; 0 where it is relative.
+    flattens : bool
+        Whether it nears 0 ever more slowly as logits grow, and never reaches it.
     """
 
     n_columns: int
     rounding: float
+    flattens: bool
 
     def evaluate(self, logits: F32, folds: NDArray[np.intp], rows: slice) -> Evaluation:
         """Return sums over the rows of some folds; ``logits`` may be overwritten.
@@ -99,6 +107,7 @@ class Softmax:
 
     # The loss is the logarithm of a number near 1.
     rounding = float(np.finfo(np.float32).eps) / 2
+    flattens = True
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -125,6 +134,7 @@ class Sigmoid:
 
     n_columns = 1
     rounding = 0.0
+    flattens = True
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
@@ -150,6 +160,7 @@ class SquaredHinge:
     """
 
     rounding = 0.0
+    flattens = False
 
     def __init__(self, targets: Targets) -> None:
         self.targets = targets

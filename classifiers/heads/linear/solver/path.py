@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from ...matmul.workers import Workers
 from ...row_blocks import check_finite
 from .curvature_pairs import CurvaturePairs
-from .design import Design
+from .design import Design, sample_rows
 from .losses import Loss, Sigmoid, Softmax, SquaredHinge, Targets
-from .preconditioner import LeadingSpectrum
+from .preconditioner import LeadingSpectrum, rows_for
 from .problem import Problem
+from .ray import Rays
 from .row_space import FEATURES_PER_ROW, RowSpace
 from .solver_options import (
     F64,
@@ -102,7 +103,8 @@ def solve_path(
     Grid points are solved one after the other in ascending order, all folds in each pass over X.
     L-BFGS goes on from the last solution, and its curvature pairs are turned into those of the new
     C. It starts from the features' leading eigenvectors, scaled for each output by its mean
-    curvature at the present point. Wide gaps of the grid hold helper points, roughly solved. Where
+    curvature at the present point. A larger C of the logistic loss first scales the solution, by as
+    much as suits a sample of rows. Wide gaps of the grid hold helper points, roughly solved. Where
     processors have it, passes turn to bfloat16 once enough work was done to repay packing X.
     """
     features = check_features(X)
@@ -163,7 +165,7 @@ def _solve_design(
     design: Design, targets: Targets, grid: F64, loss: LossName, options: SolverOptions
 ) -> PathResult:
     problem = Problem(design, _loss(loss, targets), options.max_fast_bytes)
-    subproblems = _subproblems(problem, targets, options, len(grid))
+    subproblems = _subproblems(problem, targets, loss, options, len(grid))
     tolerances = options.tolerances(len(subproblems))
     wanted, solutions = set(grid.tolist()), {}
     spread = subproblems[0].spectrum.spread
@@ -188,13 +190,17 @@ def _loss(loss: LossName, targets: Targets) -> Loss:
 
 
 def _subproblems(
-    problem: Problem, targets: Targets, options: SolverOptions, n_points: int
+    problem: Problem, targets: Targets, loss: LossName, options: SolverOptions, n_points: int
 ) -> list[Subproblem]:
     design, k = problem.design, problem.loss.n_columns
     shape = (k, design.n_features + 1)
     most = MAX_RANK if n_points >= PATH_POINTS else FEW_RANK
     rank = min(most, int(np.sqrt(design.n_samples * k)))
-    spectrum = LeadingSpectrum.of(design, rank, options.random_state)
+    rows = sample_rows(design.n_samples, rows_for(rank), options.random_state)
+    sample = design.rows(rows)
+    spectrum = LeadingSpectrum.of(sample, rank, options.random_state, design.workers)
+    sampled = _loss(loss, targets.take(rows))
+    rays = Rays(sample, sampled) if sampled.flattens else None
     room = MAX_PAIR_BYTES // (8 * k * (design.n_features + 1) * len(targets.totals))
     capacity = max(1, min(options.memory_pairs, max(room, LEAST_PAIRS)))
     return [
@@ -203,6 +209,7 @@ def _subproblems(
             total=float(total),
             rounding=float(norm) * problem.loss.rounding,
             spectrum=spectrum,
+            rays=rays,
             pairs=CurvaturePairs(capacity, shape),
             trial=np.zeros(shape),
         )

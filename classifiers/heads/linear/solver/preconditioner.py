@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .design import Design
+from ...matmul.workers import Workers
+from .design import spans
 from .solver_options import F32, F64
 
 # Rows for each direction, and in all.
 ROWS_PER_DIRECTION = 16
 SAMPLE_ROWS = 2560
+# Parts of a sample that are multiplied side by side.
+SAMPLE_PARTS = 4
 POWER_STEPS = 2
 
 
@@ -35,26 +38,21 @@ class LeadingSpectrum:
     mean: F64
 
     @classmethod
-    def of(cls, design: Design, rank: int, random_state: int) -> LeadingSpectrum:
+    def of(cls, sample: F32, rank: int, random_state: int, workers: Workers) -> LeadingSpectrum:
         """Find the leading directions of a sample of rows by randomised subspace iteration.
 
         See Halko, Martinsson & Tropp, *SIAM Review* 53 (2011), algorithm 4.4.
         """
-        generator = np.random.default_rng(random_state)
-        n, d = design.n_samples, design.n_features
-        rows = np.arange(n)
-        n_chosen = min(SAMPLE_ROWS, ROWS_PER_DIRECTION * rank)
-        if n > n_chosen:
-            rows = np.sort(generator.choice(n, n_chosen, replace=False))
-        sample = design.rows(rows)
+        n, d = sample.shape
         mean = sample.mean(axis=0, dtype=np.float64)
-        sample -= mean.astype(np.float32)
-        basis = generator.standard_normal((d, min(rank, d, len(rows))), dtype=np.float32)
+        centred = sample - mean.astype(np.float32)
+        generator = np.random.default_rng(random_state)
+        basis = generator.standard_normal((d, min(rank, d, n)), dtype=np.float32)
         for _ in range(POWER_STEPS):
-            basis = np.linalg.qr(design.products(sample, basis))[0]
-        lead = sample @ basis
-        values, rotation = np.linalg.eigh((lead.T @ lead).astype(np.float64) / len(rows))
-        total = float(np.einsum("ij,ij->", sample, sample, dtype=np.float64)) / len(rows)
+            basis = np.linalg.qr(_products(centred, basis, workers))[0]
+        lead = centred @ basis
+        values, rotation = np.linalg.eigh((lead.T @ lead).astype(np.float64) / n)
+        total = float(np.vdot(centred, centred)) / n
         rest = max(total - float(values.sum()), 0.0) / max(d - len(values), 1)
         vectors = basis @ rotation[:, ::-1].astype(np.float32)
         return cls(np.ascontiguousarray(vectors), np.maximum(values[::-1], 0), rest, mean)
@@ -85,3 +83,16 @@ class LeadingSpectrum:
         step += size * (lead.astype(np.float32) @ self.vectors.T)
         offset = shift / strengths - (step @ self.mean)[:, None]
         return np.concatenate([step, offset], axis=1)
+
+
+def rows_for(rank: int) -> int:
+    """Return of how many rows a sample should be to show ``rank`` directions."""
+    return min(SAMPLE_ROWS, ROWS_PER_DIRECTION * rank)
+
+
+def _products(sample: F32, basis: F32, workers: Workers) -> F32:
+    """Return ``sample.T @ (sample @ basis)``."""
+    parts = workers.map(
+        lambda span: sample[span].T @ (sample[span] @ basis), spans(len(sample), SAMPLE_PARTS)
+    )
+    return np.asarray(np.sum(parts, axis=0))

@@ -8,6 +8,7 @@ import numpy as np
 
 from .curvature_pairs import CurvaturePairs
 from .preconditioner import LeadingSpectrum
+from .ray import Rays
 from .solver_options import F32, F64
 
 ARMIJO = 1e-4
@@ -23,9 +24,11 @@ RESOLVED = 1e-5
 # one is due once the gap is below this share of the decrease since the last.
 EXPANSION_SHARE = 1e-2
 # L-BFGS' estimate of the gap was up to so many times too small where it was measured.
-GAP_FACTOR = 5.0
+GAP_FACTOR = 6.0
 # Least mean curvature by a logit that steps are scaled by, relative to that of equal chances.
 LEAST_CURVATURE = 1e-3
+# A new C starts along the ray where that gains at least this share of what L-BFGS expects in all.
+RAY_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Subproblem:
     """L-BFGS on ``theta (k, d + 1)`` of one fold, for one C after the other in ascending order.
 
     A new C starts from the last solution: value and gradient there are known, and the pairs are
-    rescaled, so that the first step leads along the path.
+    rescaled, so that the first step leads along the path; or it is a mere scaling, see `Rays`.
 
     Attributes
     ----------
@@ -87,6 +90,7 @@ class Subproblem:
     rounding : float
         Absolute rounding error of the data term.
     spectrum : LeadingSpectrum
+    rays : Rays or None
     pairs : CurvaturePairs
     trial : float64 (k, d + 1)
         Where the next value is wanted.
@@ -102,6 +106,7 @@ class Subproblem:
     total: float
     rounding: float
     spectrum: LeadingSpectrum
+    rays: Rays | None
     pairs: CurvaturePairs
     trial: F64
     C: float = 0.0
@@ -115,6 +120,7 @@ class Subproblem:
     wants_exact: bool = field(init=False, default=True)
     _is_exact: bool = field(init=False, default=True)
     _stalled: bool = field(init=False, default=False)
+    _is_scaling: bool = field(init=False, default=False)
     _direction: F64 = field(init=False)
     _slope: float = field(init=False, default=0.0)
     _step: float = field(init=False, default=1.0)
@@ -129,8 +135,10 @@ class Subproblem:
         self._idle = 0
         self.finished = self.converged = self._stalled = False
         self._step = 1.0
+        self._is_scaling = False
         if self.point is not None:
             self._aim()
+            self._scale()
 
     def receive(self, point: Point, is_exact: bool) -> None:
         """Take the data term at ``trial`` and choose the next trial."""
@@ -199,6 +207,18 @@ class Subproblem:
         self.trial = self.current.theta + self._step * self._direction
         return None
 
+    def _scale(self) -> None:
+        """Aim along the ray of the present point where L-BFGS promises little more."""
+        if self.rays is None:
+            return
+        point = self.current
+        factor, gain = self.rays.longest(point.theta, point.value, self.C, self.fold)
+        if gain > -0.5 * RAY_SHARE * self._slope:
+            self._is_scaling = True
+            self._direction = (factor - 1) * point.theta
+            self._slope = float(np.vdot(point.objective_gradient(self.C), self._direction))
+            self.trial = point.theta + self._direction
+
     def _precondition(self, gradient: F64) -> F64:
         curvature = self.current.curvature
         least = LEAST_CURVATURE * self.total / len(curvature)
@@ -212,6 +232,11 @@ class Subproblem:
     def _accept(self, point: Point) -> None:
         last, C = self.current, self.C
         change = point.objective_gradient(C) - last.objective_gradient(C)
+        if self._is_scaling:
+            # The data term is flatter there than where the pairs were taken.
+            before, after = float(last.curvature.sum()), float(point.curvature.sum())
+            self.pairs.rescale(max(after, 0.0) / before if before > after else 1.0)
+            self._is_scaling = False
         self.pairs.add(point.theta - last.theta, change)
         gains = last.objective(C) - point.objective(C) > NOISE * abs(point.objective(C))
         self._idle = 0 if gains else self._idle + 1
