@@ -18,7 +18,7 @@ from .joined.joined_spec import AnySpec
 from .layout import Layout
 from .manifest import NO_LABEL, NO_SPLIT, SPLITS, Manifest
 from .suggest import did_you_mean
-from .views import Views
+from .views import DrawnViews
 
 Splitter = Callable[["FeatureSet", int], Mapping[str, NDArray[np.int64]]]
 
@@ -255,9 +255,9 @@ class FeatureSet(Shown):
         return viewed
 
     @property
-    def views_taken(self) -> Views:
+    def views_taken(self) -> DrawnViews:
         """How many views of each image are learned from, and how they were drawn."""
-        return Views.of([shards.spec for shards in self._views])
+        return DrawnViews.of([shards.spec for shards in self._views])
 
     @property
     def digests(self) -> NDArray[np.uint8]:

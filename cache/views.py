@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from .errors import CacheFormatError
 from .joined.joined_spec import AnySpec
+from .spec import FeatureSpec
 
 
 @dataclass(frozen=True)
-class Views:
+class DrawnViews:
     """How many views of each image there are, and how they were drawn.
 
     Attributes
@@ -46,6 +47,16 @@ class Views:
         except (TypeError, KeyError, ValueError) as error:
             raise CacheFormatError(f"not a number and kind of views: {fields!r}") from error
 
+    def specs_of(self, spec: FeatureSpec) -> tuple[FeatureSpec, ...]:
+        """Return the spec of the images themselves, then that of each random view."""
+        return (
+            spec,
+            *(
+                replace(spec, view=number, view_ops=self.ops, views_seed=self.seed)
+                for number in range(1, self.n)
+            ),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types; empty where there are no views."""
         return asdict(self) if self.n > 1 else {}
@@ -55,4 +66,4 @@ class Views:
         return f"{self.n} views ({self.ops}; seed {self.seed})" if self.n > 1 else ""
 
 
-NO_VIEWS = Views()
+NO_VIEWS = DrawnViews()

@@ -41,7 +41,9 @@ def refuse_without_views(context: typer.Context) -> None:
 
 def draw_views(console: Console, views: Mapping[str, Any]) -> None:
     """Say which views of the training images were learned from, if any."""
-    from ..cache.views import Views
+    from ..cache.views import DrawnViews
 
     if views:
-        console.print(f"  learned from {Views.from_dict(views).describe()} of each training image")
+        console.print(
+            f"  learned from {DrawnViews.from_dict(views).describe()} of each training image"
+        )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...cache import FeatureSet, FeatureStore
-from ...cache.errors import FeaturesNotFoundError
 from ...extractor.views.views import Views
-from ..selection.views import views_command, with_views
+from ..selection.views import check_views, with_views
 
 
 def with_every_view(features: FeatureSet, store: FeatureStore, views: Views) -> FeatureSet:
@@ -19,11 +18,5 @@ def with_every_view(features: FeatureSet, store: FeatureStore, views: Views) -> 
         The cache lacks a view of an image; the message says what to type.
     """
     viewed = with_views(features, store, views.n, views.ops, views.seed)
-    for number, matrix in enumerate(viewed.views, 1):
-        n_lacking = len(matrix.lacking(np.arange(len(viewed))))
-        if n_lacking:
-            raise FeaturesNotFoundError(
-                f"{n_lacking:,} of {len(viewed):,} images of {features.name} have no view {number} "
-                f"in the cache: {views_command(features, views)} computes what is missing"
-            )
+    check_views(viewed, np.arange(len(viewed)), "images")
     return viewed

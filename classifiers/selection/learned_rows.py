@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureMatrix, FeatureSet
-from ...cache.errors import FeaturesNotFoundError
 from ...cache.joined.stacked_matrix import StackedMatrix
-from .views import views_command
+from .views import check_views
 
 Rows = NDArray[np.int64]
 
@@ -55,7 +54,7 @@ class LearnedRows:
         FeaturesNotFoundError
             The cache lacks a view of one of them; the message says which command makes it.
         """
-        _check_views(features, images)
+        check_views(features, images, "training images")
         n_views = 1 + len(features.views)
         weights = features.weights
         if weights is not None or n_views > 1:
@@ -85,14 +84,3 @@ class LearnedRows:
         """Return the rows as a matrix that says, pickled, where they lie in the cache."""
         parts = [matrix.select(self.images) for matrix in self.matrices]
         return parts[0] if len(parts) == 1 else StackedMatrix(parts)
-
-
-def _check_views(features: FeatureSet, images: Rows) -> None:
-    for number, matrix in enumerate(features.views, 1):
-        n_lacking = len(matrix.lacking(images))
-        if n_lacking:
-            raise FeaturesNotFoundError(
-                f"{n_lacking:,} of {len(images):,} training images of {features.name} have no view "
-                f"{number} in the cache: {views_command(features, features.views_taken)} computes "
-                "what is missing"
-            )

@@ -9,7 +9,7 @@ import numpy as np
 from ...cache import NO_SPLIT, SPLITS, FeatureSet, FeatureStore
 from ...cache.errors import ConfigError, FeaturesNotFoundError
 from ...cache.records.label_snapshot import find_labels
-from ...cache.views import Views
+from ...cache.views import DrawnViews
 from ..heads.registry import HEADS, OWN
 from ..models.model import Model
 from .fit import FitReport, HeadOptions, fit_head, measured, with_novelty
@@ -48,7 +48,7 @@ def with_views_of(model: Model, features: FeatureSet, store: FeatureStore) -> Fe
     CacheFormatError
         What the model's file says of views is damaged.
     """
-    views = Views.from_dict(model.origin.get("views", {}))
+    views = DrawnViews.from_dict(model.origin.get("views", {}))
     return with_views(features, store, views.n, views.ops or None, views.seed)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...cache import AnySpec, FeatureSet, FeatureStore, joined
 from ...cache.errors import ConfigError, FeaturesNotFoundError
-from ...cache.views import Views
+from ...cache.views import DrawnViews
 from ...extractor.extract_command import extract_command
 from ...extractor.views.view import ALL_OPS, parse_ops
 
@@ -44,9 +46,9 @@ def with_views(
     wanted = None if ops is None else ",".join(parse_ops(ops))
     for kind in _kinds(features.spec, store, n_views):
         if wanted in (None, kind.ops) and seed in (None, kind.seed):
-            specs = view_specs(features.spec, kind)
+            specs = _view_specs(features.spec, kind)
             return features.with_views([store.open_spec(s, features.digests) for s in specs])
-    asked = Views(n_views, wanted or ALL_OPS, seed or 0)
+    asked = DrawnViews(n_views, wanted or ALL_OPS, seed or 0)
     raise FeaturesNotFoundError(
         f"the cache {store.root} does not have {asked.n} views of the images of {features.name}"
         f"{'' if wanted is None else f' by {wanted}'}: {views_command(features, asked)} "
@@ -54,27 +56,39 @@ def with_views(
     )
 
 
-def view_specs(spec: AnySpec, views: Views) -> list[AnySpec]:
-    """Return the specs of all views of the features of ``spec``, in the order of their numbers."""
-    return [
-        joined(
-            [
-                replace(part, view=number, view_ops=views.ops, views_seed=views.seed)
-                for part in spec.parts
-            ]
-        )
-        for number in range(1, views.n)
-    ]
+def check_views(features: FeatureSet, rows: NDArray[np.int64], what: str) -> None:
+    """Check that every view of some rows of ``features`` is there.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    rows : ndarray of int64
+    what : str
+        The images in these rows, for the message.
+
+    Raises
+    ------
+    FeaturesNotFoundError
+        The cache lacks a view of one of them; the message says which command makes it.
+    """
+    for number, matrix in enumerate(features.views, 1):
+        n_lacking = len(matrix.lacking(rows))
+        if n_lacking:
+            raise FeaturesNotFoundError(
+                f"{n_lacking:,} of {len(rows):,} {what} of {features.name} have no view {number} "
+                f"in the cache: {views_command(features, features.views_taken)} computes what is "
+                "missing"
+            )
 
 
-def views_command(features: FeatureSet, views: Views) -> str:
+def views_command(features: FeatureSet, views: DrawnViews) -> str:
     """Return the commands that extract views of images, one for each set that is joined."""
     location, options = features.manifest.location, view_options(views)
     commands = [extract_command(location, part, options) for part in features.spec.parts]
     return " and ".join(f"`{command}`" for command in commands)
 
 
-def view_options(views: Views) -> list[str]:
+def view_options(views: DrawnViews) -> list[str]:
     """Return the options of commands that ask for views; none where there are no views."""
     if views.n == 1:
         return []
@@ -82,14 +96,20 @@ def view_options(views: Views) -> list[str]:
     return [*options, "--views-seed", str(views.seed)] if views.seed else options
 
 
-def _kinds(spec: AnySpec, store: FeatureStore, n_views: int) -> Iterator[Views]:
+def _kinds(spec: AnySpec, store: FeatureStore, n_views: int) -> Iterator[DrawnViews]:
     """Yield the kinds of views that the cache has enough of for each set, newest first."""
     stored = [one.spec for one in store.list_features() if one.spec.view]
     there = {one.fingerprint for one in stored}
     originals = set(spec.parts)
     of_spec = [one for one in stored if one.original in originals]
     for ops, seed in dict.fromkeys((one.view_ops, one.views_seed) for one in of_spec):
-        kind = Views(n_views, ops, seed)
-        parts = [part for view in view_specs(spec, kind) for part in view.parts]
+        kind = DrawnViews(n_views, ops, seed)
+        parts = [part for view in _view_specs(spec, kind) for part in view.parts]
         if all(part.fingerprint in there for part in parts):
             yield kind
+
+
+def _view_specs(spec: AnySpec, views: DrawnViews) -> list[AnySpec]:
+    """Return the specs of all views of the features of ``spec``, in the order of their numbers."""
+    parts = zip(*map(views.specs_of, spec.parts), strict=True)
+    return [joined(several) for several in parts][1:]

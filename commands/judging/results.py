@@ -123,7 +123,7 @@ def _data(boards: Sequence[Board], metric: Metric) -> dict[str, Any]:
 
 def _csv(boards: Sequence[Board], metric: Metric) -> str:
     """Return a line for each result, with a column for every metric."""
-    from ...cache.views import Views
+    from ...cache.views import DrawnViews
     from ...classifiers.selection.metrics import METRICS
 
     lines = [{"rows": board.rows, **e.to_dict()} for board in boards for e in board.entries]
@@ -132,7 +132,7 @@ def _csv(boards: Sequence[Board], metric: Metric) -> str:
         line.pop("undefined")
         line.pop("params")
         line["called"] = line.pop("tag").get("name", "")
-        line["views"] = Views.from_dict(line["views"]).describe()
+        line["views"] = DrawnViews.from_dict(line["views"]).describe()
         rarest = line.pop("rarest") or {}
         for name in dict.fromkeys((*METRICS, metric.name)):
             low, high = intervals.get(name, ("", ""))
@@ -198,9 +198,9 @@ def _draw_board(console: Console, board: Board, metric: Metric, labels: Mapping[
 
 def _views_column(board: Board) -> dict[str, list[str]]:
     """Return which views each result learned from; nothing where none did."""
-    from ...cache.views import Views
+    from ...cache.views import DrawnViews
 
-    views = [Views.from_dict(entry.result.views) for entry in board.entries]
+    views = [DrawnViews.from_dict(entry.result.views) for entry in board.entries]
     if all(one.n == 1 for one in views):
         return {}
     return {"views": [f"{one.n} {one.ops}" if one.n > 1 else "" for one in views]}

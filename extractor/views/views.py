@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ...cache import FeatureSpec
 from ...cache.errors import ConfigError
-from ...cache.views import Views as DrawnViews
+from ...cache.views import DrawnViews
 from .view import ALL_OPS, parse_ops
 
 
@@ -37,14 +36,6 @@ class Views(DrawnViews):
         if self.n < 1:
             raise ConfigError(f"views counts from 1, the image itself; got {self.n}")
         object.__setattr__(self, "ops", ",".join(parse_ops(self.ops)))
-
-    def specs_of(self, spec: FeatureSpec) -> tuple[FeatureSpec, ...]:
-        """Return the spec of the images themselves, then that of each random view."""
-        views = range(1, self.n)
-        return (
-            spec,
-            *(replace(spec, view=k, view_ops=self.ops, views_seed=self.seed) for k in views),
-        )
 
 
 ITSELF = Views()

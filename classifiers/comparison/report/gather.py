@@ -11,7 +11,7 @@ import numpy as np
 from ....cache import FeatureSet, FeatureStore, Predictions, Result, ResultStore, Scores
 from ....cache.errors import ConfigError, TrainingDataError
 from ....cache.results.result import FIT
-from ....cache.views import Views
+from ....cache.views import DrawnViews
 from ...models.model_file import load_model
 from ...selection.fit import predict_rows
 from ...selection.like import split_like
@@ -103,7 +103,7 @@ def _of_result(result: Result) -> GatheredModel:
         predict_rate=result.predict_rate,
         history=result.history,
         all_params=result.params,
-        views=Views.from_dict(result.views),
+        views=DrawnViews.from_dict(result.views),
     )
     return GatheredModel(entry, result.features.rpartition("@")[0], {}, result)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache import FeatureSet, Scores
-from ....cache.views import NO_VIEWS, Views
+from ....cache.views import NO_VIEWS, DrawnViews
 from ...selection.metrics import always, cautions, find_metric
 from ...selection.splitting.splits import Split
 from .charts.performance import Judged
@@ -39,7 +39,7 @@ class StudyModel:
         Of its lines in all charts; -1 where it is not drawn.
     all_params : mapping
         All parameters of the head.
-    views : Views
+    views : DrawnViews
         Of training images, which the head learned from.
     """
 
@@ -56,7 +56,7 @@ class StudyModel:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     style: int = -1
     all_params: Mapping[str, Any] = field(default_factory=dict)
-    views: Views = NO_VIEWS
+    views: DrawnViews = NO_VIEWS
 
     @property
     def setup(self) -> str:

@@ -12,7 +12,7 @@ from views_shared import SMALL, make_views
 
 from featx.cache import FeatureSet, FeatureStore
 from featx.cache.errors import CacheFormatError, ConfigError, FeaturesNotFoundError
-from featx.cache.views import Views
+from featx.cache.views import DrawnViews
 from featx.classifiers.heads.closed_form.centroid import CentroidHead
 from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.models.export.refit import refit
@@ -55,7 +55,7 @@ def images_of(X: np.ndarray) -> set[int]:
 def test_views_are_those_of_the_images_in_their_order(tmp_path: Path) -> None:
     store = make_views(tmp_path)
     features = opened(store)
-    assert features.views_taken == Views(3, "crop,flip", 0)
+    assert features.views_taken == DrawnViews(3, "crop,flip", 0)
     for number, matrix in enumerate((features.X, *features.views)):
         assert (matrix[:][:, 0] == number).all()
         np.testing.assert_array_equal(matrix[:][:, 1], np.arange(120))
@@ -83,8 +83,8 @@ def test_the_newest_views_of_which_there_are_enough_are_taken(tmp_path: Path) ->
     make_views(tmp_path, 4)
     store = make_views(tmp_path, 3, ops="flip", seed=5)
     features = store.open_features("photos")
-    assert with_views(features, store, 3).views_taken == Views(3, "flip", 5)
-    assert with_views(features, store, 4).views_taken == Views(4, "crop,flip", 0)
+    assert with_views(features, store, 3).views_taken == DrawnViews(3, "flip", 5)
+    assert with_views(features, store, 4).views_taken == DrawnViews(4, "crop,flip", 0)
     assert with_views(features, store, 3, "flip,crop").views_taken.ops == "crop,flip"
     assert with_views(features, store, 3, seed=0).views_taken.seed == 0
 
