@@ -12,7 +12,7 @@ import pickle
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -102,10 +102,12 @@ class DecodingProcesses:
         future: Future[list[Fetched]] = self._executor.submit(fetch_into, handful, first_slot)
         return future
 
-    def take(self, fetched: Fetched, slot: int) -> Fetched:
-        """Return what was fetched with a copy of its pixels: the slot is free then."""
-        if fetched.reason:
-            return fetched
+    def take(self, future: Future[list[Fetched]], first_slot: int) -> list[Fetched]:
+        """Wait for images; return them with copies of their pixels: the slots are free then."""
+        fetched = enumerate(future.result(), first_slot)
+        return [one if one.reason else self._with_pixels(one, slot) for slot, one in fetched]
+
+    def _with_pixels(self, fetched: Fetched, slot: int) -> Fetched:
         return replace(fetched, images=tuple(image.copy() for image in self.memory.images(slot)))
 
 
@@ -146,19 +148,19 @@ def read_by_processes(
     todo = iter(indices)
     handfuls = iter(lambda: [int(index) for index in islice(todo, HANDFUL)], [])
     free = deque(range(0, processes.n_slots, HANDFUL))
-    with processes:
+    # One thread copies, in order, without Python's lock: the caller has no time for it.
+    with processes, ThreadPoolExecutor(1, thread_name_prefix="featx-copy") as copier:
         try:
             while True:
                 for handful in islice(handfuls, len(free)):
                     waiting.append((handful, free.popleft()))
-                    futures.append(processes.submit(*waiting[-1]))
+                    begun = processes.submit(*waiting[-1])
+                    futures.append(copier.submit(processes.take, begun, waiting[-1][1]))
                 if not waiting:
                     return
                 fetched = futures.popleft().result()
-                _, slot = waiting.popleft()
-                items = [reader.take(processes.take(f, slot + n)) for n, f in enumerate(fetched)]
-                free.append(slot)
-                yield from items
+                free.append(waiting.popleft()[1])
+                yield from [reader.take(one) for one in fetched]
         except BrokenExecutor:
             say(BROKEN)
     left = chain(chain.from_iterable(handful for handful, _ in waiting), todo)
