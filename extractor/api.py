@@ -18,7 +18,7 @@ from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source, open_source
 from .sources.address import SourceAddress, address_of
 from .views.view import ALL_OPS
-from .views.views import Views
+from .views.views import ITSELF, Views
 from .workers.extraction import extract_by_workers
 from .workers.share import is_shared
 
@@ -30,6 +30,7 @@ def extract_features(
     source: str | Path | Source,
     features: FeatureOptions | None = None,
     *,
+    views: Views = ITSELF,
     cache: str | Path = DEFAULT_ROOT,
     run: RunOptions | None = None,
     observer: Observer | None = None,
@@ -42,6 +43,8 @@ def extract_features(
         See ``open_source``: a folder, table, arrays, shards, a URL, or ``sample``.
     features : FeatureOptions, optional
         Backbone, weights, layer, pooling, image size; by default the embedded backbone.
+    views : Views
+        Random views of each image that are extracted beside it, for heads to learn from.
     cache : path
     run : RunOptions, optional
     observer : Observer, optional
@@ -50,14 +53,15 @@ def extract_features(
     Returns
     -------
     ExtractReport
-        Name of the features, counts, unreadable images with their reasons, and warnings.
+        Name of the features, counts, unreadable images with their reasons, and warnings; of the
+        images themselves.
 
     Raises
     ------
     FeatxError
         See ``extract``, ``make_plan`` and ``open_source``; the cache stays whole.
     """
-    chosen = [features or FeatureOptions()]
+    chosen = options_of_views(views.n, features or FeatureOptions(), views.ops, views.seed)
     return extract_several(source, chosen, cache=cache, run=run, observer=observer)[0]
 
 

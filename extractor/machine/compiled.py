@@ -44,7 +44,7 @@ RESIZE = CompiledPart(
 ROTATE = CompiledPart(
     name="rotate",
     module="featx.extractor.views._rotate",
-    slower="NumPy rotates random views of images, which takes about ten times as long",
+    slower="NumPy rotates random views of images, which takes about twenty times as long",
 )
 
 IMAGE_PARTS = (RESIZE, ROTATE)

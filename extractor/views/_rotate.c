@@ -19,8 +19,8 @@
 #define ONE (1 << 16)
 
 /* The pixel that stands at a position beyond the edge: the image goes on as in a mirror. */
-static int64_t mirrored(int64_t position, int64_t n) {
-    if (position >= 0 && position < n) return position;
+static inline int64_t mirrored(int64_t position, int64_t n) {
+    if ((uint64_t)position < (uint64_t)n) return position;
     position %= 2 * n;
     if (position < 0) position += 2 * n;
     return position < n ? position : 2 * n - 1 - position;
@@ -35,17 +35,18 @@ static void rotate(const uint8_t *in, uint8_t *out, int64_t width, int64_t heigh
         int64_t down_at = sine * (1 - width) + cosine * down + (height - 1) * ONE;
         for (int64_t x = 0; x < width; x++, across_at += 2 * cosine, down_at += 2 * sine) {
             int64_t left = across_at >> 17, top = down_at >> 17;
-            int right_part = (int)((across_at >> 9) & 255), lower_part = (int)((down_at >> 9) & 255);
-            int64_t columns[2] = {3 * mirrored(left, width), 3 * mirrored(left + 1, width)};
+            int right_part = (int)(across_at >> 9) & 255, lower_part = (int)(down_at >> 9) & 255;
+            int64_t right = 3 * mirrored(left + 1, width), low = mirrored(top + 1, height);
+            left = 3 * mirrored(left, width);
             const uint8_t *upper = in + 3 * width * mirrored(top, height);
-            const uint8_t *lower = in + 3 * width * mirrored(top + 1, height);
-            for (int channel = 0; channel < 3; channel++) {
-                int first = upper[columns[0] + channel] * (256 - right_part) +
-                            upper[columns[1] + channel] * right_part;
-                int second = lower[columns[0] + channel] * (256 - right_part) +
-                             lower[columns[1] + channel] * right_part;
-                *out++ = (uint8_t)((first * (256 - lower_part) + second * lower_part + ONE / 2) >> 16);
-            }
+            const uint8_t *lower = in + 3 * width * low;
+            /* The weights of the four sum to 2^16. */
+            int d = right_part * lower_part, c = (lower_part << 8) - d, b = (right_part << 8) - d;
+            int a = ONE - b - c - d;
+            for (int channel = 0; channel < 3; channel++)
+                *out++ = (uint8_t)((upper[left + channel] * a + upper[right + channel] * b +
+                                    lower[left + channel] * c + lower[right + channel] * d +
+                                    ONE / 2) >> 16);
         }
     }
 }

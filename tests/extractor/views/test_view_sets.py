@@ -15,7 +15,7 @@ from featx.cache.errors import ConfigError
 from featx.cache.maintenance.gc import find_garbage
 from featx.cache.maintenance.rm import remove
 from featx.cache.maintenance.verify import verify
-from featx.extractor.api import extract_several, options_of_views
+from featx.extractor.api import extract_features, extract_several, options_of_views
 from featx.extractor.extract_report import ExtractReport
 from featx.extractor.images.decode import decode
 from featx.extractor.images.geometry import Geometry
@@ -24,6 +24,7 @@ from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import RunOptions
 from featx.extractor.sources import digest_of, open_source
 from featx.extractor.views.view import View
+from featx.extractor.views.views import Views
 from tests_shared import Cli
 
 OPTIONS = FeatureOptions(
@@ -217,3 +218,15 @@ def test_the_listing_has_one_line_for_the_views(cli: Cli, engines: list[PixelEng
     refused = cli(*command.split(), "--view-ops", "flip")
     assert refused.exit_code == 1
     assert "--view-ops belongs to --views: add that" in refused.stderr
+
+
+def test_one_call_extracts_images_and_their_views(
+    tmp_path: Path, engines: list[PixelEngine]
+) -> None:
+    root, cache = make_photos(tmp_path / "p"), tmp_path / "c"
+    views = Views(3, "crop,flip", 3)
+    report = extract_features(root, OPTIONS, views=views, cache=cache)
+    assert report.spec.view == 0
+    stored = {one.spec for one in FeatureStore(cache).list_features()}
+    assert stored == set(views.specs_of(report.spec))
+    assert [one.record.n_extracted for one in extract(root, 3, cache)] == [0, 0, 0]
