@@ -49,10 +49,14 @@ KEPT_BYTES = 256 << 20
 class _ImageFile:
     """One file: its schema, how many rows each of its groups has, and how a group is read."""
 
+    files: Files
     name: str
     schema: Any
     n_rows: tuple[int, ...]
     read: Callable[[int, list[str]], Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.files, self.name)
 
 
 class PictureTable(ListedSource):
@@ -70,12 +74,16 @@ class PictureTable(ListedSource):
         location: str,
     ) -> None:
         super().__init__(location, contents)
+        self._arguments = (files, tables, image, contents, location)
         self._files, self._tables, self._image = files, tables, image
         self._groups = [(t, g) for t, table in enumerate(tables) for g in range(len(table.n_rows))]
         counts = [n for table in tables for n in table.n_rows]
         self._starts = np.cumsum([0, *counts])
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PictureTable, self._arguments
 
     def stamps(self) -> NDArray[np.int64]:
         """Return the stamp of each image's file."""
@@ -182,7 +190,7 @@ def _open(files: Files, name: str) -> _ImageFile:
         table = file.read_row_group(group, wanted, use_threads=False)
         return [_column(table, name) for name in wanted]
 
-    return _ImageFile(name, file.schema_arrow, n_rows, read)
+    return _ImageFile(files, name, file.schema_arrow, n_rows, read)
 
 
 def _random_access(files: Files, name: str) -> Any:
@@ -209,6 +217,7 @@ def _open_arrow(files: Files, name: str) -> _ImageFile:
         batches = list(reader)
     n_rows = tuple(batch.num_rows for batch in batches)
     return _ImageFile(
+        files,
         name,
         reader.schema,
         n_rows,
