@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from ..row_blocks import Floats
-from .ridge import NormalEquations, System, decomposed
+from .normal_equations import NormalEquations, System, decomposed
+
+# From so many features on, an eigendecomposition takes longer than factors for eight penalties.
+WIDE = 1536
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,13 @@ class Factors:
         return self._last[alpha]
 
 
-def factorised(equations: NormalEquations, alphas: Sequence[float]) -> System:
-    """Factorise the equations, or decompose them where a penalty is lost in rounding."""
+def prepared(equations: NormalEquations, alphas: Sequence[float]) -> System:
+    """Factorise wide equations; decompose others, and where a penalty is lost in rounding."""
+    if len(equations.gram) < WIDE:
+        return decomposed(equations)
     factors = Factors(equations)
     try:
         factors.lower(min(alphas))
     except LinAlgError:
-        return decomposed(equations, alphas)
+        return decomposed(equations)
     return factors

@@ -16,7 +16,6 @@ from ..parameter_checks import CLASS_WEIGHT, FLAG, SEED, SELECT, number, whole
 from ..row_blocks import Floats, compute_dtype, free_bytes
 from ..serialisation import ArrayRule
 from ..training_data import Training
-from .cholesky import factorised
 from .random_matrix import RandomMatrix
 from .ridge import RidgeHead, fit_ridges
 
@@ -91,7 +90,7 @@ class RandomProjectionHead(LinearHead):
         first._draw(int(data.X.shape[1]))
         ridges = [RidgeHead(head.alpha, standardize=False) for head in heads]
         hidden = replace(data, X=_Projected(first, data.X), widths=())
-        fit_ridges(ridges, hidden, factorised)
+        fit_ridges(ridges, hidden)
         for head, ridge in zip(heads, ridges, strict=True):
             head._take_scale(first)
             head.seed_, head.n_inputs_ = first.seed_, first.n_inputs_

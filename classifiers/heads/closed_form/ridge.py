@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,9 @@ from ..linear.heads import LinearHead
 from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number
 from ..row_blocks import Floats, iter_blocks
 from ..training_data import Training
+from .cholesky import prepared
 from .left_out import left_out_groups
+from .normal_equations import NormalEquations, System
 
 F64 = NDArray[np.float64]
 
@@ -23,8 +24,8 @@ F64 = NDArray[np.float64]
 class RidgeHead(LinearHead):
     """Least squares on targets of +1 and -1 with a penalty ``alpha * ||W||^2``.
 
-    The optimum is scikit-learn's ``RidgeClassifier``'s. One eigendecomposition of the Gram matrix
-    serves every ``alpha`` of a grid (``fit_many``). The temperature is fitted to leave-one-out
+    The optimum is scikit-learn's ``RidgeClassifier``'s. One Gram matrix serves every ``alpha`` of a
+    grid (``fit_many``). The temperature is fitted to leave-one-out
     decisions, which have a closed form, of about 2,048 samples; groups are left out whole.
 
     Parameters
@@ -62,108 +63,19 @@ class RidgeHead(LinearHead):
         heads[0]._fit_scaler(data)
         for head in heads[1:]:
             head._take_scale(heads[0])
-        fit_ridges(heads, data, decomposed)
+        fit_ridges(heads, data)
 
     def _solve(self, system: System, dtype: np.dtype[Any]) -> None:
         equations, coef = system.equations, system.solve(self.alpha)
         self._set_weights(coef.T, equations.target_mean - equations.mean @ coef, dtype)
 
 
-@dataclass(frozen=True)
-class NormalEquations:
-    """The centred normal equations of one training set.
-
-    Attributes
-    ----------
-    gram : ndarray of float64, shape (n_features, n_features)
-        The weighted, centred Gram matrix ``Xc' W Xc``.
-    cross : ndarray of float64, shape (n_features, m)
-        ``Xc' W Tc`` with the centred targets ``Tc``.
-    mean : ndarray of float64, shape (n_features,)
-    target_mean : ndarray of float64, shape (m,)
-    total : float
-        Sum of the weights.
-    """
-
-    gram: NDArray[np.float64]
-    cross: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    target_mean: NDArray[np.float64]
-    total: float
-
-
-class System(Protocol):
-    """Normal equations, prepared so that they are solved for one penalty after the other."""
-
-    @property
-    def equations(self) -> NormalEquations:
-        """What is solved."""
-
-    def solve(self, alpha: float) -> NDArray[np.float64]:
-        """Return the coefficients, ``(n_features, m)``."""
-
-    def halves(self, centred: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
-        """Yield ``Z (n, n_features)`` for each penalty: ``Z Z'`` is the hat matrix of the rows."""
-
-
-@dataclass(frozen=True)
-class Decomposition:
-    """A ``System`` that is diagonal in the eigenvectors of the Gram matrix.
-
-    Attributes
-    ----------
-    equations : NormalEquations
-    values : ndarray of float64, shape (n_features,)
-        Eigenvalues of the Gram matrix.
-    vectors : ndarray of float64, shape (n_features, n_features)
-        Its eigenvectors, as columns.
-    """
-
-    equations: NormalEquations
-    values: NDArray[np.float64]
-    vectors: NDArray[np.float64]
-
-    def solve(self, alpha: float) -> NDArray[np.float64]:
-        """Return the coefficients, ``(n_features, m)``."""
-        products = self.vectors.T @ self.equations.cross
-        coef: NDArray[np.float64] = (self.vectors / (self.values + alpha)) @ products
-        return coef
-
-    def halves(self, centred: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
-        """Yield ``Z (n, n_features)`` for each penalty: ``Z Z'`` is the hat matrix of the rows."""
-        turned = centred @ self.vectors.astype(centred.dtype)
-        for alpha in alphas:
-            yield turned / np.sqrt(self.values + alpha).astype(centred.dtype)
-
-
-def decomposed(equations: NormalEquations, alphas: Sequence[float]) -> Decomposition:
-    """Decompose the Gram matrix, which serves any penalty."""
-    values, vectors = np.linalg.eigh(equations.gram)
-    return Decomposition(equations, np.maximum(values, 0), vectors)
-
-
-def fit_ridges(
-    heads: Sequence[RidgeHead],
-    data: Training,
-    prepare: Callable[[NormalEquations, Sequence[float]], System],
-) -> None:
+def fit_ridges(heads: Sequence[RidgeHead], data: Training) -> None:
     """Fit heads whose scale is known and that differ in ``alpha`` only.
 
-    Parameters
-    ----------
-    heads : sequence of RidgeHead
-    data : Training
-    prepare : callable
-        Makes a ``System`` of the normal equations and the penalties.
+    Each head's temperature is fitted to its decisions on groups of samples that are left out.
     """
-    system = prepare(normal_equations(heads[0], data), [head.alpha for head in heads])
-    for head in heads:
-        head._solve(system, data.dtype)
-    _calibrate(heads, data, system)
-
-
-def _calibrate(heads: Sequence[RidgeHead], data: Training, system: System) -> None:
-    """Fit each head's temperature to its decisions on groups of samples that are left out."""
+    system = prepared(normal_equations(heads[0], data), [head.alpha for head in heads])
     groups = left_out_groups(data)
     part = data.take(np.concatenate([rows.ravel() for rows in groups]))
     scaled = heads[0]._scaled(np.asarray(part.X[:], data.dtype))
@@ -174,6 +86,7 @@ def _calibrate(heads: Sequence[RidgeHead], data: Training, system: System) -> No
         weights = weights / np.maximum(part.sample_weight, 1)
     halves = system.halves(centred, [head.alpha for head in heads])
     for head, half in zip(heads, halves, strict=True):
+        head._solve(system, data.dtype)
         residual, start = target - head._decide(scaled), 0
         for rows in groups:
             here = np.arange(start, start := start + rows.size).reshape(rows.shape)
