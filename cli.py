@@ -46,6 +46,7 @@ class FeatxGroup(GroupedHelp):
         except Exception as error:
             # A usage error, which typer draws itself; its class has moved between versions.
             if hasattr(error, "format_message"):
+                _blame_config(error)
                 if as_json:
                     _write_error("UsageError", error.format_message(), USAGE)
                 raise
@@ -73,6 +74,15 @@ class FeatxGroup(GroupedHelp):
             if as_json:
                 _write_error("KeyboardInterrupt", message, INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _blame_config(error: Any) -> None:
+    """Say of a usage error that the value stands in featx.toml, where it does."""
+    context, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    source = context.get_parameter_source(param.name) if context and param else None
+    config = read_config()
+    if config is not None and source is not None and source.name == "DEFAULT_MAP":
+        error.message = f"{error.message} (it stands in {config.path})"
 
 
 def _write_error(name: str, message: str, exit_code: int, report: Any = None) -> None:

@@ -46,6 +46,15 @@ def test_a_wrong_featx_toml_is_explained(cli: Cli, text: str, hint: str) -> None
     assert result.exit_code == 1 and "featx.toml" in result.stderr and hint in result.stderr
 
 
+def test_a_wrong_value_is_blamed_on_the_file(cli: Cli) -> None:
+    Path("featx.toml").write_text("[fit]\nepochs = 'many'\n")
+    blame = "(it stands in featx.toml)"
+    assert blame in cli("fit").stderr
+    assert blame in json.loads(cli("fit", "--json").stdout)["message"]
+    typed = cli("fit", "--epochs", "few")
+    assert "'--epochs'" in typed.stderr and blame not in typed.stderr
+
+
 def test_values_in_the_table_of_a_group(cli: Cli) -> None:
     Path("featx.toml").write_text('[cache]\ncache = "a"\n[cache.ls]\ncache = "b"\n')
     assert "No features in b." in cli("cache", "ls").stdout
