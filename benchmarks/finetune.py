@@ -2,9 +2,10 @@
 
     python benchmarks/finetune.py [--backbones mobilenet] [--images 128] [--repeats 3] [--out FILE]
 
-Both train the same layers on the same images in the same batches, in turns. Keras' pixels are
-decoded and normalised beforehand, featx' maps are cached: neither pays for what runs once. The
-weights are random but for the embedded backbone's, which changes no time.
+Both train the same layers on the same images in the same batches, in turns, and featx once more
+where an epoch draws one of four views of each image. Keras' pixels are decoded and normalised
+beforehand, featx' maps are cached: neither pays for what runs once. The weights are random but for
+the embedded backbone's, which changes no time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy as np
 
 from featx.classifiers.tuning.head import FinetunedHead
 from featx.classifiers.tuning.tail import cut_tail
-from featx.classifiers.tuning.training import Samples, TailTrainer
+from featx.classifiers.tuning.training import MapSamples, TailTrainer
 from featx.extractor.backbones import build_backbone, find_layer
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import LogObserver
@@ -30,7 +32,7 @@ CUTS = {
     "mobilenet": {"last block": "conv_pw_12_relu", "last two stages": "conv_pw_5_relu"},
     "resnet50": {"last block": "conv5_block2_out", "last two stages": "conv3_block4_out"},
 }
-N_CLASSES, BATCH, SIDE = 10, 32, 224
+N_CLASSES, BATCH, SIDE, N_VIEWS = 10, 32, 224, 4
 
 
 def plan_of(backbone: str) -> Plan:
@@ -57,8 +59,8 @@ def whole_network(plan: Plan, layer: str) -> Any:
     return model
 
 
-def seconds_of(backbone: str, layer: str, n_images: int, repeats: int) -> tuple[float, float]:
-    """Return the median seconds of an epoch: of Keras on the whole network, and of featx."""
+def seconds_of(backbone: str, layer: str, n_images: int, repeats: int) -> dict[str, float]:
+    """Return the median seconds of an epoch: Keras' of the whole network, featx', with views."""
     import keras
 
     plan, rng = plan_of(backbone), np.random.default_rng(0)
@@ -70,25 +72,34 @@ def seconds_of(backbone: str, layer: str, n_images: int, repeats: int) -> tuple[
     maps = np.concatenate(
         [front.predict_on_batch(images[i : i + 32]) for i in range(0, n_images, 32)]
     )
-    tail = cut_tail(plan, layer)
-    features = np.concatenate([tail.features(maps[i : i + 32]) for i in range(0, n_images, 32)])
-    head = FinetunedHead(layer, batch_size=BATCH).fit(features, y)
-    samples = Samples(maps.reshape(n_images, -1).astype(np.float16), y)
-    nothing = Samples(samples.maps[:0], y[:0])
-    trainer = TailTrainer(tail, head, samples, nothing)
+    samples = MapSamples(maps.reshape(n_images, -1).astype(np.float16), y)
+    viewed = replace(samples, views=[samples.maps.copy() for _ in range(N_VIEWS - 1)])
+    nothing = MapSamples(samples.maps[:0], y[:0])
+
+    def trainer_of(learned: MapSamples) -> TailTrainer:
+        tail = cut_tail(plan, layer)
+        parts = [tail.features(maps[i : i + 32]) for i in range(0, n_images, 32)]
+        head = FinetunedHead(layer, batch_size=BATCH).fit(np.concatenate(parts), y)
+        return TailTrainer(tail, head, learned, nothing)
+
+    plain, with_views = trainer_of(samples), trainer_of(viewed)
 
     def keras_epoch() -> None:
         for start in range(0, n_images, BATCH):
             network.train_on_batch(images[start : start + BATCH], y[start : start + BATCH])
 
-    epochs = {"keras": keras_epoch, "featx": lambda: trainer.run_epoch(LogObserver())}
+    epochs = {
+        "keras": keras_epoch,
+        "featx": lambda: plain.run_epoch(LogObserver()),
+        "views": lambda: with_views.run_epoch(LogObserver()),
+    }
     taken: dict[str, list[float]] = {name: [] for name in epochs}
     for _ in range(repeats + 1):  # the first epoch compiles
         for name, epoch in epochs.items():
             start = time.perf_counter()
             epoch()
             taken[name].append(time.perf_counter() - start)
-    return statistics.median(taken["keras"][1:]), statistics.median(taken["featx"][1:])
+    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
 
 
 def main() -> None:
@@ -102,11 +113,13 @@ def main() -> None:
     rows = []
     for backbone in arguments.backbones:
         for depth, layer in CUTS[backbone].items():
-            keras, featx = seconds_of(backbone, layer, arguments.images, arguments.repeats)
-            rows.append({"backbone": backbone, "from": layer, "keras": keras, "featx": featx})
+            seconds = seconds_of(backbone, layer, arguments.images, arguments.repeats)
+            rows.append({"backbone": backbone, "from": layer, **seconds})
+            keras, featx = seconds["keras"], seconds["featx"]
             print(
                 f"{backbone}, {depth} (from {layer}): Keras {keras:.2f} s, featx {featx:.2f} s an "
-                f"epoch of {arguments.images} images: {keras / featx:.1f} times as fast",
+                f"epoch of {arguments.images} images: {keras / featx:.1f} times as fast; with "
+                f"{N_VIEWS} views {seconds['views']:.2f} s",
                 flush=True,
             )
     if arguments.out:
