@@ -147,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     study = Study(chosen.work, chosen.size)
     cut(chosen.source, chosen.work / "images", "train", chosen.train)
     cut(chosen.source, chosen.work / "images", "t10k", chosen.test)
+    cut(chosen.source, chosen.work / "test", "t10k", chosen.test)
     cut(chosen.source, chosen.work / "timed", "t10k", N_TIMED)
     for ops in OPS:
         study.extract(ops)
@@ -169,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for n in (1, 4):
         model, losses = study.finetune(n, learned, chosen.epochs)
         words = " ".join(f"{loss:.4f}" for loss in losses)
-        source = str(chosen.work / "images")
+        source = str(chosen.work / "test")
         line(f"fine-tuned ({words})", f"{n} views", *study.cells(model, learned, source))
 
     print(f"\nSeconds of `featx score` over {N_TIMED} images that no cache has, in turns\n")

@@ -71,10 +71,10 @@ def test_two_processes_make_what_one_makes(cli: Cli, project: Path) -> None:
 
 def check_scores(cli: Cli, project: Path, *words: str) -> None:
     """Score with workers and by one process; the files must tell the same, and nothing is left."""
-    score = ("score", project / "model.featx", project / "photos", "--json")
+    score = ("score", project / "model.featx", project / "photos", "--json", "--tta", 2)
     alone = ok(cli(*score, "--cache", "empty", "-o", "alone.csv"))
     shared = ok(cli(*score, "--cache", "empty", "-o", "shared.csv", *words))
-    counts = ("n_samples", "n_ok", "n_errors", "by_class", "agreement")
+    counts = ("n_samples", "n_ok", "n_errors", "by_class", "agreement", "n_views")
     assert [shared[name] for name in counts] == [alone[name] for name in counts]
     rows = [
         [line.split(",")[:2] for line in Path(name).read_text().splitlines()]
