@@ -41,6 +41,8 @@ LEAST_PAIRS = 8
 # Largest ratio of neighbours in the grid; helper points, roughly solved, fill wider gaps.
 MAX_RATIO = 30.0
 HELPER_TOL = 1.5e-2
+# Scaling makes up for more of what is left.
+FLATTENING_HELPER_TOL = 5e-2
 # Strength of the data term at the first grid point, which is solved from zero.
 FIRST_STRENGTH = 3.0
 
@@ -168,10 +170,11 @@ def _solve_design(
     subproblems = _subproblems(problem, targets, loss, options, len(grid))
     tolerances = options.tolerances(len(subproblems))
     wanted, solutions = set(grid.tolist()), {}
+    helper_tol = FLATTENING_HELPER_TOL if problem.loss.flattens else HELPER_TOL
     spread = subproblems[0].spectrum.spread
     for C in extended_grid(grid, FIRST_STRENGTH / (float(targets.totals[0]) * spread)):
         for sub, tol in zip(subproblems, tolerances, strict=True):
-            sub.begin(C, tol if C in wanted else max(tol, HELPER_TOL))
+            sub.begin(C, tol if C in wanted else max(tol, helper_tol))
         while active := [
             sub for sub in subproblems if not sub.finished and sub.n_passes < options.max_iter
         ]:
