@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +45,16 @@ def with_views(
     if n_views == 1:
         return features.with_views(()) if features.views else features
     wanted = None if ops is None else ",".join(parse_ops(ops))
-    for kind in _kinds(features.spec, store, n_views):
-        if wanted in (None, kind.ops) and seed in (None, kind.seed):
-            specs = _view_specs(features.spec, kind)
-            return features.with_views([store.open_spec(s, features.digests) for s in specs])
-    asked = DrawnViews(n_views, wanted or ALL_OPS, seed or 0)
+
+    def chosen(n_least: int) -> DrawnViews | None:
+        kinds = _kinds(features.spec, store, n_least)
+        return next((k for k in kinds if wanted in (None, k.ops) and seed in (None, k.seed)), None)
+
+    if kind := chosen(n_views):
+        specs = _view_specs(features.spec, kind)
+        return features.with_views([store.open_spec(s, features.digests) for s in specs])
+    # Of a kind that is there, only what is missing is computed.
+    asked = replace(chosen(2) or DrawnViews(2, wanted or ALL_OPS, seed or 0), n=n_views)
     raise FeaturesNotFoundError(
         f"the cache {store.root} does not have {asked.n} views of the images of {features.name}"
         f"{'' if wanted is None else f' by {wanted}'}: {views_command(features, asked)} "
