@@ -65,7 +65,7 @@ class Study:
 
     def extract(self, ops: str) -> None:
         """Cache the images and seven views of each."""
-        options = options_of_views(max(NUMBERS), self.features, ops)
+        options = options_of_views(featx.Views(max(NUMBERS), ops), self.features)
         extract_several(self.work / "images", options, cache=self.cache)
 
     def fit(self, head: str, n_views: int, ops: str) -> Path:

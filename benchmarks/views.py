@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from photos import make_photos
 from PIL import Image
 
+from featx import Views
 from featx.cache import SPLITS, FeatureStore
 from featx.classifiers.selection.grid import default_families
 from featx.classifiers.selection.sweep import sweep
@@ -50,7 +51,9 @@ def cost(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         for n_views, taken in seconds.items():
             cache = folder / f"cache-{turn}-{n_views}"
             start = time.perf_counter(), time.process_time()
-            extract_several(photos, options_of_views(n_views, options, arguments.ops), cache=cache)
+            extract_several(
+                photos, options_of_views(Views(n_views, arguments.ops), options), cache=cache
+            )
             taken.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     once, several = (np.median(taken[1:], axis=0) for taken in seconds.values())
     wall, processor = several / once
@@ -71,7 +74,7 @@ def accuracy(folder: Path, arguments: argparse.Namespace) -> list[dict[str, Any]
     store = FeatureStore(folder / "cache")
     name = extract_several(photos, [options], cache=store.root)[0].name
     for kind in KINDS:
-        several = options_of_views(arguments.views, options, kind)
+        several = options_of_views(Views(arguments.views, kind), options)
         extract_several(photos / "train", several, cache=store.root)
     rows = []
     for head in arguments.heads:

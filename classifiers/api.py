@@ -18,6 +18,7 @@ from .fit_arguments import options_of, with_families, with_split, with_weights
 from .models.model import Model
 from .models.model_file import load_model, model_output, save_model
 from .selection.fit import FitReport, HeadOptions, chosen_metric, fit, with_metric
+from .selection.learned.views import with_views
 from .selection.like import features_of, fit_like, with_views_of
 from .selection.metrics import find_metric
 from .selection.replaced import save_and_compare
@@ -25,7 +26,6 @@ from .selection.results import keep_fit
 from .selection.splitting.splits import split_features
 from .selection.sweep import SweepReport, sweep
 from .selection.sweep_options import SweepOptions
-from .selection.views import with_views
 
 if TYPE_CHECKING:
     from .models.export import GraphReport

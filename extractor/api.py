@@ -17,7 +17,6 @@ from .plan import FeatureOptions, make_plan
 from .run_options import LogObserver, Observer, RunOptions
 from .sources import Source, open_source
 from .sources.address import SourceAddress, address_of
-from .views.view import ALL_OPS
 from .views.views import ITSELF, Views
 from .workers.extraction import extract_by_workers
 from .workers.share import is_shared
@@ -61,7 +60,7 @@ def extract_features(
     FeatxError
         See ``extract``, ``make_plan`` and ``open_source``; the cache stays whole.
     """
-    chosen = options_of_views(views.n, features or FeatureOptions(), views.ops, views.seed)
+    chosen = options_of_views(views, features or FeatureOptions())
     return extract_several(source, chosen, cache=cache, run=run, observer=observer)[0]
 
 
@@ -128,30 +127,13 @@ def options_of_preset(preset: str, options: FeatureOptions) -> list[FeatureOptio
     return [options, *(replace(options, layer=name, pool=INNER_POOL) for name in inner)]
 
 
-def options_of_views(
-    n_views: int, options: FeatureOptions, ops: str = ALL_OPS, seed: int = 0
-) -> list[FeatureOptions]:
-    """Return options for an image itself and for random views of it; it is decoded once for all.
-
-    Parameters
-    ----------
-    n_views, ops, seed
-        As ``n``, ``ops`` and ``seed`` of ``Views``.
-    options : FeatureOptions
-
-    Raises
-    ------
-    ConfigError
-        The views cannot be drawn; see ``Views``.
-    """
-    views = Views(n_views, ops, seed)
-    return [
-        options,
-        *(
-            replace(options, view=view, view_ops=views.ops, views_seed=seed)
-            for view in range(1, n_views)
-        ),
-    ]
+def options_of_views(views: Views, options: FeatureOptions) -> list[FeatureOptions]:
+    """Return options for an image itself and for random views of it; it is decoded once for all."""
+    drawn = (
+        replace(options, view=number, view_ops=views.ops, views_seed=views.seed)
+        for number in range(1, views.n)
+    )
+    return [options, *drawn]
 
 
 def forecast_extraction(

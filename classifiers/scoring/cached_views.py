@@ -6,7 +6,7 @@ import numpy as np
 
 from ...cache import FeatureSet, FeatureStore
 from ...extractor.views.views import Views
-from ..selection.views import check_views, with_views
+from ..selection.learned.views import check_views, with_views
 
 
 def with_every_view(features: FeatureSet, store: FeatureStore, views: Views) -> FeatureSet:

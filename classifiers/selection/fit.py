@@ -20,7 +20,7 @@ from ..models.model import Model
 from ..models.novelty import Novelty
 from ..models.split_rows import SplitRows
 from .decisions.class_values import class_weights_by_index
-from .learned_rows import LearnedRows
+from .learned.rows import LearnedRows
 from .memory import training_rows
 from .metrics import AUTO, METRICS, Metric, always, measure, metric_for
 from .origin import origin

@@ -14,7 +14,7 @@ from ...cache.errors import TrainingDataError
 from ...cache.joined.stacked_matrix import StackedMatrix
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
-from .learned_rows import LearnedRows
+from .learned.rows import LearnedRows
 from .memory import stays_on_disk
 from .splitting.splits import Split
 

@@ -13,11 +13,11 @@ from ...cache.views import DrawnViews
 from ..heads.registry import HEADS, OWN
 from ..models.model import Model
 from .fit import FitReport, HeadOptions, fit_head, measured, with_novelty
+from .learned.views import with_views
 from .splitting.near_duplicates import NearDuplicates
 from .splitting.preparation import Prepared
 from .splitting.splits import Split
 from .splitting.units import find_units
-from .views import with_views
 
 
 def features_of(model: Model, store: FeatureStore) -> FeatureSet:

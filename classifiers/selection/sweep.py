@@ -16,11 +16,11 @@ from ..models.model import Model
 from .configurations import Configuration
 from .feature_sweep import Candidate, Failure, FeatureSweep
 from .grid import default_families, params_text
+from .learned.views import with_views
 from .memory import able_from_disk
 from .metrics import DEFAULT_METRIC, METRICS, Metric, metric_for
 from .splitting.preparation import Prepared
 from .sweep_options import SweepOptions
-from .views import with_views
 
 SHOWN_CANDIDATES = 5
 

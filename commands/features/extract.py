@@ -188,7 +188,7 @@ def extract(
     Example: featx extract photos/ --backbone resnet50
     """
     from ...cache import Tag
-    from ...extractor import FeatureOptions, SourceOptions, extract_several, open_source
+    from ...extractor import FeatureOptions, SourceOptions, Views, extract_several, open_source
     from ...extractor.api import forecast_extraction, options_of_preset, options_of_views
     from ...extractor.sources.address import SourceAddress
 
@@ -214,7 +214,8 @@ def extract(
     if preset is not None:
         features = [one for each in features for one in options_of_preset(preset, each)]
     refuse_without(context, "views", "view_ops", "views_seed")
-    with_views = [options_of_views(views or 1, one, view_ops, views_seed) for one in features]
+    drawn = Views(views or 1, view_ops, views_seed)
+    with_views = [options_of_views(drawn, one) for one in features]
     # All sets of the images themselves stand first: the first of all counts as the newest.
     features = [one for view in zip(*with_views, strict=True) for one in view]
     run = replace(

@@ -23,8 +23,8 @@ from ..plan import Plan
 from ..run_options import RunOptions
 from .pending import PendingRows
 from .rates import StageSeconds
-from .reader import WINDOW, Item, Reader
-from .reading import read_items
+from .reading.read_items import read_items
+from .reading.reader import WINDOW, Item, Reader
 from .scan import Scan
 from .stage import Job, Outputs
 from .stage_pool import StagePool

@@ -15,7 +15,7 @@ from ..images.decode import decode, strict_images
 from ..images.geometry import Geometry
 from ..machine.hardware import n_usable_cores
 from ..sources.snapshot_images import SnapshotImages
-from .fetch import OURS
+from .reading.fetch import OURS
 
 BLANK = 208
 """The grey of an image that cannot be had."""

@@ -90,7 +90,7 @@ def test_what_fails_in_us_is_no_bad_image(
     place = (
         "sources.files.local.LocalFiles.read"
         if is_in_reading
-        else "pipeline.reader.decode_with_remark"
+        else "pipeline.reading.fetch.decode_with_remark"
     )
     with monkeypatch.context() as patch:
         patch.setattr(f"featx.extractor.{place}", fail)

@@ -17,7 +17,7 @@ from featx.cache.errors import BackboneError, ConfigError
 from featx.extractor.extract import extract as extract_all
 from featx.extractor.extract_report import ExtractReport
 from featx.extractor.images.decode import decoder_id
-from featx.extractor.pipeline.reader import HANDFUL, Item, read_ahead
+from featx.extractor.pipeline.reading.reader import HANDFUL, Item, read_ahead
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.pipeline.stream import FeatureBlock, FeatureStream
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
@@ -128,7 +128,7 @@ def test_known_bad_images_are_tried_again_only_on_request(
     extract(source, PLAN, store)
     decoded: list[object] = []
     monkeypatch.setattr(
-        "featx.extractor.pipeline.reader.decode_with_remark",
+        "featx.extractor.pipeline.reading.fetch.decode_with_remark",
         lambda raw, g: decoded.append(raw) or [np.zeros(1)],
     )
     report = extract(source, PLAN, store)

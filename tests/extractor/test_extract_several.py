@@ -11,7 +11,8 @@ from featx.extractor import extract_features, extract_several, open_source
 from featx.extractor import plan as plans
 from featx.extractor.images.decode import decode
 from featx.extractor.images.geometry import Geometry
-from featx.extractor.pipeline import reader, writer
+from featx.extractor.pipeline import writer
+from featx.extractor.pipeline.reading import fetch
 from tests_engines import SumEngine
 
 FLOAT32 = {"weights": "random:0", "precision": "float32"}
@@ -47,13 +48,13 @@ def fake(monkeypatch):
 
 def count_decodes(monkeypatch):
     calls = []
-    decode = reader.decode_with_remark
+    decode = fetch.decode_with_remark
 
     def counted(raw, geometries, digest):
         calls.append(len(geometries))
         return decode(raw, geometries, digest)
 
-    monkeypatch.setattr(reader, "decode_with_remark", counted)
+    monkeypatch.setattr(fetch, "decode_with_remark", counted)
     return calls
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ....cache import FeatureStore
 from ....cache.views import NO_VIEWS
 from ....extractor.extract_command import extract_command
-from ...selection.views import view_options
+from ...selection.learned.views import view_options
 from ..visible import visible
 from .lists.findings import WORDS
 from .study import Study

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import featx.extractor.pipeline.reader as reader
+import featx.extractor.pipeline.reading.fetch as fetch
 from featx.cache import FeatureStore
 from featx.cache.errors import TooManyBadImagesError
 from featx.cache.maintenance.verify import verify
@@ -141,7 +141,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(1)
         return decode_with_remark(raw, geometries, digest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reader, "decode_with_remark", count)
+    monkeypatch.setattr(fetch, "decode_with_remark", count)
     return counted
 
 

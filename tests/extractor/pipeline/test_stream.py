@@ -17,7 +17,7 @@ from featx import FeatureExtractor, FeatureOptions, FeatureStore, RunOptions, Sc
 from featx.classifiers import Model, score_images
 from featx.classifiers.heads.registry import make_head
 from featx.extractor import extract_features, open_source
-from featx.extractor.pipeline import reader
+from featx.extractor.pipeline.reading import fetch
 from featx.extractor.pipeline.scan import scan_source
 from featx.extractor.pipeline.stream import FeatureStream
 from featx.extractor.plan import make_plan
@@ -125,7 +125,7 @@ def test_a_run_that_goes_on_hashes_only_what_is_missing(
         hashed.append(raw)
         return digest_of(raw)
 
-    monkeypatch.setattr(reader, "digest_of", count)
+    monkeypatch.setattr(fetch, "digest_of", count)
     door(photos, cache)
     assert 0 < n_kept < 60 and len(hashed) == 60 - n_kept
     door(photos, cache)

@@ -19,7 +19,7 @@ from featx.extractor.api import extract_features, extract_several, options_of_vi
 from featx.extractor.extract_report import ExtractReport
 from featx.extractor.images.decode import decode
 from featx.extractor.images.geometry import Geometry
-from featx.extractor.pipeline.reader import Reader
+from featx.extractor.pipeline.reading.reader import Reader
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import RunOptions
 from featx.extractor.sources import digest_of, open_source
@@ -64,7 +64,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[PixelEngine]:
 def extract(
     source: Path, n_views: int, cache: Path, ops: str = "crop,flip", **run: int
 ) -> list[ExtractReport]:
-    options = options_of_views(n_views, OPTIONS, ops, seed=3)
+    options = options_of_views(Views(n_views, ops, 3), OPTIONS)
     return extract_several(source, options, cache=cache, run=RunOptions(batch_size=4, **run))
 
 
@@ -78,7 +78,7 @@ def rows_of(store: FeatureStore, spec: FeatureSpec, root: Path) -> NDArray[np.fl
 
 def test_the_images_keep_their_fingerprint_and_each_view_has_its_own() -> None:
     plain = make_plan(OPTIONS).spec
-    specs = [make_plan(one).spec for one in options_of_views(4, OPTIONS, "flip, crop", seed=3)]
+    specs = [make_plan(one).spec for one in options_of_views(Views(4, "flip, crop", 3), OPTIONS)]
     assert specs[0] == plain
     assert "view_ops" not in plain.to_json()
     assert len({spec.fingerprint for spec in specs}) == 4
@@ -91,9 +91,9 @@ def test_the_images_keep_their_fingerprint_and_each_view_has_its_own() -> None:
     with pytest.raises(ConfigError, match="what it changes"):
         FeatureSpec(**{**vars(plain), "view": 2})
     with pytest.raises(ConfigError, match="counts from 1"):
-        options_of_views(0, OPTIONS)
+        options_of_views(Views(0), OPTIONS)
     with pytest.raises(ConfigError, match="unknown operation 'blur'"):
-        options_of_views(2, OPTIONS, "blur")
+        options_of_views(Views(2, "blur"), OPTIONS)
 
 
 def test_more_views_leave_what_is_there(tmp_path: Path, engines: list[PixelEngine]) -> None:
@@ -192,7 +192,7 @@ def test_names_mean_the_images_and_rm_takes_their_views_along(
         assert store.find(name).spec == first[0].spec
     assert store.find(first[2].name).spec == first[2].spec
     assert store.find("p", only_one=True).spec == first[0].spec
-    other = options_of_views(2, OPTIONS, "flip")
+    other = options_of_views(Views(2, "flip"), OPTIONS)
     extract_several(open_source(root), other, cache=cache, run=RunOptions(batch_size=4))
     removed = remove(store, "p")
     assert len(removed.views) == 3

@@ -15,9 +15,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.decode import strict_images
-from ..images.geometry import Geometry
-from ..sources import Source
+from ...images.decode import strict_images
+from ...images.geometry import Geometry
+from ...sources import Source
 from .fetch import Fetched, fetch
 
 NICENESS = 5
@@ -69,15 +69,15 @@ class SlotMemory:
         """Return the bytes of a slot."""
         return sum(3 * geometry.height * geometry.width for geometry in geometries)
 
-    def images(self, slot: int) -> tuple[NDArray[np.uint8], ...]:
+    def images(self, slot: int) -> dict[Geometry, NDArray[np.uint8]]:
         """Return the images of a slot as uint8 ``(height, width, 3)``; they are no copies."""
-        images = []
+        images = {}
         start = slot * self.slot_bytes(self.geometries)
         for geometry in self.geometries:
             shape = (geometry.height, geometry.width, 3)
-            images.append(np.ndarray(shape, np.uint8, self.buffer, start))
-            start += images[-1].nbytes
-        return tuple(images)
+            images[geometry] = np.ndarray(shape, np.uint8, self.buffer, start)
+            start += images[geometry].nbytes
+        return images
 
 
 class Child:
@@ -104,10 +104,9 @@ def fetch_into(indices: Sequence[int], first_slot: int) -> list[Fetched]:
     for slot, index in enumerate(indices, first_slot):
         fetched = fetch(Child.source, Child.memory.geometries, index)
         if fetched.images:
-            places = Child.memory.images(slot)
-            for place, image in zip(places, fetched.images, strict=True):
-                place[:] = image
-        answers.append(replace(fetched, images=()))
+            for geometry, place in Child.memory.images(slot).items():
+                place[:] = fetched.images[geometry]
+        answers.append(replace(fetched, images={}))
     return answers
 
 

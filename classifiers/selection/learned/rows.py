@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import FeatureMatrix, FeatureSet
-from ...cache.joined.stacked_matrix import StackedMatrix
+from ....cache import FeatureMatrix, FeatureSet
+from ....cache.joined.stacked_matrix import StackedMatrix
 from .views import check_views
 
 Rows = NDArray[np.int64]

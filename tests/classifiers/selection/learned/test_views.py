@@ -18,12 +18,12 @@ from featx.classifiers.heads.row_blocks import RowView
 from featx.classifiers.models.export.refit import refit
 from featx.classifiers.selection.fit import HeadOptions, fit
 from featx.classifiers.selection.folds import FoldReader, make_folds
-from featx.classifiers.selection.learned_rows import LearnedRows
+from featx.classifiers.selection.learned.rows import LearnedRows
+from featx.classifiers.selection.learned.views import with_views
 from featx.classifiers.selection.memory import training_rows
 from featx.classifiers.selection.splitting.splits import split_features
 from featx.classifiers.selection.sweep import sweep
 from featx.classifiers.selection.sweep_options import SweepOptions
-from featx.classifiers.selection.views import with_views
 
 Fit = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from ..engines.choose import runs_on_accelerator
-from ..run_options import RunOptions
-from .decode_processes import open_processes, read_by_processes
+from ...engines.choose import runs_on_accelerator
+from ...run_options import RunOptions
+from .processes import open_processes, read_by_processes
 from .reader import Item, Reader, read_ahead
 
 WORTH_PROCESSES = 4000

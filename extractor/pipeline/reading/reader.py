@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.errors import ImageError
-from ..images.decode import decode_with_remark
-from ..images.geometry import Geometry
-from ..sources import Source, digest_of
-from .fetch import Fetched, why_unreadable
-from .pending import PendingRows
+from ...images.geometry import Geometry
+from ...sources import Source
+from ..pending import PendingRows
+from .fetch import Fetched, decode_raw, read_raw
 
 HANDFUL = 4
 WINDOW = 192
@@ -55,6 +53,15 @@ class Item:
     decode_seconds: float = 0.0
 
 
+class _Wanted(NamedTuple):
+    """What is known of an image that was read: ``Item``'s fields, and the plans that need it."""
+
+    rows: tuple[int, ...]
+    is_new: bool
+    reason: str
+    plans: Sequence[int] = ()
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads, hashes, looks up and decodes single images; safe in several threads.
@@ -84,59 +91,44 @@ class Reader:
 
     def __call__(self, index: int) -> Item:
         """Return the image at ``index``; a failure becomes the item's reason."""
-        start = time.perf_counter()
-        try:
-            raw = self.source.read(index)
-        except OSError as error:
-            return self._unreadable(index, why_unreadable(error))
-        digest = digest_of(raw)
-        read = time.perf_counter()
-        rows, is_new, reason, plans = self._wanted(index, digest)
-        pixels: dict[int, NDArray[np.uint8]] = {}
-        if plans:
-            distinct = list(dict.fromkeys(self.geometries[p] for p in plans))
-            try:
-                decoded_images, remark = decode_with_remark(raw, distinct, digest)
-                images = dict(zip(distinct, decoded_images, strict=True))
-                pixels = {p: images[self.geometries[p]] for p in plans}
-                self._note(index, remark)
-            except ImageError as error:
-                reason = self.pending.failed[digest] = str(error)
-        decoded = time.perf_counter()
-        return Item(index, digest, pixels, rows, is_new, reason, read - start, decoded - read)
+        raw, fetched = read_raw(self.source, index)
+        if raw is None:
+            return self._unreadable(fetched)
+        wanted = self._wanted(index, fetched.digest)
+        if wanted.plans:
+            geometries = dict.fromkeys(self.geometries[p] for p in wanted.plans)
+            fetched = decode_raw(raw, list(geometries), fetched)
+        return self._item(fetched, wanted)
 
     def take(self, fetched: Fetched) -> Item:
         """Return the item of an image that was fetched elsewhere, in ``distinct`` geometries."""
-        index, digest = fetched.index, fetched.digest
-        if not digest:
-            return self._unreadable(index, fetched.reason)
-        rows, is_new, reason, plans = self._wanted(index, digest)
-        pixels: dict[int, NDArray[np.uint8]] = {}
-        if plans and fetched.reason:
-            reason = self.pending.failed[digest] = fetched.reason
-        elif plans:
-            images = dict(zip(self.distinct, fetched.images, strict=True))
-            pixels = {p: images[self.geometries[p]] for p in plans}
-            self._note(index, fetched.remark)
-        seconds = (fetched.read_seconds, fetched.decode_seconds)
-        return Item(index, digest, pixels, rows, is_new, reason, *seconds)
+        if not fetched.digest:
+            return self._unreadable(fetched)
+        return self._item(fetched, self._wanted(fetched.index, fetched.digest))
 
-    def _wanted(self, index: int, digest: bytes) -> tuple[tuple[int, ...], bool, str, list[int]]:
-        """Look an image up: its rows, whether they are new, why it fails, plans that need it."""
+    def _wanted(self, index: int, digest: bytes) -> _Wanted:
         rows, is_new = self.pending.look_up(index, digest)
         reason = self.pending.failed.get(digest, "")
         if reason or not (is_new or self.every_row):
-            return rows, is_new, reason, []
+            return _Wanted(rows, is_new, reason)
         plans = [p for p, sets in enumerate(self.sets_of) if min(rows[sets.start : sets.stop]) < 0]
-        return rows, is_new, reason, plans
+        return _Wanted(rows, is_new, reason, plans)
 
-    def _note(self, index: int, remark: str) -> None:
-        if remark:
-            self.pending.remarks[index] = remark
+    def _item(self, fetched: Fetched, wanted: _Wanted) -> Item:
+        index, reason = fetched.index, wanted.reason
+        pixels: dict[int, NDArray[np.uint8]] = {}
+        if wanted.plans and fetched.reason:
+            reason = self.pending.failed[fetched.digest] = fetched.reason
+        elif wanted.plans:
+            pixels = {p: fetched.images[self.geometries[p]] for p in wanted.plans}
+            if fetched.remark:
+                self.pending.remarks[index] = fetched.remark
+        seconds = (fetched.read_seconds, fetched.decode_seconds)
+        return Item(index, fetched.digest, pixels, wanted.rows, wanted.is_new, reason, *seconds)
 
-    def _unreadable(self, index: int, reason: str) -> Item:
-        self.pending.unreadable[index] = reason
-        return Item(index, b"", reason=reason)
+    def _unreadable(self, fetched: Fetched) -> Item:
+        self.pending.unreadable[fetched.index] = fetched.reason
+        return Item(fetched.index, b"", reason=fetched.reason)
 
 
 def read_ahead(

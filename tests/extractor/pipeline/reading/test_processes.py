@@ -20,15 +20,16 @@ from featx import FeatureOptions, RunOptions
 from featx.extractor import extract_features, open_source
 from featx.extractor.images.decode import strict_images
 from featx.extractor.images.geometry import Geometry
-from featx.extractor.pipeline import decode_processes, reading
-from featx.extractor.pipeline.decode_processes import (
+from featx.extractor.pipeline.pending import PendingRows
+from featx.extractor.pipeline.reading import processes as module
+from featx.extractor.pipeline.reading import read_items
+from featx.extractor.pipeline.reading.processes import (
     BROKEN,
     DecodingProcesses,
     open_processes,
     read_by_processes,
 )
-from featx.extractor.pipeline.pending import PendingRows
-from featx.extractor.pipeline.reader import Item, Reader, read_ahead
+from featx.extractor.pipeline.reading.reader import Item, Reader, read_ahead
 from featx.extractor.sources import Source
 from featx.extractor.views.view import View
 
@@ -39,7 +40,7 @@ import sys, time
 from pathlib import Path
 from featx.extractor import open_source
 from featx.extractor.images.geometry import Geometry
-from featx.extractor.pipeline.decode_processes import open_processes
+from featx.extractor.pipeline.reading.processes import open_processes
 
 with open_processes(open_source(sys.argv[1]), (Geometry(8, 8),), 2, None) as processes:
     processes.submit([0], 0).result()
@@ -157,10 +158,10 @@ def test_what_cannot_be_shared_is_left_to_threads(
 ) -> None:
     source = open_source(photos)
     assert open_processes(source, (SMALL,), 1, None) is None
-    monkeypatch.setattr(decode_processes, "MAX_SOURCE_BYTES", 10)
+    monkeypatch.setattr(module, "MAX_SOURCE_BYTES", 10)
     assert open_processes(source, (SMALL,), 2, None) is None
     monkeypatch.undo()
-    monkeypatch.setattr(decode_processes, "SHARED_MEMORY", photos / "none")
+    monkeypatch.setattr(module, "SHARED_MEMORY", photos / "none")
     assert open_processes(source, (SMALL,), 2, None) is None
 
 
@@ -185,9 +186,9 @@ def test_extraction_takes_processes_for_an_accelerator(
         opened.append(open_processes(source, geometries, n_processes, max_pixels))
         return opened[-1]
 
-    monkeypatch.setattr(reading, "WORTH_PROCESSES", 20)
-    monkeypatch.setattr(reading, "runs_on_accelerator", lambda *_: True)
-    monkeypatch.setattr(reading, "open_processes", note)
+    monkeypatch.setattr(read_items, "WORTH_PROCESSES", 20)
+    monkeypatch.setattr(read_items, "runs_on_accelerator", lambda *_: True)
+    monkeypatch.setattr(read_items, "open_processes", note)
     ours = extract_features(photos, options, run=RunOptions(workers=2), cache=caches[1])
     assert [one is not None for one in opened] == [True]
     assert ours.record.n_extracted == plain.record.n_extracted

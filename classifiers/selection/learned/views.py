@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache import AnySpec, FeatureSet, FeatureStore, joined
-from ...cache.errors import ConfigError, FeaturesNotFoundError
-from ...cache.views import DrawnViews
-from ...extractor.extract_command import extract_command
-from ...extractor.views.view import ALL_OPS, parse_ops
+from ....cache import AnySpec, FeatureSet, FeatureStore, joined
+from ....cache.errors import ConfigError, FeaturesNotFoundError
+from ....cache.views import DrawnViews
+from ....extractor.extract_command import extract_command
+from ....extractor.views.view import ALL_OPS, parse_ops
 
 
 def with_views(

@@ -21,9 +21,9 @@ from typing import IO, Self
 
 from joblib.externals.loky import ProcessPoolExecutor
 
-from ..images.geometry import Geometry
-from ..sources import Source
-from .decode_child import DecodingWork, SlotMemory, begin, fetch_into
+from ...images.geometry import Geometry
+from ...sources import Source
+from .child import DecodingWork, SlotMemory, begin, fetch_into
 from .fetch import Fetched
 from .reader import Item, Reader, read_ahead
 
@@ -108,7 +108,8 @@ class DecodingProcesses:
         return [one if one.reason else self._with_pixels(one, slot) for slot, one in fetched]
 
     def _with_pixels(self, fetched: Fetched, slot: int) -> Fetched:
-        return replace(fetched, images=tuple(image.copy() for image in self.memory.images(slot)))
+        images = self.memory.images(slot)
+        return replace(fetched, images={g: image.copy() for g, image in images.items()})
 
 
 def open_processes(

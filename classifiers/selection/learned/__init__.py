@@ -1,0 +1,1 @@
+"""What heads learn from: rows of images, and of random views of them."""

@@ -1,0 +1,1 @@
+"""Reading and decoding images ahead of the engine, in threads or in processes."""
