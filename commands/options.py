@@ -78,21 +78,6 @@ DriftOption = Annotated[
     ),
 ]
 
-ALL_VIEW_OPS = "crop,flip,rotation,brightness"
-ViewsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--views",
-        min=1,
-        help="Each image itself and N-1 random views of it.",
-        show_default="1",
-    ),
-]
-ViewOpsOption = Annotated[str, typer.Option("--view-ops", help="What a view changes, of these.")]
-ViewsSeedOption = Annotated[
-    int, typer.Option("--views-seed", min=0, help="That views are drawn with.")
-]
-
 SOURCE_HELP = (
     "Folders, tables, arrays, .tar or .zip archives, images, a .txt of paths, a pattern in quotes, "
     "a URL, - for paths on standard input, or `sample`."

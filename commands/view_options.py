@@ -1,4 +1,4 @@
-"""Options of random views of the images that heads learn from."""
+"""Options of random views of images: those that are made, and those that heads learn from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from .options import refuse_without
 if TYPE_CHECKING:
     from rich.console import Console
 
+ALL_VIEW_OPS = "crop,flip,rotation,brightness"
+ViewsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--views",
+        min=1,
+        help="Each image itself and N-1 random views of it.",
+        show_default="1",
+    ),
+]
+ViewOpsOption = Annotated[str, typer.Option("--view-ops", help="What a view changes, of these.")]
+ViewsSeedOption = Annotated[
+    int, typer.Option("--views-seed", min=0, help="That views are drawn with.")
+]
 LearnedViewsOption = Annotated[
     int | None,
     typer.Option(

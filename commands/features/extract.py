@@ -21,7 +21,6 @@ from ..common import (
 from ..config_file import find_config
 from ..interruption import NEW_FEATURES, leaves
 from ..options import (
-    ALL_VIEW_OPS,
     OF_SOURCE,
     PATH_OR_NAME,
     SOURCE_HELP,
@@ -43,18 +42,21 @@ from ..options import (
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
-    ViewOpsOption,
-    ViewsOption,
-    ViewsSeedOption,
     WeightColumnOption,
     WeightsOption,
     WorkersOption,
     part_of,
-    refuse_without,
     run_options,
     workers_of,
 )
 from ..progress import Progress
+from ..view_options import (
+    ALL_VIEW_OPS,
+    ViewOpsOption,
+    ViewsOption,
+    ViewsSeedOption,
+    refuse_without_views,
+)
 from .forecast_text import draw_forecast
 from .named_backbones import resolve_backbone
 
@@ -213,7 +215,7 @@ def extract(
     ]
     if preset is not None:
         features = [one for each in features for one in options_of_preset(preset, each)]
-    refuse_without(context, "views", "view_ops", "views_seed")
+    refuse_without_views(context)
     drawn = Views(views or 1, view_ops, views_seed)
     with_views = [options_of_views(drawn, one) for one in features]
     # All sets of the images themselves stand first: the first of all counts as the newest.

@@ -26,15 +26,17 @@ from ..common import (
 )
 from ..interruption import EPOCHS, leaves
 from ..options import (
-    ALL_VIEW_OPS,
     PATH_OR_NAME,
+    WorkersOption,
+)
+from ..progress import Progress
+from ..view_options import (
+    ALL_VIEW_OPS,
     ViewOpsOption,
     ViewsOption,
     ViewsSeedOption,
-    WorkersOption,
-    refuse_without,
+    refuse_without_views,
 )
-from ..progress import Progress
 from .fit import draw_fit, fit_data
 
 
@@ -103,7 +105,7 @@ def finetune(
     from ...classifiers.tuning.finetune import FinetuneOptions, run_finetune
     from ...extractor import RunOptions, Views
 
-    refuse_without(context, "views", "view_ops", "views_seed")
+    refuse_without_views(context)
     options = FinetuneOptions(
         params={
             "epochs": epochs,

@@ -20,7 +20,6 @@ from ..common import (
 )
 from ..interruption import PREDICTIONS, leaves
 from ..options import (
-    ALL_VIEW_OPS,
     PATH_OR_NAME,
     SOURCE_HELP,
     ActorsOption,
@@ -38,8 +37,6 @@ from ..options import (
     SeparatorOption,
     ShardOption,
     SplitColumnOption,
-    ViewOpsOption,
-    ViewsSeedOption,
     WeightsOption,
     WorkersOption,
     part_of,
@@ -48,6 +45,11 @@ from ..options import (
     workers_of,
 )
 from ..progress import Progress
+from ..view_options import (
+    ALL_VIEW_OPS,
+    ViewOpsOption,
+    ViewsSeedOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
