@@ -91,6 +91,10 @@ TensorboardOption = Annotated[
     Path | None,
     typer.Option(help="Folder for the training curves, for TensorBoard.", show_default=False),
 ]
+TrainingPrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="Of the arithmetic in training: auto, float32 or bfloat16."),
+]
 UNDEFINED = "–"
 COLUMN_GAP = 2
 LEAST_CUT = 8

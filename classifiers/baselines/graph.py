@@ -11,20 +11,27 @@ from numpy.typing import NDArray
 from ...extractor.engines.keras_import import import_keras
 from .batches import LUMA
 from .networks import POOL, Layer, NetworkRecord, Shape, find_network
+from .precision import layer_policy
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-def build_network(record: NetworkRecord, image_shape: Shape, n_classes: int) -> Any:
+def build_network(
+    record: NetworkRecord, image_shape: Shape, n_classes: int, precision: str = "float32"
+) -> Any:
     """Build a ``keras.Model`` from pixels in 0–255 ``(n, h, w, c)`` to logits.
 
-    Its weights are Keras' initial ones; two classes give one logit ``(n, 1)``.
+    Its weights are Keras' initial ones; two classes give one logit ``(n, 1)``. The last layer
+    computes in float32, those before it in ``precision``.
     """
     keras = import_keras()
     pixels = keras.Input(image_shape, dtype="float32", name="pixels")
     values = keras.layers.Rescaling(1 / 255, name="scaled")(pixels)
     for index, layer in enumerate(record.with_output(n_classes)):
-        values = _keras_layer(keras, layer, f"{layer.kind}_{index}")(values)
+        policy = layer_policy("float32" if layer.kind == "output" else precision)
+        values = _keras_layer(keras, layer, {"name": f"{layer.kind}_{index}", "dtype": policy})(
+            values
+        )
     return keras.Model(pixels, values, name=record.name)
 
 
@@ -82,19 +89,19 @@ def _stored(layer: Any) -> list[Any]:
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
-def _keras_layer(keras: Any, layer: Layer, name: str) -> Any:
+def _keras_layer(keras: Any, layer: Layer, common: Mapping[str, Any]) -> Any:
     layers = keras.layers
     if layer.kind == "conv":
         padding = "same" if layer.same else "valid"
-        return layers.Conv2D(layer.width, 3, padding=padding, activation="relu", name=name)
+        return layers.Conv2D(layer.width, 3, padding=padding, activation="relu", **common)
     if layer.kind == "dense":
-        return layers.Dense(layer.width, activation="relu", name=name)
+        return layers.Dense(layer.width, activation="relu", **common)
     if layer.kind == "output":
-        return layers.Dense(layer.width, name=name)
+        return layers.Dense(layer.width, **common)
     if layer.kind == "pool":
-        return layers.MaxPooling2D(POOL, name=name)
+        return layers.MaxPooling2D(POOL, **common)
     if layer.kind == "norm":
-        return layers.BatchNormalization(name=name)
+        return layers.BatchNormalization(**common)
     if layer.kind == "drop":
-        return layers.Dropout(layer.rate, name=name)
-    return layers.Flatten(name=name)
+        return layers.Dropout(layer.rate, **common)
+    return layers.Flatten(**common)

@@ -18,6 +18,7 @@ from ..heads.training_data import Training
 from .batches import PixelRows, as_images
 from .graph import build_network, get_weights, set_weights
 from .networks import NETWORKS, Shape, find_network
+from .precision import PRECISIONS, training_precision
 from .training import Labelled, Trainer, TrainingOptions
 
 MAX_SIDE = 1 << 12
@@ -41,6 +42,9 @@ class BaselineHead(Head):
     batch_size : int
         0 stands for 256, and fewer for images of more than 64 × 64 pixels.
     class_weight : None, 'balanced' or mapping of class to weight
+    precision : 'auto', 'float32' or 'bfloat16'
+        Of the arithmetic in training: ``auto`` takes bfloat16 where the hardware has
+        it. Weights and predictions are in float32.
     random_state : int, RandomState or None
         Decides initial weights, order of images, dropout and augmentation.
 
@@ -60,6 +64,7 @@ class BaselineHead(Head):
         "lr": number(0),
         "batch_size": whole(0),
         "class_weight": CLASS_WEIGHT,
+        "precision": one_of(*PRECISIONS),
         "random_state": SEED,
     }
     image_shape_: NDArray[np.int64]
@@ -74,6 +79,7 @@ class BaselineHead(Head):
         lr: float = 1e-3,
         batch_size: int = 0,
         class_weight: Any = None,
+        precision: str = "auto",
         random_state: Any = 0,
     ) -> None:
         self.network = network
@@ -82,6 +88,7 @@ class BaselineHead(Head):
         self.lr = lr
         self.batch_size = batch_size
         self.class_weight = class_weight
+        self.precision = precision
         self.random_state = random_state
 
     @classmethod
@@ -138,7 +145,8 @@ class BaselineHead(Head):
         """Keep the weights and curves of a network whose training has ended."""
         for name, values in get_weights(trainer.model).items():
             setattr(self, f"{name}_", values)
-        self.history_, self._model = trainer.history, trainer.model
+        self.history_ = trainer.history
+        self.__dict__.pop("_model", None)
 
     @property
     def _shape(self) -> Shape:
@@ -154,6 +162,7 @@ class BaselineHead(Head):
             augment_epochs=int(self.augment_epochs),
             lr=float(self.lr),
             batch_size=int(self.batch_size) or fitting,
+            precision=training_precision(self.precision),
             seed=int(seed) if isinstance(seed, int | np.integer) else _drawn(seed),
         )
 

@@ -38,6 +38,8 @@ class TrainingOptions:
     batch_size : int
     seed : int
         Decides initial weights, order, dropout and augmentation.
+    precision : str
+        ``float32`` or ``bfloat16``: of the arithmetic; weights, losses and logits are float32.
     """
 
     epochs: int = 15
@@ -45,6 +47,7 @@ class TrainingOptions:
     lr: float = 1e-3
     batch_size: int = 256
     seed: int = 0
+    precision: str = "float32"
 
     @property
     def n_epochs(self) -> int:
@@ -99,7 +102,7 @@ class Trainer:
         self._keras = import_keras()
         self.options, self.train, self._n_classes = options, train, n_classes
         self._keras.utils.set_random_seed(options.seed)
-        self.model = build_network(record, train.pixels.image_shape, n_classes)
+        self.model = build_network(record, train.pixels.image_shape, n_classes, options.precision)
         self._optimiser = self._keras.optimizers.Adam(options.lr)
         self._optimiser.build(self.model.trainable_variables)
         self._learner = self._compiled(self.model)

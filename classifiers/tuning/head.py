@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..baselines.precision import PRECISIONS
 from ..heads.linear.heads import LogisticHead
 from ..heads.parameter_checks import FLAG, SEED, Rule, number, one_of, whole
 from ..heads.training_data import Training
@@ -58,7 +59,7 @@ class FinetunedHead(LogisticHead):
         "batch_size": whole(1),
         "batch_norm": FLAG,
         "patience": whole(1),
-        "precision": one_of("auto", "float32", "bfloat16"),
+        "precision": one_of(*PRECISIONS),
         "random_state": SEED,
     }
     history_: dict[str, list[float]]

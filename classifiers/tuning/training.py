@@ -11,21 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extractor.engines.choose import AUTO
-from ...extractor.engines.keras import fold_batch_norm, has_bfloat16
+from ...extractor.engines.keras import fold_batch_norm
 from ...extractor.engines.keras_import import import_keras
-from ...extractor.machine.hardware import this_machine
 from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ..baselines.graph import seed_layers
+from ..baselines.precision import layer_policy, training_precision
 from ..baselines.training import begin_epochs
 from .head import FinetunedHead
 from .tail import Tail
 
 PREDICT_ROWS = 256
 NOW, BEST, OPTIMISER = "now", "best", "optimiser"
-BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class TailTrainer:
         self._keras = import_keras()
         self.tail, self.head, self.train, self.held_out = tail, head, train, held_out
         self._keras.utils.set_random_seed(int(head.random_state))
-        self._compute_in(_precision_of(head))
+        self._compute_in(training_precision(head.precision))
         self.model = self._with_head()
         self._optimiser = self._keras.optimizers.Adam(self._rising_rate())
         self._compile()
@@ -197,8 +195,7 @@ class TailTrainer:
 
     def _compute_in(self, precision: str) -> None:
         """Let the tail's layers compute in a number format; their weights stay in float32."""
-        name = precision if precision == "float32" else f"mixed_{precision}"
-        policy, float32 = self._keras.DTypePolicy(name), self._keras.DTypePolicy("float32")
+        policy, float32 = layer_policy(precision), layer_policy("float32")
         for layer in self.tail.model.layers:
             layer.dtype_policy = float32 if self._is_slow(layer) else policy
 
@@ -258,17 +255,6 @@ class TailTrainer:
             total += counted
         loss, accuracy = (sums / max(total, 1e-12)).tolist()
         return {"val_loss": loss, "val_accuracy": accuracy}
-
-
-def _precision_of(head: FinetunedHead) -> str:
-    """Return the number format that a head asks for; ``auto`` asks the hardware."""
-    if head.precision != AUTO:
-        return str(head.precision)
-    # Only TensorFlow's convolutions use the processors' instructions.
-    on_processor = import_keras().backend.backend() == "tensorflow" and bool(
-        this_machine().flags & BFLOAT16_FLAGS
-    )
-    return "bfloat16" if has_bfloat16() or on_processor else "float32"
 
 
 def _best_of(trainer: TailTrainer) -> str:

@@ -18,6 +18,7 @@ from ..common import (
     NoteOption,
     OverwriteOption,
     TensorboardOption,
+    TrainingPrecisionOption,
     answer,
     check_curves,
     parsed_memory,
@@ -70,6 +71,7 @@ def baseline(
     lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 1e-3,
     batch_size: Annotated[int, typer.Option(min=0, help="0: 256, fewer for large images.")] = 0,
     class_weight: ClassWeightOption = None,
+    precision: TrainingPrecisionOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the network.")] = 0,
     keep_state: KeepStateOption = False,
     memory: MemoryOption = None,
@@ -109,6 +111,7 @@ def baseline(
         "lr": lr,
         "batch_size": batch_size,
         "class_weight": parse_class_weight(class_weight),
+        "precision": precision,
         "random_state": seed,
     }
     options = BaselineOptions(

@@ -18,6 +18,7 @@ from ..common import (
     NoteOption,
     OverwriteOption,
     TensorboardOption,
+    TrainingPrecisionOption,
     answer,
     check_curves,
     parsed_memory,
@@ -64,10 +65,7 @@ def finetune(
         int, typer.Option(min=1, help="Epochs that may pass without a better one.")
     ] = 3,
     class_weight: ClassWeightOption = None,
-    precision: Annotated[
-        str,
-        typer.Option(help="Of the arithmetic in training: auto, float32 or bfloat16."),
-    ] = "auto",
+    precision: TrainingPrecisionOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the batches.")] = 0,
     weights: Annotated[
         str, typer.Option(help="Of the backbone: imagenet, random:SEED or a path."), PATH_OR_NAME

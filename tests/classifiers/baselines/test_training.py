@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,16 @@ from featx.classifiers.baselines.training import (
 )
 from featx.extractor.run_options import LogObserver
 
-SHAPE = (10, 10, 1)
 OPTIONS = TrainingOptions(epochs=2, augment_epochs=2, batch_size=16)
 
 
-def labelled(n: int, n_classes: int, seed: int) -> Labelled:
+def labelled(n: int, n_classes: int, seed: int, side: int = 10) -> Labelled:
     """Noisy grey squares whose class is their brightness."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, n_classes, n)
-    grey = rng.normal(60 + 120 * y[:, None], 30, (n, 100)).clip(0, 255).round()
-    return Labelled(PixelRows(np.repeat(grey, 3, axis=1).astype(np.uint8), SHAPE), y)
+    grey = rng.normal(60 + 120 * y[:, None], 30, (n, side**2)).clip(0, 255).round()
+    rows = np.repeat(grey, 3, axis=1).astype(np.uint8)
+    return Labelled(PixelRows(rows, (side, side, 1)), y)
 
 
 class Interrupting(LogObserver):
@@ -99,6 +100,24 @@ def test_curves_are_those_of_keras_and_the_network_learns() -> None:
     assert values["val_loss"] == pytest.approx(-log_proba[np.arange(50), val.y].mean(), rel=1e-4)
     assert values["val_accuracy"] == pytest.approx((logits.argmax(axis=1) == val.y).mean())
     assert learner.history["loss"][1] < learner.history["loss"][0]
+
+
+@pytest.mark.parametrize("network", ["cnn1", "cnn4"])
+def test_bfloat16_trains_nearly_the_same_and_keeps_weights_in_float32(network: str) -> None:
+    val, losses = labelled(50, 3, 2, 16), {}
+    for precision in ("float32", "bfloat16"):
+        options = replace(OPTIONS, precision=precision)
+        learner = Trainer(find_network(network), options, labelled(200, 3, 0, 16), 3)
+        for _ in range(3):  # the last of them augmented
+            learner.run_epoch()
+        learner.evaluate(val)
+        losses[precision] = learner.history["loss"]
+        assert all(w.dtype == np.float32 for w in get_weights(learner.model).values())
+        logits = learner.model.predict_on_batch(val.pixels.take(np.arange(50)))
+        assert logits.dtype == np.float32
+    assert losses["bfloat16"][0] == pytest.approx(losses["float32"][0], rel=0.2)
+    assert all(last < first / 2 for first, _, last in losses.values())
+    assert losses["bfloat16"] != losses["float32"]
 
 
 def test_weights_of_samples_move_the_loss() -> None:
