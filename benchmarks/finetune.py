@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from featx.classifiers.tuning.head import FinetunedHead
+from featx.classifiers.tuning.samples import MapSamples
 from featx.classifiers.tuning.tail import cut_tail
-from featx.classifiers.tuning.training import MapSamples, TailTrainer
+from featx.classifiers.tuning.training import TailTrainer
 from featx.extractor.backbones import build_backbone, find_layer
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import LogObserver

@@ -33,13 +33,14 @@ from ..selection.fit import (
 from ..selection.splitting.preparation import Prepared, prepare
 from ..selection.splitting.splits import Split
 from .head import FinetunedHead
+from .samples import MapSamples
 from .tail import Tail
-from .training import PREDICT_ROWS, MapSamples, TailTrainer, train_tail
+from .training import PREDICT_ROWS, TailTrainer, train_tail
 
 HELD_OUT = 0.1
 """Share of each class of the training rows that decides when to stop."""
 
-STATE = 2
+STATE = 3
 """Version of the order of the arrays that a checkpoint holds."""
 
 GRID = find_head("logreg").grid["C"]

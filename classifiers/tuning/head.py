@@ -30,7 +30,8 @@ class FinetunedHead(LogisticHead):
     epochs : int
         Most passes over the training rows.
     lr, head_lr : float
-        Learning rates of Adam for the backbone's layers and for the head.
+        Learning rates of Adam for the backbone's layers and for the head; both fall to a third
+        after each epoch that is not better than the best, from which training then goes on.
     batch_size : int
     batch_norm : bool
         Batch normalisation is trained as well, by the means and variances of its batches; otherwise

@@ -1,9 +1,9 @@
-"""Training a tail and its head on cached maps: epoch after epoch, stopped early."""
+"""Training a tail and its head on cached maps: epoch after epoch, at falling rates."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,62 +20,31 @@ from ..baselines.graph import seed_layers
 from ..baselines.precision import layer_policy, training_precision
 from ..baselines.training import begin_epochs
 from .head import FinetunedHead
+from .samples import MapSamples
 from .tail import Tail
 
 PREDICT_ROWS = 256
-NOW, BEST, OPTIMISER = "now", "best", "optimiser"
+NOW, BEST, PROGRESS = "now", "best", "progress"
+FALL = 1 / 3
+"""What the learning rates are multiplied by after an epoch that was not better."""
 
 
 @dataclass(frozen=True)
-class MapSamples:
-    """Cached maps with their classes.
+class _Point:
+    """Where training stands: the network's weights and the optimiser's averages."""
 
-    Attributes
-    ----------
-    maps : matrix, shape (n_samples, height * width * channels)
-        An array, or lazy as ``FeatureSet.X``.
-    y : ndarray of int64, shape (n_samples,)
-    weight : ndarray of float32, shape (n_samples,), or None
-        What each sample counts in the loss.
-    views : sequence of matrix, each of the shape of ``maps``
-        Maps of random views of the same images.
-    """
+    weights: list[NDArray[Any]]
+    optimiser: list[NDArray[Any]]
 
-    maps: Any
-    y: NDArray[np.int64]
-    weight: NDArray[np.float32] | None = None
-    views: Sequence[Any] = ()
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return all arrays, named."""
+        return {f"{name}_{i}": values for i, values in enumerate(self.weights + self.optimiser)}
 
-    def take(
-        self,
-        rows: NDArray[np.int64],
-        shape: tuple[int, ...],
-        drawn: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.float32]:
-        """Return maps as float32 ``(n, *shape)``.
-
-        Parameters
-        ----------
-        rows : ndarray of int64, shape (n,)
-        shape : tuple of int
-            Of a map.
-        drawn : ndarray of int64, shape (n_samples,), optional
-            The view of each sample that is taken; 0, and by default, the image itself.
-        """
-        if drawn is None:
-            return np.asarray(self.maps[rows], np.float32).reshape(len(rows), *shape)
-        maps = np.empty((len(rows), self.maps.shape[1]), np.float32)
-        for number, matrix in enumerate((self.maps, *self.views)):
-            is_taken = drawn[rows] == number
-            maps[is_taken] = matrix[rows[is_taken]]
-        return maps.reshape(len(rows), *shape)
-
-    def draw(self, seed: int, epoch: int) -> NDArray[np.int64] | None:
-        """Return which view of each sample an epoch takes; None where there are no views."""
-        if not self.views:
-            return None
-        n_views = 1 + len(self.views)
-        return np.random.default_rng([seed, epoch, n_views]).integers(n_views, size=len(self.y))
+    def from_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> _Point:
+        """Return the point of as many arrays that ``arrays`` returned."""
+        n_weights = len(self.weights)
+        found = [arrays[f"{name}_{i}"] for i in range(n_weights + len(self.optimiser))]
+        return _Point(found[:n_weights], found[n_weights:])
 
 
 class TailTrainer:
@@ -84,7 +53,9 @@ class TailTrainer:
     The head's kernel is the one that it starts from plus a multiple of a trained difference: under
     Adam, whose steps do not depend on the gradient's size, this gives it a learning rate of its
     own. First the head is fitted, then all are trained (LP-FT: Kumar and others, 2022,
-    arXiv:2202.10054).
+    arXiv:2202.10054). The rates rise to their values during the first epoch, since Adam's first
+    steps are as long as all others though it knows little of the gradients yet. After an epoch that
+    is not better than the best one, training goes on from the best one at a third of the rates.
 
     Parameters
     ----------
@@ -104,12 +75,12 @@ class TailTrainer:
         self._keras.utils.set_random_seed(int(head.random_state))
         self._compute_in(training_precision(head.precision))
         self.model = self._with_head()
-        self._optimiser = self._keras.optimizers.Adam(self._rising_rate())
+        self._optimiser = self._keras.optimizers.Adam(head.lr)
         self._compile()
         self.history: dict[str, list[float]] = {}
-        self.seconds, self.n_done = 0.0, 0
+        self.seconds, self.n_done, self._n_falls = 0.0, 0, 0
         self.best_loss = self._loss_of_held_out()["val_loss"]
-        self.best, self.best_epoch = self._weights(), 0
+        self._best, self.best_epoch = self._point(), 0
 
     def run_epoch(self, observer: Observer) -> dict[str, float]:
         """Learn from one view of every sample; return means of loss and accuracy."""
@@ -118,7 +89,10 @@ class TailTrainer:
         seed, size = int(self.head.random_state), int(self.head.batch_size)
         seed_layers(self.model, seed, self.n_done)
         drawn = self.train.draw(seed, self.n_done)
-        for rows in epoch_batches(len(self.train.y), size, seed, self.n_done):
+        n_steps = int(np.asarray(self._optimiser.iterations))
+        batches = epoch_batches(len(self.train.y), size, seed, self.n_done)
+        for step, rows in enumerate(batches, n_steps + 1):
+            self._optimiser.learning_rate = self._rate(step)
             weight = None if self.train.weight is None else self.train.weight[rows]
             maps = self.train.take(rows, self.tail.map_shape, drawn)
             logs = self.model.train_on_batch(
@@ -135,9 +109,17 @@ class TailTrainer:
             self.history.setdefault(name, []).append(value)
         if values["val_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = values["val_loss"], self.n_done
-            self.best = self._weights()
+            self._best = self._point()
+        else:
+            self._n_falls += 1
+            self._go_to(self._best)
         self.seconds += time.perf_counter() - start
         return values
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the layers, as far as it has fallen; that of the head falls with it."""
+        return float(self.head.lr) * FALL**self._n_falls
 
     @property
     def is_done(self) -> bool:
@@ -147,7 +129,7 @@ class TailTrainer:
 
     def finish(self) -> None:
         """Give tail and head the weights of the best epoch, and the head its curves."""
-        self.model.set_weights(self.best)
+        self._go_to(self._best)
         self._compute_in("float32")
         kernel, bias = self._start.get_weights()
         more, more_bias = self._difference.get_weights()
@@ -156,42 +138,38 @@ class TailTrainer:
 
     def state(self) -> Checkpoint:
         """Return all that the next epoch depends on."""
-        lists = {
-            NOW: self._weights(),
-            BEST: self.best,
-            OPTIMISER: [np.array(variable.numpy()) for variable in self._optimiser.variables],
+        progress = np.array([self.best_loss, self.best_epoch, self._n_falls])
+        arrays = {
+            **self._point().arrays(NOW),
+            **self._best.arrays(BEST),
+            PROGRESS: progress,
         }
-        arrays = {f"{k}_{i}": values for k, all_ in lists.items() for i, values in enumerate(all_)}
-        arrays["best_loss"] = np.array([self.best_loss, self.best_epoch])
         return Checkpoint(self.n_done, 0, self.seconds, self.history, arrays)
 
     def restore(self, state: Checkpoint) -> None:
         """Go on from where ``state`` was taken."""
-
-        def listed(kind: str, n: int) -> list[NDArray[Any]]:
-            return [state.arrays[f"{kind}_{i}"] for i in range(n)]
-
-        self.model.set_weights(listed(NOW, len(self.best)))
-        self.best = listed(BEST, len(self.best))
-        variables = self._optimiser.variables
-        for variable, values in zip(variables, listed(OPTIMISER, len(variables)), strict=True):
-            variable.assign(values)
-        best_loss, best_epoch = state.arrays["best_loss"]
-        self.best_loss, self.best_epoch = float(best_loss), int(best_epoch)
+        self._go_to(self._best.from_arrays(NOW, state.arrays))
+        self._best = self._best.from_arrays(BEST, state.arrays)
+        self.best_loss = float(state.arrays[PROGRESS][0])
+        self.best_epoch, self._n_falls = (int(n) for n in state.arrays[PROGRESS][1:])
         self.history, self.seconds, self.n_done = state.history, state.seconds, state.n_epochs
 
-    def _weights(self) -> list[NDArray[np.float32]]:
-        return [np.array(values, np.float32) for values in self.model.get_weights()]
-
-    def _rising_rate(self) -> Any:
-        """Return a learning rate that rises to its value during the first epoch.
-
-        Adam's first steps are as long as all others, though it knows little of the gradients yet.
-        """
-        n_steps = max(1, len(self.train.y) // int(self.head.batch_size))
-        return self._keras.optimizers.schedules.PolynomialDecay(
-            self.head.lr / n_steps, n_steps, end_learning_rate=self.head.lr
+    def _point(self) -> _Point:
+        variables = self._optimiser.variables
+        return _Point(
+            [np.array(values, np.float32) for values in self.model.get_weights()],
+            [np.array(variable.numpy()) for variable in variables],
         )
+
+    def _go_to(self, point: _Point) -> None:
+        self.model.set_weights(point.weights)
+        for variable, values in zip(self._optimiser.variables, point.optimiser, strict=True):
+            variable.assign(values)
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of the layers in a step, counted from 1."""
+        n_rising = max(1, len(self.train.y) // int(self.head.batch_size))
+        return self.rate * min(1.0, step / n_rising)
 
     def _compute_in(self, precision: str) -> None:
         """Let the tail's layers compute in a number format; their weights stay in float32."""
@@ -299,6 +277,9 @@ def train_tail(
             f"{values['val_accuracy']:.4f}"
         )
         write_checkpoint(checkpoint, job, trainer.state())
+        if trainer.best_epoch < trainer.n_done and not trainer.is_done:
+            best = f"epoch {trainer.best_epoch}" if trainer.best_epoch else "the start"
+            observer.say(f"not better: on from {best} at a learning rate of {trainer.rate:.2g}")
     if trainer.n_done < epochs:
         observer.say(f"stopped: {_best_of(trainer)} on the held-out rows")
     trainer.finish()
