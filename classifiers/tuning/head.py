@@ -30,8 +30,8 @@ class FinetunedHead(LogisticHead):
     epochs : int
         Most passes over the training rows.
     lr, head_lr : float
-        Learning rates of Adam for the backbone's layers and for the head; both fall to a third
-        after each epoch that is not better than the best, from which training then goes on.
+        Learning rates of Adam for the backbone's layers and for the head. They rise during the
+        first epoch, and fall to zero along half a cosine until the last.
     batch_size : int
     batch_norm : bool
         Batch normalisation is trained as well, by the means and variances of its batches; otherwise
@@ -79,7 +79,7 @@ class FinetunedHead(LogisticHead):
         head_lr: float = 1e-3,
         batch_size: int = 64,
         batch_norm: bool = False,
-        patience: int = 3,
+        patience: int = 5,
         precision: str = "auto",
         random_state: Any = 0,
     ) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +24,7 @@ from .samples import MapSamples
 from .tail import Tail
 
 PREDICT_ROWS = 256
-NOW, BEST, PROGRESS = "now", "best", "progress"
-FALL = 1 / 3
-"""What the learning rates are multiplied by after an epoch that was not better."""
-
-
-@dataclass(frozen=True)
-class _Point:
-    """Where training stands: the network's weights and the optimiser's averages."""
-
-    weights: list[NDArray[Any]]
-    optimiser: list[NDArray[Any]]
-
-    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """Return all arrays, named."""
-        return {f"{name}_{i}": values for i, values in enumerate(self.weights + self.optimiser)}
-
-    def from_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> _Point:
-        """Return the point of as many arrays that ``arrays`` returned."""
-        n_weights = len(self.weights)
-        found = [arrays[f"{name}_{i}"] for i in range(n_weights + len(self.optimiser))]
-        return _Point(found[:n_weights], found[n_weights:])
+NOW, BEST, OPTIMISER = "now", "best", "optimiser"
 
 
 class TailTrainer:
@@ -54,8 +34,8 @@ class TailTrainer:
     Adam, whose steps do not depend on the gradient's size, this gives it a learning rate of its
     own. First the head is fitted, then all are trained (LP-FT: Kumar and others, 2022,
     arXiv:2202.10054). The rates rise to their values during the first epoch, since Adam's first
-    steps are as long as all others though it knows little of the gradients yet. After an epoch that
-    is not better than the best one, training goes on from the best one at a third of the rates.
+    steps are as long as all others though it knows little of the gradients yet, and fall to zero
+    along half a cosine until the last (Loshchilov and Hutter, 2017, arXiv:1608.03983).
 
     Parameters
     ----------
@@ -78,9 +58,9 @@ class TailTrainer:
         self._optimiser = self._keras.optimizers.Adam(head.lr)
         self._compile()
         self.history: dict[str, list[float]] = {}
-        self.seconds, self.n_done, self._n_falls = 0.0, 0, 0
+        self.seconds, self.n_done = 0.0, 0
         self.best_loss = self._loss_of_held_out()["val_loss"]
-        self._best, self.best_epoch = self._point(), 0
+        self.best, self.best_epoch = self._weights(), 0
 
     def run_epoch(self, observer: Observer) -> dict[str, float]:
         """Learn from one view of every sample; return means of loss and accuracy."""
@@ -89,9 +69,8 @@ class TailTrainer:
         seed, size = int(self.head.random_state), int(self.head.batch_size)
         seed_layers(self.model, seed, self.n_done)
         drawn = self.train.draw(seed, self.n_done)
-        n_steps = int(np.asarray(self._optimiser.iterations))
         batches = epoch_batches(len(self.train.y), size, seed, self.n_done)
-        for step, rows in enumerate(batches, n_steps + 1):
+        for step, rows in enumerate(batches, self.n_done * self._n_an_epoch + 1):
             self._optimiser.learning_rate = self._rate(step)
             weight = None if self.train.weight is None else self.train.weight[rows]
             maps = self.train.take(rows, self.tail.map_shape, drawn)
@@ -109,17 +88,9 @@ class TailTrainer:
             self.history.setdefault(name, []).append(value)
         if values["val_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = values["val_loss"], self.n_done
-            self._best = self._point()
-        else:
-            self._n_falls += 1
-            self._go_to(self._best)
+            self.best = self._weights()
         self.seconds += time.perf_counter() - start
         return values
-
-    @property
-    def rate(self) -> float:
-        """Learning rate of the layers, as far as it has fallen; that of the head falls with it."""
-        return float(self.head.lr) * FALL**self._n_falls
 
     @property
     def is_done(self) -> bool:
@@ -129,7 +100,7 @@ class TailTrainer:
 
     def finish(self) -> None:
         """Give tail and head the weights of the best epoch, and the head its curves."""
-        self._go_to(self._best)
+        self.model.set_weights(self.best)
         self._compute_in("float32")
         kernel, bias = self._start.get_weights()
         more, more_bias = self._difference.get_weights()
@@ -138,38 +109,45 @@ class TailTrainer:
 
     def state(self) -> Checkpoint:
         """Return all that the next epoch depends on."""
-        progress = np.array([self.best_loss, self.best_epoch, self._n_falls])
-        arrays = {
-            **self._point().arrays(NOW),
-            **self._best.arrays(BEST),
-            PROGRESS: progress,
+        lists = {
+            NOW: self._weights(),
+            BEST: self.best,
+            OPTIMISER: [np.array(variable.numpy()) for variable in self._optimiser.variables],
         }
+        arrays = {f"{k}_{i}": values for k, all_ in lists.items() for i, values in enumerate(all_)}
+        arrays["best_loss"] = np.array([self.best_loss, self.best_epoch])
         return Checkpoint(self.n_done, 0, self.seconds, self.history, arrays)
 
     def restore(self, state: Checkpoint) -> None:
         """Go on from where ``state`` was taken."""
-        self._go_to(self._best.from_arrays(NOW, state.arrays))
-        self._best = self._best.from_arrays(BEST, state.arrays)
-        self.best_loss = float(state.arrays[PROGRESS][0])
-        self.best_epoch, self._n_falls = (int(n) for n in state.arrays[PROGRESS][1:])
+
+        def listed(kind: str, n: int) -> list[NDArray[Any]]:
+            return [state.arrays[f"{kind}_{i}"] for i in range(n)]
+
+        self.model.set_weights(listed(NOW, len(self.best)))
+        self.best = listed(BEST, len(self.best))
+        variables = self._optimiser.variables
+        for variable, values in zip(variables, listed(OPTIMISER, len(variables)), strict=True):
+            variable.assign(values)
+        best_loss, best_epoch = state.arrays["best_loss"]
+        self.best_loss, self.best_epoch = float(best_loss), int(best_epoch)
         self.history, self.seconds, self.n_done = state.history, state.seconds, state.n_epochs
 
-    def _point(self) -> _Point:
-        variables = self._optimiser.variables
-        return _Point(
-            [np.array(values, np.float32) for values in self.model.get_weights()],
-            [np.array(variable.numpy()) for variable in variables],
-        )
+    def _weights(self) -> list[NDArray[np.float32]]:
+        return [np.array(values, np.float32) for values in self.model.get_weights()]
 
-    def _go_to(self, point: _Point) -> None:
-        self.model.set_weights(point.weights)
-        for variable, values in zip(self._optimiser.variables, point.optimiser, strict=True):
-            variable.assign(values)
+    @property
+    def _n_an_epoch(self) -> int:
+        return math.ceil(len(self.train.y) / int(self.head.batch_size))
 
     def _rate(self, step: int) -> float:
         """Return the learning rate of the layers in a step, counted from 1."""
-        n_rising = max(1, len(self.train.y) // int(self.head.batch_size))
-        return self.rate * min(1.0, step / n_rising)
+        n_steps = self._n_an_epoch * int(self.head.epochs)
+        n_rising = min(self._n_an_epoch, n_steps // 2)
+        if step <= n_rising:
+            return float(self.head.lr) * step / n_rising
+        done = (step - n_rising) / (n_steps - n_rising + 1)
+        return float(self.head.lr) * (1 + math.cos(math.pi * done)) / 2
 
     def _compute_in(self, precision: str) -> None:
         """Let the tail's layers compute in a number format; their weights stay in float32."""
@@ -277,9 +255,6 @@ def train_tail(
             f"{values['val_accuracy']:.4f}"
         )
         write_checkpoint(checkpoint, job, trainer.state())
-        if trainer.best_epoch < trainer.n_done and not trainer.is_done:
-            best = f"epoch {trainer.best_epoch}" if trainer.best_epoch else "the start"
-            observer.say(f"not better: on from {best} at a learning rate of {trainer.rate:.2g}")
     if trainer.n_done < epochs:
         observer.say(f"stopped: {_best_of(trainer)} on the held-out rows")
     trainer.finish()

@@ -63,7 +63,7 @@ def finetune(
     ] = False,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs that may pass without a better one.")
-    ] = 3,
+    ] = 5,
     class_weight: ClassWeightOption = None,
     precision: TrainingPrecisionOption = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and the batches.")] = 0,

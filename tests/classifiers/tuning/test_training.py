@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featx.classifiers.tuning.head import FinetunedHead
 from featx.classifiers.tuning.samples import MapSamples
 from featx.classifiers.tuning.tail import Tail, cut_tail
-from featx.classifiers.tuning.training import FALL, TailTrainer, train_tail
+from featx.classifiers.tuning.training import TailTrainer, train_tail
 from featx.extractor.backbones import build_backbone, find_layer
 from featx.extractor.plan import FeatureOptions, Plan, make_plan
 from featx.extractor.run_options import LogObserver
@@ -210,31 +210,28 @@ def test_training_ends_with_the_best_epoch(study: Study, tmp_path: Path) -> None
     assert -np.log(proba).mean() == pytest.approx(trainer.best_loss, rel=1e-3)
 
 
-def test_after_an_epoch_that_is_not_better_the_best_goes_on_at_a_third_of_the_rates(
+def test_rates_rise_for_an_epoch_and_fall_along_a_cosine(study: Study) -> None:
+    _, _, trainer = started(study, epochs=3, lr=0.02, batch_size=4)
+    rates: list[float] = []
+    step = trainer.model.train_on_batch
+
+    def watched(*data: Any, **options: Any) -> Any:
+        rates.append(float(trainer._optimiser.learning_rate.numpy()))
+        return step(*data, **options)
+
+    trainer.model.train_on_batch = watched
+    for _ in range(3):
+        trainer.run_epoch(Heard())
+    assert len(rates) == 27
+    assert rates[:9] == pytest.approx(0.02 * np.arange(1, 10) / 9)
+    assert rates[9:] == pytest.approx(0.01 * (1 + np.cos(np.pi * np.arange(1, 19) / 19)))
+
+
+def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     study: Study, tmp_path: Path
 ) -> None:
-    """Rates that make the first epochs worse than the start end with one that is better."""
-    _, _, trainer = started(study, epochs=9, lr=0.1, head_lr=0.1, patience=9)
-    start, begin = trainer.best_loss, trainer.model.get_weights()
-    trainer.run_epoch(Heard())
-    assert trainer.best_epoch == 0 and trainer.rate == pytest.approx(0.1 * FALL)
-    assert int(np.asarray(trainer._optimiser.iterations)) == 0
-    assert all((a == b).all() for a, b in zip(begin, trainer.model.get_weights(), strict=True))
-    heard = Heard()
-    train_tail(trainer, tmp_path / "state", {"job": 1}, heard)
-    assert "not better: on from the start at a learning rate of 0.011" in heard.lines
-    assert trainer.best_loss < start and trainer.best_epoch > 1
-    losses = [start, *trainer.history["val_loss"]]
-    falls = sum(loss >= min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch)
-    assert falls > 1 and trainer.rate == pytest.approx(0.1 * FALL**falls)
-
-
-@pytest.mark.parametrize("lr", [1e-4, pytest.param(0.1, marks=pytest.mark.long)])
-def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
-    study: Study, tmp_path: Path, lr: float
-) -> None:
     views = [study.maps[:, ::-1], study.maps[:, :, ::-1]]
-    options = {"views": views, "epochs": 3, "patience": 9, "batch_norm": True, "lr": lr}
+    options = {"views": views, "epochs": 3, "patience": 9, "batch_norm": True}
     tail, head, trainer = started(study, **options)
     train_tail(trainer, tmp_path / "whole", {"job": 1}, Heard())
     expected = arrays(tail, head)
