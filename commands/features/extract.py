@@ -249,7 +249,8 @@ def extract(
         reports = extract_several(
             address or opened, features, cache=cache, run=run, observer=progress, join=join
         )
-    answer(as_json, _data(reports), lambda console: _draw(console, reports))
+    is_labelled = bool(opened.listing().class_names)
+    answer(as_json, _data(reports), lambda console: _draw(console, reports, is_labelled))
 
 
 def choose_source(context: typer.Context, source: list[str] | None) -> list[str]:
@@ -283,7 +284,7 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
     }
 
 
-def _draw(console: Console, reports: list[ExtractReport]) -> None:
+def _draw(console: Console, reports: list[ExtractReport], is_labelled: bool) -> None:
     from ...classifiers.comparison.visible import visible
 
     views = [report for report in reports if report.spec.view]
@@ -303,8 +304,14 @@ def _draw(console: Console, reports: list[ExtractReport]) -> None:
         others = ", ".join(f"{n} {suffix}" for suffix, n in report.left_out.items())
         console.print(f"  left out, being no images: {others}")
     names = ", ".join(report.name for report in reports)
-    console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
-    if len(reports) > 1:
+    if not is_labelled:
+        console.print(f"Features: {names}. Next: featx score MODEL features:{report.name}")
+        console.print(
+            "Without labels nothing can be trained on them; featx similar finds neighbours"
+        )
+    else:
+        console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
+    if is_labelled and len(reports) > 1:
         console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
         joined = "+".join([report.name, *(r.record.fingerprint[:12] for r in reports[1:])])
         console.print(f"All side by side: featx fit {joined}")

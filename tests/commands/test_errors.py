@@ -150,7 +150,9 @@ def test_one_class_only(cli: Cli, photos: Path) -> None:
 
 
 def test_no_labels(cli: Cli, photos: Path) -> None:
-    assert cli("extract", photos / "red", *CHEAP).exit_code == 0
+    extracted = cli("extract", photos / "red", *CHEAP)
+    assert extracted.exit_code == 0
+    assert "featx score MODEL features:" in extracted.output and "featx fit" not in extracted.output
     assert "no labels" in failing(cli("fit"))
 
 
