@@ -8,9 +8,10 @@ tolerance, or ``--peer-tol``, with as many iterations as they need. ``--points 4
 to every fourth C and ``--largest-c`` ends it, for ours and for the peer. ``--parts`` chooses among
 ``single`` (one logistic regression), ``path`` (twelve of them), ``svm`` (twelve linear SVMs),
 ``rbf`` (the RBF SVM), ``panel`` (many kinds of data, peers at their defaults; ``--rows-like 8,000``
-takes those whose name begins so) and ``sweep`` (the command ``featx sweep`` with its default
-grid against one fit of scikit-learn's at each of ``--sweep-peers``); what is done is written to
-``--out`` after each part.
+takes those whose name begins so, ``--columns one`` or ``path`` or ``hinge`` those columns, and
+``--same-objective`` times the peer again at the loosest tolerance that reaches our objective) and
+``sweep`` (the command ``featx sweep`` with its default grid against one fit of scikit-learn's at
+each of ``--sweep-peers``); what is done is written to ``--out`` after each part.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ def main() -> None:
         "svm": lambda: path(train, own, test, "squared_hinge", args),
         "rbf": lambda: rbf(train, own, test, args.repeats),
         "panel": lambda: panel(
-            rows(X, y, lambda part: standardise(part, part[:1])[0]), args.rows_like, args.repeats
+            rows(X, y, lambda part: standardise(part, part[:1])[0]),
+            args.rows_like,
+            args.repeats,
+            args.columns,
+            args.same_objective,
         ),
         "sweep": lambda: sweep((X, y), train, args.sweep_peers),
     }
@@ -77,6 +82,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peer-tol", type=float, default=1e-4)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rows-like", nargs="+", default=[])
+    parser.add_argument("--columns", nargs="+", default=[])
+    parser.add_argument("--same-objective", action="store_true")
     parser.add_argument("--sweep-peers", nargs="+", type=float, default=[1e-3, 1e-2, 1.0])
     parser.add_argument(
         "--quick", action="store_true", help="4,000 rows, every fourth C, none large"
