@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ...engines.choose import runs_on_accelerator
 from ...run_options import RunOptions
-from .processes import open_processes, read_by_processes
 from .reader import Item, Reader, read_ahead
 
 WORTH_PROCESSES = 4000
@@ -43,6 +42,9 @@ def read_items(
     if n_images >= WORTH_PROCESSES and any(
         runs_on_accelerator(options.engine, format) for format in formats
     ):
+        # Joblib's processes take a thirtieth of the start of a run that has no use for them.
+        from .processes import open_processes, read_by_processes
+
         processes = open_processes(
             reader.source, reader.distinct, options.n_workers, options.max_pixels
         )

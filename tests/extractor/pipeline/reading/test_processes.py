@@ -188,7 +188,7 @@ def test_extraction_takes_processes_for_an_accelerator(
 
     monkeypatch.setattr(read_items, "WORTH_PROCESSES", 20)
     monkeypatch.setattr(read_items, "runs_on_accelerator", lambda *_: True)
-    monkeypatch.setattr(read_items, "open_processes", note)
+    monkeypatch.setattr(module, "open_processes", note)
     ours = extract_features(photos, options, run=RunOptions(workers=2), cache=caches[1])
     assert [one is not None for one in opened] == [True]
     assert ours.record.n_extracted == plain.record.n_extracted
