@@ -26,6 +26,15 @@ ViewOpsOption = Annotated[str, typer.Option("--view-ops", help="What a view chan
 ViewsSeedOption = Annotated[
     int, typer.Option("--views-seed", min=0, help="That views are drawn with.")
 ]
+TtaOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tta",
+        min=1,
+        help="Mean of the probabilities over the image itself and N-1 random views of it.",
+        show_default="1",
+    ),
+]
 LearnedViewsOption = Annotated[
     int | None,
     typer.Option(
@@ -51,6 +60,11 @@ LearnedSeedOption = Annotated[
 def refuse_without_views(context: typer.Context) -> None:
     """Refuse options that say how views were drawn where none are asked for."""
     refuse_without(context, "views", "view_ops", "views_seed")
+
+
+def refuse_without_tta(context: typer.Context) -> None:
+    """Refuse options that say how views were drawn where none are averaged over."""
+    refuse_without(context, "tta", "view_ops", "views_seed")
 
 
 def draw_views(console: Console, views: Mapping[str, Any]) -> None:

@@ -13,7 +13,6 @@ from ...cache import NO_SPLIT, SPLITS, FeatureSet
 from ...cache.errors import TrainingDataError
 from ..models.model import Model
 from ..models.split_rows import TRAIN, VAL
-from ..selection.fit import predict_rows
 from ..selection.metrics import (
     AUTO,
     Measures,
@@ -27,6 +26,7 @@ from ..selection.metrics.bootstrap import bootstrap_draws, bootstrap_interval
 from ..selection.metrics.registry import METRICS
 
 N_WORST = 20
+PREDICT_ROWS = 1024
 HELD_OUT = "held out"
 ROLES = {NO_SPLIT: "new", **dict(enumerate(("trained on", "validation", "test")))}
 
@@ -67,6 +67,8 @@ class Evaluation:
     model_classes, features : tuple of str, str
     judged : str
         Which rows the measures are of: ``held out``, a split, or ``all`` where none is held out.
+    n_views : int
+        Views of each image that the probabilities are the mean over, the image itself included.
     n_rows, n_labelled, n_known, n_judged : int
         Rows; with a label; whose class the model knows; and that the measures are of.
     unknown_classes : mapping of str to int
@@ -104,6 +106,7 @@ class Evaluation:
     worst: tuple[WorstImage, ...]
     metric: str = ""
     beats_baseline: bool = True
+    n_views: int = 1
 
 
 def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Evaluation:
@@ -113,7 +116,8 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
     ----------
     model : Model
     features : FeatureSet
-        With labels.
+        With labels. Where random views of its images are beside them, each image is judged by the
+        mean of the probabilities over all.
     split : str, optional
         ``train``, ``val`` or ``test``: the model's rows of that split, and rows that it does not
         know to which the source gives it. By default the rows that it was neither trained on nor
@@ -137,7 +141,7 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
     if model.rows is not None:
         roles = model.rows.find(features.digests[rows])
     chosen, judged = _judged_rows(features, rows, roles, split)
-    y, P = labels[rows], predict_rows(model, features, rows).probabilities
+    y, P = labels[rows], _probabilities(model, features, rows)
     decided = model.decisive(P)
     is_right = decided.argmax(axis=1) == y
     parts = tuple(
@@ -168,8 +172,22 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
         baseline=float(counts.max() / counts.sum()),
         metric=metric.name,
         beats_baseline=ranks[0] < ranks[1],
+        n_views=1 + len(features.views),
         worst=_worst(model, features, rows[chosen], (y[chosen], P[chosen], decided[chosen])),
     )
+
+
+def _probabilities(
+    model: Model, features: FeatureSet, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the mean of the probabilities over the views that ``features`` has of some rows."""
+    matrices = (features.X, *features.views)
+    blocks = (rows[start : start + PREDICT_ROWS] for start in range(0, len(rows), PREDICT_ROWS))
+    parts = [
+        model.mean_proba(np.hstack([np.asarray(X[block]) for X in matrices]), len(matrices))
+        for block in blocks
+    ]
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def _judged_rows(

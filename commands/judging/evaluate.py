@@ -32,6 +32,13 @@ from ..options import (
     WeightsOption,
 )
 from ..progress import Progress
+from ..view_options import (
+    ALL_VIEW_OPS,
+    TtaOption,
+    ViewOpsOption,
+    ViewsSeedOption,
+    refuse_without_tta,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +56,7 @@ HEADINGS = {"val": "validation", "train": "training", "held out": "held-out"}
 
 @leaves(NEW_FEATURES)
 def evaluate(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model file, as `featx fit` writes it.")],
     source: Annotated[
         str,
@@ -62,6 +70,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    tta: TtaOption = None,
+    view_ops: ViewOpsOption = ALL_VIEW_OPS,
+    views_seed: ViewsSeedOption = 0,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the measures of each class to this file.")
     ] = None,
@@ -92,8 +103,9 @@ def evaluate(
     from ...classifiers.comparison.evaluate import evaluate as evaluate_model
     from ...classifiers.comparison.source_features import features_of_source
     from ...classifiers.scoring.api import FEATURES, open_to_score
-    from ...extractor import SourceOptions
+    from ...extractor import SourceOptions, Views
 
+    refuse_without_tta(context)
     if split is not None and split not in SPLITS:
         raise ConfigError(f"--split {split!r}: no such split. {did_you_mean(split, SPLITS)}")
     loaded = load_model(model)
@@ -110,7 +122,14 @@ def evaluate(
     )
     opened = source if source.startswith(FEATURES) else open_to_score(source, reading)
     with Progress() as progress:
-        features = features_of_source(loaded, opened, FeatureStore(cache), weights, progress)
+        features = features_of_source(
+            loaded,
+            opened,
+            FeatureStore(cache),
+            weights,
+            progress,
+            Views(tta or 1, view_ops, views_seed),
+        )
     found = evaluate_model(loaded, features, split)
     if target:
         write_text(target, _csv(found))
@@ -137,6 +156,8 @@ def _draw(console: Console, found: Evaluation) -> None:
     from ...classifiers.comparison.visible import visible
 
     console.print(f"{found.n_judged:,} of {found.n_rows:,} rows of {found.features}")
+    if found.n_views > 1:
+        console.print(f"  each by the mean over {found.n_views} views")
     for line in _warnings(found):
         console.print(line)
     if len(found.parts) > 1:

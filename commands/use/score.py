@@ -45,8 +45,10 @@ from ..options import (
 from ..progress import Progress
 from ..view_options import (
     ALL_VIEW_OPS,
+    TtaOption,
     ViewOpsOption,
     ViewsSeedOption,
+    refuse_without_tta,
 )
 from .score_text import draw_score
 
@@ -107,15 +109,7 @@ def score(
             "--unlike-rate", help="With --flag-unlike: share of like images that may be flagged."
         ),
     ] = "1%",
-    tta: Annotated[
-        int | None,
-        typer.Option(
-            "--tta",
-            min=1,
-            help="Mean of the probabilities over the image itself and N-1 random views of it.",
-            show_default="1",
-        ),
-    ] = None,
+    tta: TtaOption = None,
     view_ops: ViewOpsOption = ALL_VIEW_OPS,
     views_seed: ViewsSeedOption = 0,
     columns: Annotated[
@@ -173,7 +167,7 @@ def score(
     Example: featx score model.featx photos/ --out predictions.parquet
     """
     refuse_without(context, "flag_unlike", "unlike_rate")
-    refuse_without(context, "tta", "view_ops", "views_seed")
+    refuse_without_tta(context)
     from ...classifiers import PredictionOptions, ScoreOptions, score_images
     from ...classifiers.scoring.join import join_predictions
     from ...classifiers.selection.decisions.class_values import parse_share

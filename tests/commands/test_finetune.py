@@ -138,3 +138,7 @@ def test_a_finetuned_model_scores_over_views(
     proba = model.predict_proba(paths, views=Views(3))
     assert proba.max(axis=1) == pytest.approx(np.array([*found.values()]), abs=1e-4)
     assert np.abs(proba - model.predict_proba(paths)).max() > 1e-3
+    words = ("evaluate", "finetuned.featx", photos, "--split", "val", "--tta", "3", "--json")
+    evaluated = cli(*words)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert json.loads(evaluated.stdout)["n_views"] == 3

@@ -1,4 +1,4 @@
-"""featx score --tta: the mean of the probabilities over an image and random views of it."""
+"""featx score --tta, evaluate --tta: the mean of the probabilities over an image and its views."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
+from featx.cache import SPLITS
 from featx.cache.errors import ConfigError
 from featx.classifiers import ScoreOptions, load_model, score_images
 from featx.classifiers.models.model import Model
@@ -81,6 +82,26 @@ def test_probabilities_are_the_mean_over_views(cli: Cli, model: Path, photos: Pa
     assert b"featx.views" not in pq.read_schema("one.parquet").metadata
     shown = ok(cli("score", model, photos, "-o", "3.parquet", *views, *KERAS)).stdout
     assert "each by the mean over 3 views" in shown
+
+
+def test_a_model_is_evaluated_by_the_mean_over_views(cli: Cli, model: Path, photos: Path) -> None:
+    one = json.loads(ok(cli("evaluate", model, photos, "--split", "test", "--json")).stdout)
+    words = ("evaluate", model, photos, "--split", "test", "--tta", "3", *DRAWN)
+    three = json.loads(ok(cli(*words, "--json")).stdout)
+    assert (one["n_views"], three["n_views"]) == (1, 3)
+    loaded = load_model(model)
+    features = featx.FeatureStore("featx-cache").open_features("own")
+    assert loaded.rows is not None
+    is_test = loaded.rows.find(features.digests) == SPLITS.index("test")
+    proba = mean_by_hand(loaded, 3)[is_test]
+    expected = -np.log(proba[np.arange(len(proba)), features.y[is_test]]).mean()
+    assert three["measures"]["metrics"]["log_loss"] == pytest.approx(expected, rel=1e-5)
+    assert one["measures"]["metrics"]["log_loss"] != pytest.approx(expected, rel=1e-3)
+    cached = cli("evaluate", model, "features:own", *words[3:], "--json")
+    assert json.loads(ok(cached).stdout)["measures"] == three["measures"]
+    assert "each by the mean over 3 views" in ok(cli(*words)).stdout
+    refused = cli("evaluate", model, photos, "--views-seed", "4")
+    assert refused.exit_code == 1 and "--views-seed belongs to --tta: add that" in refused.stderr
 
 
 def test_an_image_is_decoded_once_and_its_own_features_come_from_the_cache(
