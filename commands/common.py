@@ -31,7 +31,7 @@ JsonOption = Annotated[
 ]
 ModelOutOption = Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace any file at --out, whoever wrote it.")
+    bool, typer.Option("--overwrite", help="Replace any file that is there, whoever wrote it.")
 ]
 DropNearDuplicatesOption = Annotated[
     bool,
