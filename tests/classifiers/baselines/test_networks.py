@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from featx.cache.errors import ConfigError
 from featx.classifiers.baselines.graph import build_network, get_weights, set_weights
 from featx.classifiers.baselines.networks import NETWORKS, RECORDS, NetworkRecord, find_network
+from featx.classifiers.heads.registry import make_head
+from featx.extractor.backbones import build_backbone
+from featx.extractor.plan import FeatureOptions, make_plan
 
 
 @pytest.mark.parametrize(("name", "n_params"), [("fc", 15_360_257), ("cnn5", 622_753)])
 def test_two_classes_at_200_pixels_have_the_published_count(name: str, n_params: int) -> None:
     assert find_network(name).n_params((200, 200, 3), 2) == n_params
+
+
+def test_mobilenet_v2_and_one_unit_on_its_pooled_features_have_the_published_count() -> None:
+    options = FeatureOptions(backbone="mobilenet_v2", weights="random:0", precision="float32")
+    plan = make_plan(options)
+    backbone = build_backbone(plan.record, plan.weights, (224, 224))
+    assert backbone.output_shape[-1] == 1280
+    X = np.random.default_rng(0).normal(size=(20, 1280)).astype(np.float32)
+    head = make_head("logreg", standardize=False).fit(X, np.arange(20) % 2)
+    n_trained = head.coef_.size + head.intercept_.size
+    assert n_trained == 1281
+    assert backbone.count_params() + n_trained == 2_259_265 == plan.record.n_params + n_trained
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
