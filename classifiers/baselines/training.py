@@ -16,6 +16,7 @@ from ...extractor.run_options import LogObserver, Observer
 from .augmentation import build_augmentation
 from .batches import PixelRows, epoch_batches
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from .compiled import BatchMean, compile_classifier
 from .graph import build_network, get_weights, seed_layers, set_weights
 from .networks import NetworkRecord
 
@@ -100,12 +101,12 @@ class Trainer:
         self, record: NetworkRecord, options: TrainingOptions, train: Labelled, n_classes: int
     ) -> None:
         self._keras = import_keras()
-        self.options, self.train, self._n_classes = options, train, n_classes
+        self.options, self.train = options, train
         self._keras.utils.set_random_seed(options.seed)
         self.model = build_network(record, train.pixels.image_shape, n_classes, options.precision)
         self._optimiser = self._keras.optimizers.Adam(options.lr)
         self._optimiser.build(self.model.trainable_variables)
-        self._learner = self._compiled(self.model)
+        self._learner = compile_classifier(self.model, self._optimiser)
         self._augments = False
         self.history: dict[str, list[float]] = {}
         self.n_done = 0
@@ -116,7 +117,7 @@ class Trainer:
         observer = observer or LogObserver()
         self._enter_phase()
         seed_layers(self._learner, self.options.seed, self.n_done)
-        mean = _Mean()
+        mean = BatchMean()
         train, options = self.train, self.options
         for rows in epoch_batches(len(train.y), options.batch_size, options.seed, self.n_done):
             weight = None if train.weight is None else train.weight[rows]
@@ -131,7 +132,7 @@ class Trainer:
 
     def evaluate(self, held_out: Labelled) -> dict[str, float]:
         """Return loss and accuracy on images that are not learned from."""
-        mean = _Mean()
+        mean = BatchMean()
         for start in range(0, len(held_out.y), PREDICT_ROWS):
             rows = np.arange(start, min(start + PREDICT_ROWS, len(held_out.y)))
             images, y = held_out.pixels.take(rows), held_out.y[rows].astype(np.float32)
@@ -167,50 +168,15 @@ class Trainer:
         self.history, self.n_done = state.history, state.n_epochs
         self.seconds = state.seconds
 
-    def _compiled(self, model: Any) -> Any:
-        losses = self._keras.losses
-        loss = (
-            losses.BinaryCrossentropy(from_logits=True)
-            if self._n_classes == 2
-            else losses.SparseCategoricalCrossentropy(from_logits=True)
-        )
-        metric = (
-            self._keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
-            if self._n_classes == 2
-            else self._keras.metrics.SparseCategoricalAccuracy("accuracy")
-        )
-        # XLA compiles convolutions for processors to code that is several times slower than what
-        # TensorFlow runs by itself; JAX has nothing else.
-        jit = "auto" if self._keras.backend.backend() == "jax" else False
-        model.compile(self._optimiser, loss, weighted_metrics=[metric], jit_compile=jit)
-        return model
-
     def _enter_phase(self) -> None:
         """Put the augmentation in front of the network once the first phase is over."""
         if self._augments or self.n_done < self.options.epochs:
             return
         pixels = self._keras.Input(self.train.pixels.image_shape, dtype="float32")
         augmented = build_augmentation(self._keras, self.train.pixels.image_shape)(pixels)
-        self._learner = self._compiled(self._keras.Model(pixels, self.model(augmented)))
+        learner = self._keras.Model(pixels, self.model(augmented))
+        self._learner = compile_classifier(learner, self._optimiser)
         self._augments = True
-
-
-class _Mean:
-    """The mean of batches' losses and accuracies, each batch weighted by its samples."""
-
-    def __init__(self) -> None:
-        self._sums = {"loss": 0.0, "accuracy": 0.0}
-        self._weight = 0.0
-
-    def add(self, logs: Mapping[str, Any], weight: float) -> None:
-        """Count a batch."""
-        for name in self._sums:
-            self._sums[name] += weight * float(logs[name])
-        self._weight += weight
-
-    def values(self) -> dict[str, float]:
-        """Return the means so far."""
-        return {name: total / self._weight for name, total in self._sums.items()}
 
 
 def train_network(

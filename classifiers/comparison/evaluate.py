@@ -13,6 +13,7 @@ from ...cache import NO_SPLIT, SPLITS, FeatureSet
 from ...cache.errors import TrainingDataError
 from ..models.model import Model
 from ..models.split_rows import TRAIN, VAL
+from ..selection.fit import predict_rows
 from ..selection.metrics import (
     AUTO,
     Measures,
@@ -26,7 +27,6 @@ from ..selection.metrics.bootstrap import bootstrap_draws, bootstrap_interval
 from ..selection.metrics.registry import METRICS
 
 N_WORST = 20
-PREDICT_ROWS = 1024
 HELD_OUT = "held out"
 ROLES = {NO_SPLIT: "new", **dict(enumerate(("trained on", "validation", "test")))}
 
@@ -141,7 +141,8 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
     if model.rows is not None:
         roles = model.rows.find(features.digests[rows])
     chosen, judged = _judged_rows(features, rows, roles, split)
-    y, P = labels[rows], _probabilities(model, features, rows)
+    y = labels[rows]
+    P = predict_rows(model, features, rows, features.views).probabilities
     decided = model.decisive(P)
     is_right = decided.argmax(axis=1) == y
     parts = tuple(
@@ -175,19 +176,6 @@ def evaluate(model: Model, features: FeatureSet, split: str | None = None) -> Ev
         n_views=1 + len(features.views),
         worst=_worst(model, features, rows[chosen], (y[chosen], P[chosen], decided[chosen])),
     )
-
-
-def _probabilities(
-    model: Model, features: FeatureSet, rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return the mean of the probabilities over the views that ``features`` has of some rows."""
-    matrices = (features.X, *features.views)
-    blocks = (rows[start : start + PREDICT_ROWS] for start in range(0, len(rows), PREDICT_ROWS))
-    parts = [
-        model.mean_proba(np.hstack([np.asarray(X[block]) for X in matrices]), len(matrices))
-        for block in blocks
-    ]
-    return np.concatenate(parts, dtype=np.float32)
 
 
 def _judged_rows(

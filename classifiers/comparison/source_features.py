@@ -41,4 +41,4 @@ def features_of_source(
         source_name = reports[0].record.manifest
         opened = store.open_features(f"{source_name}@{plans.spec.digits}")
     model.check_spec(opened.spec)
-    return with_every_view(opened, store, views) if views.n > 1 else opened
+    return with_every_view(opened, store, views)

@@ -350,11 +350,17 @@ def baseline(
     return always(features.y[rows], features.class_names, label, name, more)
 
 
-def predict_rows(model: Model, features: FeatureSet, rows: NDArray[np.int64]) -> Predictions:
-    """Return the probabilities that ``model`` gives to some rows of ``features``."""
+def predict_rows(
+    model: Model, features: FeatureSet, rows: NDArray[np.int64], views: Sequence[Any] = ()
+) -> Predictions:
+    """Return the probabilities that ``model`` gives to some rows of ``features``.
+
+    With ``views``, matrices of the same images, they are the mean over these and the rows.
+    """
+    blocks = (rows[start : start + PREDICT_ROWS] for start in range(0, len(rows), PREDICT_ROWS))
     parts = [
-        model.predict_proba(np.asarray(features.X[rows[start : start + PREDICT_ROWS]]))
-        for start in range(0, len(rows), PREDICT_ROWS)
+        np.mean([model.predict_proba(np.asarray(X[block])) for X in (features.X, *views)], axis=0)
+        for block in blocks
     ]
     return Predictions(judged_rows(features, rows), np.concatenate(parts, dtype=np.float32))
 

@@ -16,6 +16,7 @@ from ...extractor.engines.keras_import import import_keras
 from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from ..baselines.compiled import BatchMean, compile_classifier
 from ..baselines.graph import seed_layers
 from ..baselines.precision import layer_policy, training_precision
 from ..baselines.training import begin_epochs
@@ -56,7 +57,8 @@ class TailTrainer:
         self._compute_in(training_precision(head.precision))
         self.model = self._with_head()
         self._optimiser = self._keras.optimizers.Adam(head.lr)
-        self._compile()
+        compile_classifier(self.model, self._optimiser)
+        self._optimiser.build(self.model.trainable_variables)
         self.history: dict[str, list[float]] = {}
         self.seconds, self.n_done = 0.0, 0
         self.best_loss = self._loss_of_held_out()["val_loss"]
@@ -65,7 +67,7 @@ class TailTrainer:
     def run_epoch(self, observer: Observer) -> dict[str, float]:
         """Learn from one view of every sample; return means of loss and accuracy."""
         start = time.perf_counter()
-        sums, total = np.zeros(2), 0.0
+        mean = BatchMean()
         seed, size = int(self.head.random_state), int(self.head.batch_size)
         seed_layers(self.model, seed, self.n_done)
         drawn = self.train.draw(seed, self.n_done)
@@ -77,13 +79,10 @@ class TailTrainer:
             logs = self.model.train_on_batch(
                 maps, self.train.y[rows].astype(np.float32), weight, return_dict=True
             )
-            counted = len(rows) if weight is None else float(weight.sum())
-            sums += counted * np.array([float(logs["loss"]), float(logs["accuracy"])])
-            total += counted
+            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
             observer.advance(len(rows))
         self.n_done += 1
-        values = dict(zip(("loss", "accuracy"), (sums / total).tolist(), strict=True))
-        values |= self._loss_of_held_out()
+        values = mean.values() | self._loss_of_held_out()
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
         if values["val_loss"] < self.best_loss:
@@ -182,35 +181,16 @@ class TailTrainer:
         self._start.set_weights([kernel, bias])
         return self._keras.Model(maps, logits, name="tuned")
 
-    def _compile(self) -> None:
-        losses, metrics = self._keras.losses, self._keras.metrics
-        is_binary = self.model.output_shape[-1] == 1
-        loss = losses.BinaryCrossentropy if is_binary else losses.SparseCategoricalCrossentropy
-        accuracy = (
-            metrics.BinaryAccuracy("accuracy", threshold=0.0)
-            if is_binary
-            else metrics.SparseCategoricalAccuracy("accuracy")
-        )
-        # As for baselines: XLA's code for convolutions on processors is slower than TensorFlow's.
-        jit = "auto" if self._keras.backend.backend() == "jax" else False
-        self.model.compile(
-            self._optimiser, loss(from_logits=True), weighted_metrics=[accuracy], jit_compile=jit
-        )
-        self._optimiser.build(self.model.trainable_variables)
-
     def _loss_of_held_out(self) -> dict[str, float]:
-        sums, total = np.zeros(2), 0.0
+        mean = BatchMean()
         for start in range(0, len(self.held_out.y), PREDICT_ROWS):
             rows = np.arange(start, min(start + PREDICT_ROWS, len(self.held_out.y)))
             weight = None if self.held_out.weight is None else self.held_out.weight[rows]
             maps = self.held_out.take(rows, self.tail.map_shape)
             y = self.held_out.y[rows].astype(np.float32)
             logs = self.model.test_on_batch(maps, y, weight, return_dict=True)
-            counted = len(rows) if weight is None else float(weight.sum())
-            sums += counted * np.array([float(logs["loss"]), float(logs["accuracy"])])
-            total += counted
-        loss, accuracy = (sums / max(total, 1e-12)).tolist()
-        return {"val_loss": loss, "val_accuracy": accuracy}
+            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
+        return {f"val_{name}": value for name, value in mean.values().items()}
 
 
 def _best_of(trainer: TailTrainer) -> str:

@@ -284,6 +284,23 @@ def _set_data(report: ExtractReport) -> dict[str, Any]:
     }
 
 
+def _draw_next(console: Console, reports: list[ExtractReport], is_labelled: bool) -> None:
+    """Say what the features are called, and what can be done with them."""
+    first, *others = reports
+    names = ", ".join(report.name for report in reports)
+    if not is_labelled:
+        console.print(f"Features: {names}. Next: featx score MODEL features:{first.name}")
+        console.print(
+            "Without labels nothing can be trained on them; featx similar finds neighbours"
+        )
+        return
+    console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
+    if others:
+        console.print(f"featx fit takes {first.name}, the first named, unless told otherwise.")
+        joined = "+".join([first.name, *(r.record.fingerprint[:12] for r in others)])
+        console.print(f"All side by side: featx fit {joined}")
+
+
 def _draw(console: Console, reports: list[ExtractReport], is_labelled: bool) -> None:
     from ...classifiers.comparison.visible import visible
 
@@ -303,18 +320,7 @@ def _draw(console: Console, reports: list[ExtractReport], is_labelled: bool) -> 
     if report.left_out:
         others = ", ".join(f"{n} {suffix}" for suffix, n in report.left_out.items())
         console.print(f"  left out, being no images: {others}")
-    names = ", ".join(report.name for report in reports)
-    if not is_labelled:
-        console.print(f"Features: {names}. Next: featx score MODEL features:{report.name}")
-        console.print(
-            "Without labels nothing can be trained on them; featx similar finds neighbours"
-        )
-    else:
-        console.print(f"Features: {names}. Next: featx fit --head logreg, or featx sweep")
-    if is_labelled and len(reports) > 1:
-        console.print(f"featx fit takes {report.name}, the first named, unless told otherwise.")
-        joined = "+".join([report.name, *(r.record.fingerprint[:12] for r in reports[1:])])
-        console.print(f"All side by side: featx fit {joined}")
+    _draw_next(console, reports, is_labelled)
     for warning in report.warnings:
         say(f"Warning: {warning}")
     if report.bottleneck:
