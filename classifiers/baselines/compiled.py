@@ -1,48 +1,206 @@
-"""A network that is ready to learn classes from batches, and the means of what they report."""
+"""A network that is ready to learn classes from batches, on whichever backend Keras runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...extractor.engines.keras_import import import_keras
 
+AHEAD = 16
+"""Steps that JAX is handed before the result of the first of them is waited for."""
 
-def compile_classifier(model: Any, optimiser: Any) -> Any:
-    """Compile a ``keras.Model`` that ends in logits for cross-entropy; return it.
 
-    One logit stands for two classes.
+@dataclass(frozen=True)
+class Batch:
+    """Samples that a network learns from, or is judged on, in one step.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (n, ...)
+    y : ndarray of int64, shape (n,)
+        Class indices.
+    weight : ndarray of float32, shape (n,), or None
+        What each sample counts.
+    rate : float or None
+        The learning rate of the step; by default the optimiser's own.
     """
-    keras = import_keras()
-    losses, metrics = keras.losses, keras.metrics
-    is_binary = model.output_shape[-1] == 1
-    loss = losses.BinaryCrossentropy if is_binary else losses.SparseCategoricalCrossentropy
-    accuracy = (
-        metrics.BinaryAccuracy("accuracy", threshold=0.0)
-        if is_binary
-        else metrics.SparseCategoricalAccuracy("accuracy")
-    )
-    # XLA compiles convolutions for processors to code that is several times slower than what
-    # TensorFlow runs by itself; JAX has nothing else.
-    jit = "auto" if keras.backend.backend() == "jax" else False
-    model.compile(optimiser, loss(from_logits=True), weighted_metrics=[accuracy], jit_compile=jit)
-    return model
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    weight: NDArray[np.float32] | None = None
+    rate: float | None = None
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """The classes as Keras' losses take them."""
+        return self.y.astype(np.float32)
+
+    @property
+    def counts(self) -> float:
+        """What all samples count together."""
+        return float(len(self.y) if self.weight is None else self.weight.sum())
 
 
-class BatchMean:
-    """The mean of batches' losses and accuracies, each batch weighted by its samples."""
+def make_learner(network: Any, optimiser: Any) -> Learner:
+    """Return what trains a ``keras.Model`` that ends in logits; one logit is two classes."""
+    is_jax = import_keras().backend.backend() == "jax"
+    return (JaxLearner if is_jax else Learner)(network, optimiser)
+
+
+class Learner:
+    """Trains and judges a network by Keras' own steps, with cross-entropy for its loss.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From samples to logits, float32.
+    optimiser : keras.optimizers.Optimizer
+        Built for the network's variables.
+    """
+
+    def __init__(self, network: Any, optimiser: Any) -> None:
+        keras = import_keras()
+        losses, metrics = keras.losses, keras.metrics
+        self.network, self.optimiser = network, optimiser
+        self.is_binary = network.output_shape[-1] == 1
+        kind = losses.BinaryCrossentropy if self.is_binary else losses.SparseCategoricalCrossentropy
+        accuracy = (
+            metrics.BinaryAccuracy("accuracy", threshold=0.0)
+            if self.is_binary
+            else metrics.SparseCategoricalAccuracy("accuracy")
+        )
+        self.loss = kind(from_logits=True)
+        # XLA compiles convolutions for processors to code that is several times slower than what
+        # TensorFlow runs by itself; JAX has nothing else.
+        jit = "auto" if keras.backend.backend() == "jax" else False
+        network.compile(optimiser, self.loss, weighted_metrics=[accuracy], jit_compile=jit)
+
+    def train(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Learn from each batch in turn; return the means of loss and accuracy."""
+        mean = _BatchMean()
+        for batch in batches:
+            if batch.rate is not None:
+                self.optimiser.learning_rate = batch.rate
+            logs = self.network.train_on_batch(
+                batch.x, batch.targets, batch.weight, return_dict=True
+            )
+            mean.add(logs, batch.counts)
+        return mean.values()
+
+    def judge(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return the means of loss and accuracy over batches that are not learned from."""
+        mean = _BatchMean()
+        for batch in batches:
+            logs = self.network.test_on_batch(
+                batch.x, batch.targets, batch.weight, return_dict=True
+            )
+            mean.add(logs, batch.counts)
+        return mean.values()
+
+
+class JaxLearner(Learner):
+    """Trains a network by JAX without Keras' steps, each of which assigns every variable anew.
+
+    All variables stay on the device until the last batch, and steps are handed over before
+    those before them are done.
+    """
+
+    def __init__(self, network: Any, optimiser: Any) -> None:
+        import jax
+
+        super().__init__(network, optimiser)
+        self._train_step = jax.jit(self._trained)
+        self._judge_step = jax.jit(self._judged)
+
+    def train(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Learn from each batch in turn; return the means of loss and accuracy."""
+        network, optimiser = self.network, self.optimiser
+        variables = (
+            network.trainable_variables,
+            network.non_trainable_variables,
+            optimiser.variables,
+        )
+        state = tuple([variable.value for variable in kind] for kind in variables)
+        (i_rate,) = (i for i, v in enumerate(optimiser.variables) if v is optimiser.learning_rate)
+        mean, waiting = _BatchMean(), deque[tuple[Any, float]]()
+        for batch in batches:
+            if batch.rate is not None:
+                state[2][i_rate] = np.float32(batch.rate)
+            logs, state = self._train_step(state, *_on_device(batch))
+            waiting.append((logs, batch.counts))
+            if len(waiting) > AHEAD:
+                mean.add(*waiting.popleft())
+        for kind, values in zip(variables, state, strict=True):
+            for variable, value in zip(kind, values, strict=True):
+                variable.assign(value)
+        for logs, counts in waiting:
+            mean.add(logs, counts)
+        return mean.values()
+
+    def judge(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return the means of loss and accuracy over batches that are not learned from."""
+        network = self.network
+        trainable = [variable.value for variable in network.trainable_variables]
+        others = [variable.value for variable in network.non_trainable_variables]
+        results = [
+            (self._judge_step(trainable, others, *_on_device(batch)), batch.counts)
+            for batch in batches
+        ]
+        mean = _BatchMean()
+        for logs, counts in results:
+            mean.add(logs, counts)
+        return mean.values()
+
+    def _judged(self, trainable: Any, others: Any, x: Any, y: Any, weight: Any) -> Any:
+        logits, _ = self.network.stateless_call(trainable, others, x, training=False)
+        return {"loss": self.loss(y, logits, weight), **self._accuracy(y, logits, weight)}
+
+    def _trained(self, state: Any, x: Any, y: Any, weight: Any) -> Any:
+        import jax
+
+        def loss(trainable: Any, others: Any) -> Any:
+            logits, others = self.network.stateless_call(trainable, others, x, training=True)
+            return self.loss(y, logits, weight), (logits, others)
+
+        trainable, others, steps = state
+        derive = jax.value_and_grad(loss, has_aux=True)
+        (value, (logits, others)), gradients = derive(trainable, others)
+        trainable, steps = self.optimiser.stateless_apply(steps, gradients, trainable)
+        logs = {"loss": value, **self._accuracy(y, logits, weight)}
+        return logs, (trainable, others, steps)
+
+    def _accuracy(self, y: Any, logits: Any, weight: Any) -> dict[str, Any]:
+        import jax.numpy as jnp
+
+        said = logits[:, 0] > 0 if self.is_binary else logits.argmax(-1)
+        is_right = (said == y).astype(jnp.float32)
+        return {"accuracy": (weight * is_right).sum() / jnp.maximum(weight.sum(), 1e-12)}
+
+
+def _on_device(batch: Batch) -> tuple[NDArray[np.float32], ...]:
+    """Return samples, classes and weights; all batches of a size are of one compiled function."""
+    weight = np.ones(len(batch.y), np.float32) if batch.weight is None else batch.weight
+    return batch.x, batch.targets, weight
+
+
+class _BatchMean:
+    """The mean of batches' losses and accuracies, each batch by what its samples count."""
 
     def __init__(self) -> None:
         self._sums = {"loss": 0.0, "accuracy": 0.0}
         self._weight = 0.0
 
     def add(self, logs: Mapping[str, Any], weight: float) -> None:
-        """Count a batch."""
         for name in self._sums:
             self._sums[name] += weight * float(logs[name])
         self._weight += weight
 
     def values(self) -> dict[str, float]:
-        """Return the means so far; zeros where nothing was counted."""
         weight = max(self._weight, 1e-12)
         return {name: total / weight for name, total in self._sums.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ...extractor.run_options import LogObserver, Observer
 from .augmentation import build_augmentation
 from .batches import PixelRows, epoch_batches
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from .compiled import BatchMean, compile_classifier
+from .compiled import Batch, make_learner
 from .graph import build_network, get_weights, seed_layers, set_weights
 from .networks import NetworkRecord
 
@@ -106,7 +106,7 @@ class Trainer:
         self.model = build_network(record, train.pixels.image_shape, n_classes, options.precision)
         self._optimiser = self._keras.optimizers.Adam(options.lr)
         self._optimiser.build(self.model.trainable_variables)
-        self._learner = compile_classifier(self.model, self._optimiser)
+        self._learner = self._judge = make_learner(self.model, self._optimiser)
         self._augments = False
         self.history: dict[str, list[float]] = {}
         self.n_done = 0
@@ -116,30 +116,28 @@ class Trainer:
         """Learn from every image once; return the epoch's mean loss and accuracy."""
         observer = observer or LogObserver()
         self._enter_phase()
-        seed_layers(self._learner, self.options.seed, self.n_done)
-        mean = BatchMean()
-        train, options = self.train, self.options
-        for rows in epoch_batches(len(train.y), options.batch_size, options.seed, self.n_done):
-            weight = None if train.weight is None else train.weight[rows]
-            images, y = train.pixels.take(rows), train.y[rows].astype(np.float32)
-            logs = self._learner.train_on_batch(images, y, weight, return_dict=True)
-            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
-            observer.advance(len(rows))
+        seed_layers(self._learner.network, self.options.seed, self.n_done)
+        values = self._learner.train(self._batches(observer))
         self.n_done += 1
-        values = mean.values()
         self._note(values)
         return values
 
     def evaluate(self, held_out: Labelled) -> dict[str, float]:
         """Return loss and accuracy on images that are not learned from."""
-        mean = BatchMean()
-        for start in range(0, len(held_out.y), PREDICT_ROWS):
-            rows = np.arange(start, min(start + PREDICT_ROWS, len(held_out.y)))
-            images, y = held_out.pixels.take(rows), held_out.y[rows].astype(np.float32)
-            mean.add(self.model.test_on_batch(images, y, return_dict=True), len(rows))
-        values = {f"val_{name}": value for name, value in mean.values().items()}
+        starts = range(0, len(held_out.y), PREDICT_ROWS)
+        parts = (np.arange(start, min(start + PREDICT_ROWS, len(held_out.y))) for start in starts)
+        batches = (Batch(held_out.pixels.take(rows), held_out.y[rows]) for rows in parts)
+        values = {f"val_{name}": value for name, value in self._judge.judge(batches).items()}
         self._note(values)
         return values
+
+    def _batches(self, observer: Observer) -> Iterator[Batch]:
+        """Yield the batches of the next epoch."""
+        train, options = self.train, self.options
+        for rows in epoch_batches(len(train.y), options.batch_size, options.seed, self.n_done):
+            weight = None if train.weight is None else train.weight[rows]
+            yield Batch(train.pixels.take(rows), train.y[rows], weight)
+            observer.advance(len(rows))
 
     def _note(self, values: Mapping[str, float]) -> None:
         for name, value in values.items():
@@ -175,7 +173,7 @@ class Trainer:
         pixels = self._keras.Input(self.train.pixels.image_shape, dtype="float32")
         augmented = build_augmentation(self._keras, self.train.pixels.image_shape)(pixels)
         learner = self._keras.Model(pixels, self.model(augmented))
-        self._learner = compile_classifier(learner, self._optimiser)
+        self._learner = make_learner(learner, self._optimiser)
         self._augments = True
 
 

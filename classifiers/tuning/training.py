@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...extractor.engines.keras_import import import_keras
 from ...extractor.run_options import Observer
 from ..baselines.batches import epoch_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from ..baselines.compiled import BatchMean, compile_classifier
+from ..baselines.compiled import Batch, make_learner
 from ..baselines.graph import seed_layers
 from ..baselines.precision import layer_policy, training_precision
 from ..baselines.training import begin_epochs
@@ -57,8 +57,8 @@ class TailTrainer:
         self._compute_in(training_precision(head.precision))
         self.model = self._with_head()
         self._optimiser = self._keras.optimizers.Adam(head.lr)
-        compile_classifier(self.model, self._optimiser)
         self._optimiser.build(self.model.trainable_variables)
+        self._learner = make_learner(self.model, self._optimiser)
         self.history: dict[str, list[float]] = {}
         self.seconds, self.n_done = 0.0, 0
         self.best_loss = self._loss_of_held_out()["val_loss"]
@@ -67,22 +67,10 @@ class TailTrainer:
     def run_epoch(self, observer: Observer) -> dict[str, float]:
         """Learn from one view of every sample; return means of loss and accuracy."""
         start = time.perf_counter()
-        mean = BatchMean()
-        seed, size = int(self.head.random_state), int(self.head.batch_size)
-        seed_layers(self.model, seed, self.n_done)
-        drawn = self.train.draw(seed, self.n_done)
-        batches = epoch_batches(len(self.train.y), size, seed, self.n_done)
-        for step, rows in enumerate(batches, self.n_done * self._n_an_epoch + 1):
-            self._optimiser.learning_rate = self._rate(step)
-            weight = None if self.train.weight is None else self.train.weight[rows]
-            maps = self.train.take(rows, self.tail.map_shape, drawn)
-            logs = self.model.train_on_batch(
-                maps, self.train.y[rows].astype(np.float32), weight, return_dict=True
-            )
-            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
-            observer.advance(len(rows))
+        seed_layers(self.model, int(self.head.random_state), self.n_done)
+        values = self._learner.train(self._batches(observer))
         self.n_done += 1
-        values = mean.values() | self._loss_of_held_out()
+        values |= self._loss_of_held_out()
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
         if values["val_loss"] < self.best_loss:
@@ -90,6 +78,17 @@ class TailTrainer:
             self.best = self._weights()
         self.seconds += time.perf_counter() - start
         return values
+
+    def _batches(self, observer: Observer) -> Iterator[Batch]:
+        """Yield the batches of the next epoch, each with its learning rate."""
+        seed, size = int(self.head.random_state), int(self.head.batch_size)
+        train, drawn = self.train, self.train.draw(seed, self.n_done)
+        batches = epoch_batches(len(train.y), size, seed, self.n_done)
+        for step, rows in enumerate(batches, self.n_done * self._n_an_epoch + 1):
+            weight = None if train.weight is None else train.weight[rows]
+            maps = train.take(rows, self.tail.map_shape, drawn)
+            yield Batch(maps, train.y[rows], weight, self._rate(step))
+            observer.advance(len(rows))
 
     @property
     def is_done(self) -> bool:
@@ -182,15 +181,15 @@ class TailTrainer:
         return self._keras.Model(maps, logits, name="tuned")
 
     def _loss_of_held_out(self) -> dict[str, float]:
-        mean = BatchMean()
-        for start in range(0, len(self.held_out.y), PREDICT_ROWS):
-            rows = np.arange(start, min(start + PREDICT_ROWS, len(self.held_out.y)))
-            weight = None if self.held_out.weight is None else self.held_out.weight[rows]
-            maps = self.held_out.take(rows, self.tail.map_shape)
-            y = self.held_out.y[rows].astype(np.float32)
-            logs = self.model.test_on_batch(maps, y, weight, return_dict=True)
-            mean.add(logs, len(rows) if weight is None else float(weight.sum()))
-        return {f"val_{name}": value for name, value in mean.values().items()}
+        values = self._learner.judge(self._held_out_batches())
+        return {f"val_{name}": value for name, value in values.items()}
+
+    def _held_out_batches(self) -> Iterator[Batch]:
+        held_out = self.held_out
+        for start in range(0, len(held_out.y), PREDICT_ROWS):
+            rows = np.arange(start, min(start + PREDICT_ROWS, len(held_out.y)))
+            weight = None if held_out.weight is None else held_out.weight[rows]
+            yield Batch(held_out.take(rows, self.tail.map_shape), held_out.y[rows], weight)
 
 
 def _best_of(trainer: TailTrainer) -> str:
