@@ -155,8 +155,10 @@ class TailTrainer:
 
     def _is_slow(self, layer: Any) -> bool:
         """Say whether TensorFlow takes many times longer for its derivative in bfloat16."""
+        if self._keras.backend.backend() != "tensorflow":
+            return False
         is_depthwise = isinstance(layer, self._keras.layers.DepthwiseConv2D)
-        return is_depthwise and max(layer.strides) > 1
+        return is_depthwise and (max(layer.strides) > 1 or max(layer.kernel_size) > 3)
 
     def _with_head(self) -> Any:
         layers = self._keras.layers

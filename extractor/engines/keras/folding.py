@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from ..keras_import import import_keras
+from .depthwise import shifted_depthwise
 
 
 def fold_batch_norm(model: Any) -> Any:
@@ -112,11 +113,17 @@ def _folded_convolution() -> Any:
             dtype, kernel = convolution.compute_dtype, convolution.kernel
             is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
             factor = ops.reshape(scale, kernel.shape[-2:]) if is_depthwise else scale
+            inputs, kernel = ops.cast(inputs, dtype), ops.cast(kernel * factor, dtype)
+            strides = convolution.strides
+            if is_depthwise and keras.backend.backend() == "jax" and kernel.shape[-1] == 1:
+                dilation = convolution.dilation_rate
+                outputs = shifted_depthwise(inputs, kernel, strides, convolution.padding, dilation)
+                return outputs + ops.cast(ops.reshape(shift, (1, 1, 1, -1)), dtype)
             operation = ops.depthwise_conv if is_depthwise else ops.conv
             outputs = operation(
-                ops.cast(inputs, dtype),
-                ops.cast(kernel * factor, dtype),
-                strides=convolution.strides,
+                inputs,
+                kernel,
+                strides=strides,
                 padding=convolution.padding,
                 dilation_rate=convolution.dilation_rate,
                 data_format=convolution.data_format,
