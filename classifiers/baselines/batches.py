@@ -56,3 +56,9 @@ def epoch_batches(
     for start in range(0, n_samples, batch_size):
         # Reading in ascending order is what a cache on disk serves best.
         yield np.sort(order[start : start + batch_size])
+
+
+def ordered_batches(n_samples: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each batch in their own order."""
+    for start in range(0, n_samples, batch_size):
+        yield np.arange(start, min(start + batch_size, n_samples))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from ...extractor.engines.keras_import import import_keras
 
 AHEAD = 16
 """Steps that JAX is handed before the result of the first of them is waited for."""
+
+Result = tuple[Mapping[str, Any], float]
+"""What a step says of loss and accuracy, and what its samples count together."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +86,23 @@ class Learner:
 
     def train(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Learn from each batch in turn; return the means of loss and accuracy."""
-        mean = _BatchMean()
-        for batch in batches:
+
+        def step(batch: Batch) -> Result:
             if batch.rate is not None:
                 self.optimiser.learning_rate = batch.rate
-            logs = self.network.train_on_batch(
-                batch.x, batch.targets, batch.weight, return_dict=True
-            )
-            mean.add(logs, batch.counts)
-        return mean.values()
+            x, y, weight = batch.x, batch.targets, batch.weight
+            return self.network.train_on_batch(x, y, weight, return_dict=True), batch.counts
+
+        return _means(map(step, batches))
 
     def judge(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Return the means of loss and accuracy over batches that are not learned from."""
-        mean = _BatchMean()
-        for batch in batches:
-            logs = self.network.test_on_batch(
-                batch.x, batch.targets, batch.weight, return_dict=True
-            )
-            mean.add(logs, batch.counts)
-        return mean.values()
+
+        def step(batch: Batch) -> Result:
+            x, y, weight = batch.x, batch.targets, batch.weight
+            return self.network.test_on_batch(x, y, weight, return_dict=True), batch.counts
+
+        return _means(map(step, batches))
 
 
 class JaxLearner(Learner):
@@ -128,34 +129,29 @@ class JaxLearner(Learner):
         )
         state = tuple([variable.value for variable in kind] for kind in variables)
         (i_rate,) = (i for i, v in enumerate(optimiser.variables) if v is optimiser.learning_rate)
-        mean, waiting = _BatchMean(), deque[tuple[Any, float]]()
-        for batch in batches:
+
+        def step(batch: Batch) -> Result:
+            nonlocal state
             if batch.rate is not None:
                 state[2][i_rate] = np.float32(batch.rate)
-            logs, state = self._train_step(state, *_on_device(batch))
-            waiting.append((logs, batch.counts))
-            if len(waiting) > AHEAD:
-                mean.add(*waiting.popleft())
+            logs, state = self._train_step(state, *_arguments(batch))
+            return logs, batch.counts
+
+        means = _means(_behind(map(step, batches)))
         for kind, values in zip(variables, state, strict=True):
             for variable, value in zip(kind, values, strict=True):
                 variable.assign(value)
-        for logs, counts in waiting:
-            mean.add(logs, counts)
-        return mean.values()
+        return means
 
     def judge(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Return the means of loss and accuracy over batches that are not learned from."""
-        network = self.network
-        trainable = [variable.value for variable in network.trainable_variables]
-        others = [variable.value for variable in network.non_trainable_variables]
-        results = [
-            (self._judge_step(trainable, others, *_on_device(batch)), batch.counts)
-            for batch in batches
-        ]
-        mean = _BatchMean()
-        for logs, counts in results:
-            mean.add(logs, counts)
-        return mean.values()
+        trainable = [variable.value for variable in self.network.trainable_variables]
+        others = [variable.value for variable in self.network.non_trainable_variables]
+
+        def step(batch: Batch) -> Result:
+            return self._judge_step(trainable, others, *_arguments(batch)), batch.counts
+
+        return _means(_behind(map(step, batches)))
 
     def _judged(self, trainable: Any, others: Any, x: Any, y: Any, weight: Any) -> Any:
         logits, _ = self.network.stateless_call(trainable, others, x, training=False)
@@ -183,24 +179,27 @@ class JaxLearner(Learner):
         return {"accuracy": (weight * is_right).sum() / jnp.maximum(weight.sum(), 1e-12)}
 
 
-def _on_device(batch: Batch) -> tuple[NDArray[np.float32], ...]:
+def _arguments(batch: Batch) -> tuple[NDArray[np.float32], ...]:
     """Return samples, classes and weights; all batches of a size are of one compiled function."""
     weight = np.ones(len(batch.y), np.float32) if batch.weight is None else batch.weight
     return batch.x, batch.targets, weight
 
 
-class _BatchMean:
-    """The mean of batches' losses and accuracies, each batch by what its samples count."""
+def _behind(results: Iterable[Result]) -> Iterator[Result]:
+    """Yield results a number of steps late, when they are likely to be there."""
+    waiting: deque[Result] = deque()
+    for result in results:
+        waiting.append(result)
+        if len(waiting) > AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
-    def __init__(self) -> None:
-        self._sums = {"loss": 0.0, "accuracy": 0.0}
-        self._weight = 0.0
 
-    def add(self, logs: Mapping[str, Any], weight: float) -> None:
-        for name in self._sums:
-            self._sums[name] += weight * float(logs[name])
-        self._weight += weight
-
-    def values(self) -> dict[str, float]:
-        weight = max(self._weight, 1e-12)
-        return {name: total / weight for name, total in self._sums.items()}
+def _means(results: Iterable[Result]) -> dict[str, float]:
+    """Return the means of batches' losses and accuracies, each batch by what its samples count."""
+    sums, weight = {"loss": 0.0, "accuracy": 0.0}, 0.0
+    for logs, counts in results:
+        for name in sums:
+            sums[name] += counts * float(logs[name])
+        weight += counts
+    return {name: total / max(weight, 1e-12) for name, total in sums.items()}

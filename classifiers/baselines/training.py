@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...extractor.engines.keras_import import import_keras
 from ...extractor.run_options import LogObserver, Observer
 from .augmentation import build_augmentation
-from .batches import PixelRows, epoch_batches
+from .batches import PixelRows, epoch_batches, ordered_batches
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from .compiled import Batch, make_learner
 from .graph import build_network, get_weights, seed_layers, set_weights
@@ -124,9 +124,10 @@ class Trainer:
 
     def evaluate(self, held_out: Labelled) -> dict[str, float]:
         """Return loss and accuracy on images that are not learned from."""
-        starts = range(0, len(held_out.y), PREDICT_ROWS)
-        parts = (np.arange(start, min(start + PREDICT_ROWS, len(held_out.y))) for start in starts)
-        batches = (Batch(held_out.pixels.take(rows), held_out.y[rows]) for rows in parts)
+        batches = (
+            Batch(held_out.pixels.take(rows), held_out.y[rows])
+            for rows in ordered_batches(len(held_out.y), PREDICT_ROWS)
+        )
         values = {f"val_{name}": value for name, value in self._judge.judge(batches).items()}
         self._note(values)
         return values

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from ...cache import FeatureSet, Predictions
 from ...cache.errors import TrainingDataError
 from ...extractor.run_options import Observer
+from ..baselines.batches import ordered_batches
 from ..heads.held_out import hold_out
 from ..heads.joint_fit import fit_many
 from ..heads.registry import TUNED, find_head
@@ -210,9 +211,10 @@ class _TunedFeatures:
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         maps, tail = RowView(self.frozen.maps.X, rows), self.frozen.tail
         samples = MapSamples(maps, self.frozen.features.y[rows])
-        starts = range(0, len(rows), PREDICT_ROWS)
-        blocks = (np.arange(start, min(start + PREDICT_ROWS, len(rows))) for start in starts)
-        parts = [tail.features(samples.take(block, tail.map_shape)) for block in blocks]
+        parts = [
+            tail.features(samples.take(block, tail.map_shape))
+            for block in ordered_batches(len(rows), PREDICT_ROWS)
+        ]
         return np.concatenate(parts, dtype=np.float32)
 
 

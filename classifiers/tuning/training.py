@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...extractor.engines.keras import fold_batch_norm
 from ...extractor.engines.keras_import import import_keras
 from ...extractor.run_options import Observer
-from ..baselines.batches import epoch_batches
+from ..baselines.batches import epoch_batches, ordered_batches
 from ..baselines.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from ..baselines.compiled import Batch, make_learner
 from ..baselines.graph import seed_layers
@@ -188,8 +188,7 @@ class TailTrainer:
 
     def _held_out_batches(self) -> Iterator[Batch]:
         held_out = self.held_out
-        for start in range(0, len(held_out.y), PREDICT_ROWS):
-            rows = np.arange(start, min(start + PREDICT_ROWS, len(held_out.y)))
+        for rows in ordered_batches(len(held_out.y), PREDICT_ROWS):
             weight = None if held_out.weight is None else held_out.weight[rows]
             yield Batch(held_out.take(rows, self.tail.map_shape), held_out.y[rows], weight)
 

@@ -114,20 +114,18 @@ def _folded_convolution() -> Any:
             is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
             factor = ops.reshape(scale, kernel.shape[-2:]) if is_depthwise else scale
             inputs, kernel = ops.cast(inputs, dtype), ops.cast(kernel * factor, dtype)
-            strides = convolution.strides
+            strides, dilation = convolution.strides, convolution.dilation_rate
             if is_depthwise and keras.backend.backend() == "jax" and kernel.shape[-1] == 1:
-                dilation = convolution.dilation_rate
                 outputs = shifted_depthwise(inputs, kernel, strides, convolution.padding, dilation)
-                return outputs + ops.cast(ops.reshape(shift, (1, 1, 1, -1)), dtype)
-            operation = ops.depthwise_conv if is_depthwise else ops.conv
-            outputs = operation(
-                inputs,
-                kernel,
-                strides=strides,
-                padding=convolution.padding,
-                dilation_rate=convolution.dilation_rate,
-                data_format=convolution.data_format,
-            )
+            else:
+                outputs = (ops.depthwise_conv if is_depthwise else ops.conv)(
+                    inputs,
+                    kernel,
+                    strides=strides,
+                    padding=convolution.padding,
+                    dilation_rate=dilation,
+                    data_format=convolution.data_format,
+                )
             return outputs + ops.cast(ops.reshape(shift, (1, 1, 1, -1)), dtype)
 
     return FoldedConvolution
