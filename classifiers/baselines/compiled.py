@@ -26,8 +26,9 @@ class Batch:
     Attributes
     ----------
     x : ndarray of float32, shape (n, ...)
-    y : ndarray of int64, shape (n,)
-        Class indices.
+    y : ndarray of int64, shape (n,), or of float32, shape (n, n_classes)
+        Class indices, or what share of each class a sample is; of two classes with one logit, the
+        share of the second alone, shape (n,).
     weight : ndarray of float32, shape (n,), or None
         What each sample counts.
     rate : float or None
@@ -35,7 +36,7 @@ class Batch:
     """
 
     x: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[np.int64] | NDArray[np.float32]
     weight: NDArray[np.float32] | None = None
     rate: float | None = None
 
@@ -50,10 +51,13 @@ class Batch:
         return float(len(self.y) if self.weight is None else self.weight.sum())
 
 
-def make_learner(network: Any, optimiser: Any) -> Learner:
-    """Return what trains a ``keras.Model`` that ends in logits; one logit is two classes."""
+def make_learner(network: Any, optimiser: Any, *, takes_shares: bool = False) -> Learner:
+    """Return what trains a ``keras.Model`` that ends in logits; one logit is two classes.
+
+    ``takes_shares``: the ``y`` of its batches are shares of classes, not indices.
+    """
     is_jax = import_keras().backend.backend() == "jax"
-    return (JaxLearner if is_jax else Learner)(network, optimiser)
+    return (JaxLearner if is_jax else Learner)(network, optimiser, takes_shares)
 
 
 class Learner:
@@ -65,24 +69,34 @@ class Learner:
         From samples to logits, float32.
     optimiser : keras.optimizers.Optimizer
         Built for the network's variables.
+    takes_shares : bool
+        Whether batches have shares of classes for ``y``; a sample's class is then the largest.
     """
 
-    def __init__(self, network: Any, optimiser: Any) -> None:
+    def __init__(self, network: Any, optimiser: Any, takes_shares: bool = False) -> None:
         keras = import_keras()
-        losses, metrics = keras.losses, keras.metrics
-        self.network, self.optimiser = network, optimiser
+        losses = keras.losses
+        self.network, self.optimiser, self.takes_shares = network, optimiser, takes_shares
         self.is_binary = network.output_shape[-1] == 1
-        kind = losses.BinaryCrossentropy if self.is_binary else losses.SparseCategoricalCrossentropy
-        accuracy = (
-            metrics.BinaryAccuracy("accuracy", threshold=0.0)
-            if self.is_binary
-            else metrics.SparseCategoricalAccuracy("accuracy")
+        several = (
+            losses.CategoricalCrossentropy if takes_shares else losses.SparseCategoricalCrossentropy
         )
-        self.loss = kind(from_logits=True)
+        self.loss = (losses.BinaryCrossentropy if self.is_binary else several)(from_logits=True)
+        accuracy = keras.metrics.MeanMetricWrapper(self._is_right, name="accuracy")
         # XLA compiles convolutions for processors to code that is several times slower than what
         # TensorFlow runs by itself; JAX has nothing else.
         jit = "auto" if keras.backend.backend() == "jax" else False
         network.compile(optimiser, self.loss, weighted_metrics=[accuracy], jit_compile=jit)
+
+    def _is_right(self, y: Any, logits: Any) -> Any:
+        """Return 1 for each sample whose class the network says, else 0: float32, shape (n,)."""
+        ops = import_keras().ops
+        if self.is_binary:
+            said, true = logits[:, 0] > 0, ops.reshape(y, (-1,)) > 0.5
+        else:
+            said = ops.argmax(logits, -1)
+            true = ops.argmax(y, -1) if self.takes_shares else ops.reshape(y, (-1,))
+        return ops.cast(ops.equal(ops.cast(said, "int32"), ops.cast(true, "int32")), "float32")
 
     def train(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Learn from each batch in turn; return the means of loss and accuracy."""
@@ -112,10 +126,10 @@ class JaxLearner(Learner):
     those before them are done.
     """
 
-    def __init__(self, network: Any, optimiser: Any) -> None:
+    def __init__(self, network: Any, optimiser: Any, takes_shares: bool = False) -> None:
         import jax
 
-        super().__init__(network, optimiser)
+        super().__init__(network, optimiser, takes_shares)
         self._train_step = jax.jit(self._trained)
         self._judge_step = jax.jit(self._judged)
 
@@ -174,9 +188,8 @@ class JaxLearner(Learner):
     def _accuracy(self, y: Any, logits: Any, weight: Any) -> dict[str, Any]:
         import jax.numpy as jnp
 
-        said = logits[:, 0] > 0 if self.is_binary else logits.argmax(-1)
-        is_right = (said == y).astype(jnp.float32)
-        return {"accuracy": (weight * is_right).sum() / jnp.maximum(weight.sum(), 1e-12)}
+        n_right = (weight * self._is_right(y, logits)).sum()
+        return {"accuracy": n_right / jnp.maximum(weight.sum(), 1e-12)}
 
 
 def _arguments(batch: Batch) -> tuple[NDArray[np.float32], ...]:

@@ -36,6 +36,9 @@ class FinetunedHead(LogisticHead):
     batch_norm : bool
         Batch normalisation is trained as well, by the means and variances of its batches; otherwise
         it stays as it is.
+    mixup : float
+        Each training sample is mixed with another of its batch; their parts are drawn from a beta
+        distribution with this for both parameters (0.2 is usual). 0: samples stay as they are.
     patience : int
         Epochs without a smaller loss on the held-out rows after which training stops.
     precision : 'auto', 'float32' or 'bfloat16'
@@ -59,6 +62,7 @@ class FinetunedHead(LogisticHead):
         "head_lr": number(0),
         "batch_size": whole(1),
         "batch_norm": FLAG,
+        "mixup": number(0, closed=True),
         "patience": whole(1),
         "precision": one_of(*PRECISIONS),
         "random_state": SEED,
@@ -79,6 +83,7 @@ class FinetunedHead(LogisticHead):
         head_lr: float = 1e-3,
         batch_size: int = 64,
         batch_norm: bool = False,
+        mixup: float = 0.0,
         patience: int = 5,
         precision: str = "auto",
         random_state: Any = 0,
@@ -96,6 +101,7 @@ class FinetunedHead(LogisticHead):
         self.head_lr = head_lr
         self.batch_size = batch_size
         self.batch_norm = batch_norm
+        self.mixup = mixup
         self.patience = patience
         self.precision = precision
         self.random_state = random_state

@@ -1,4 +1,4 @@
-"""Cached maps with the classes of their images, and the views that an epoch takes."""
+"""Cached maps with the classes of their images, the views that an epoch takes, and mixtures."""
 
 from __future__ import annotations
 
@@ -60,3 +60,55 @@ class MapSamples:
             return None
         n_views = 1 + len(self.views)
         return np.random.default_rng([seed, epoch, n_views]).integers(n_views, size=len(self.y))
+
+
+def class_shares(y: NDArray[np.int64], n_logits: int) -> NDArray[np.float32]:
+    """Return what share of each class samples are: ``(n, n_logits)``, or ``(n,)`` for one logit."""
+    if n_logits == 1:
+        return y.astype(np.float32)
+    return np.eye(n_logits, dtype=np.float32)[y]
+
+
+def mix(
+    maps: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    weight: NDArray[np.float32] | None,
+    alpha: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
+    """Mix each sample of a batch with another: mixup (Zhang and others, 2018, arXiv:1710.09412).
+
+    Of the maps of an inner layer, as Verma and others do (2019, arXiv:1806.05236). The larger part
+    of a mixture is the sample itself.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (n, ...)
+    shares : ndarray of float32, shape (n, n_classes) or (n,)
+        As ``class_shares`` gives them.
+    weight : ndarray of float32, shape (n,), or None
+        What each sample counts in the loss.
+    alpha : float
+        Parts are drawn from a beta distribution with both parameters ``alpha``.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    maps, shares, weight
+        As they came. The loss of a mixture is the sum of its samples' losses, each by its part and
+        by what it counts.
+    """
+    other = rng.permutation(len(maps))
+    part = rng.beta(alpha, alpha, len(maps)).astype(np.float32)
+    part = np.maximum(part, 1 - part)
+
+    def mixed(values: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float32]:
+        own = own.reshape(-1, *[1] * (values.ndim - 1))
+        return own * values + (1 - own) * values[other]
+
+    maps = mixed(maps, part)
+    if weight is None:
+        return maps, mixed(shares, part), None
+    total = mixed(weight, part)
+    own = np.divide(part * weight, total, out=np.ones_like(part), where=total > 0)
+    return maps, mixed(shares, own), total

@@ -21,10 +21,13 @@ from ..baselines.graph import seed_layers
 from ..baselines.precision import layer_policy, training_precision
 from ..baselines.training import begin_epochs
 from .head import FinetunedHead
-from .samples import MapSamples
+from .samples import MapSamples, class_shares, mix
 from .tail import Tail
 
 PREDICT_ROWS = 256
+MIXING = 0x3187
+"""Tells the draws of mixtures from those of batches and views."""
+
 NOW, BEST, OPTIMISER = "now", "best", "optimiser"
 
 
@@ -58,7 +61,8 @@ class TailTrainer:
         self.model = self._with_head()
         self._optimiser = self._keras.optimizers.Adam(head.lr)
         self._optimiser.build(self.model.trainable_variables)
-        self._learner = make_learner(self.model, self._optimiser)
+        self._mixes = bool(head.mixup)
+        self._learner = make_learner(self.model, self._optimiser, takes_shares=self._mixes)
         self.history: dict[str, list[float]] = {}
         self.seconds, self.n_done = 0.0, 0
         self.best_loss = self._loss_of_held_out()["val_loss"]
@@ -84,11 +88,18 @@ class TailTrainer:
         seed, size = int(self.head.random_state), int(self.head.batch_size)
         train, drawn = self.train, self.train.draw(seed, self.n_done)
         batches = epoch_batches(len(train.y), size, seed, self.n_done)
+        rng = np.random.default_rng([seed, self.n_done, MIXING])
         for step, rows in enumerate(batches, self.n_done * self._n_an_epoch + 1):
             weight = None if train.weight is None else train.weight[rows]
-            maps = train.take(rows, self.tail.map_shape, drawn)
-            yield Batch(maps, train.y[rows], weight, self._rate(step))
+            maps, y = train.take(rows, self.tail.map_shape, drawn), self._targets(train.y[rows])
+            if self._mixes:
+                maps, y, weight = mix(maps, y, weight, float(self.head.mixup), rng)
+            yield Batch(maps, y, weight, self._rate(step))
             observer.advance(len(rows))
+
+    def _targets(self, y: NDArray[np.int64]) -> NDArray[Any]:
+        """Return classes as the learner takes them."""
+        return class_shares(y, self.model.output_shape[-1]) if self._mixes else y
 
     @property
     def is_done(self) -> bool:
@@ -190,7 +201,8 @@ class TailTrainer:
         held_out = self.held_out
         for rows in ordered_batches(len(held_out.y), PREDICT_ROWS):
             weight = None if held_out.weight is None else held_out.weight[rows]
-            yield Batch(held_out.take(rows, self.tail.map_shape), held_out.y[rows], weight)
+            maps = held_out.take(rows, self.tail.map_shape)
+            yield Batch(maps, self._targets(held_out.y[rows]), weight)
 
 
 def _best_of(trainer: TailTrainer) -> str:

@@ -61,6 +61,10 @@ def finetune(
         bool,
         typer.Option("--batch-norm", help="Train batch normalisation as well."),
     ] = False,
+    mixup: Annotated[
+        float,
+        typer.Option(help="Mix pairs of images, parts from a beta distribution; 0.2 is usual."),
+    ] = 0.0,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs that may pass without a better one.")
     ] = 5,
@@ -111,6 +115,7 @@ def finetune(
             "head_lr": head_lr,
             "batch_size": batch_size,
             "batch_norm": batch_norm,
+            "mixup": mixup,
             "patience": patience,
             "precision": precision,
             "class_weight": parse_class_weight(class_weight),

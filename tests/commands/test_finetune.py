@@ -76,6 +76,7 @@ def test_other_tails_than_the_spec_names_are_refused(
         (["--from", "block6d_ad"], "block6d_add"),
         (["--from", "block6d_expand_conv"], "all data goes through"),
         (["--from", LAYER, "--lr", "-1"], "lr"),
+        (["--from", LAYER, "--mixup", "nan"], "mixup"),
         (["--from", LAYER, "--source", "nowhere"], "nowhere"),
     ],
 )

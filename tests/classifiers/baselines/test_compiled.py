@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from featx.classifiers.baselines.compiled import Batch, JaxLearner, Learner, make_learner
+from featx.classifiers.tuning.samples import class_shares
 
 N, SIZE = 70, 16
 RNG = np.random.default_rng(0)
@@ -57,6 +59,23 @@ def test_a_learner_learns_and_its_means_are_those_of_all_samples(
     if not is_weighted:
         loss = np.log(np.exp(logits).sum(1)) - logits[np.arange(N), y]
         assert judged["loss"] == pytest.approx(loss.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_shares_of_one_class_are_learned_as_that_class(n_classes: int) -> None:
+    n_logits = 1 if n_classes == 2 else n_classes
+    plain = make_learner(*network(n_logits))
+    shared = make_learner(*network(n_logits), takes_shares=True)
+
+    def in_shares() -> Iterator[Batch]:
+        for batch in batches(n_classes, True):
+            yield replace(batch, y=class_shares(batch.y, n_logits))
+
+    for _ in range(2):
+        expected = plain.train(batches(n_classes, True))
+        assert shared.train(in_shares()) == pytest.approx(expected, rel=1e-4)
+    expected = plain.judge(batches(n_classes, True))
+    assert shared.judge(in_shares()) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("is_weighted", [False, True])

@@ -187,6 +187,30 @@ def test_an_epoch_learns_from_the_views_that_it_drew(study: Study) -> None:
         assert sorted(numbers.tolist()) == sorted(drawn.tolist()), "each sample once, in one view"
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_mixup_learns_from_mixtures_and_judges_images_themselves(n_classes: int) -> None:
+    study = make_study(n_classes)
+    _, _, trainer = started(study, mixup=0.4)
+    seen: list[tuple[Any, ...]] = []
+    step = trainer.model.train_on_batch
+
+    def watched(*data: Any, **options: Any) -> Any:
+        seen.append(data)
+        return step(*data, **options)
+
+    trainer.model.train_on_batch = watched
+    values = trainer.run_epoch(Heard())
+    maps, shares = (np.concatenate([data[i] for data in seen]) for i in (0, 1))
+    own = np.stack([np.abs(maps - one).mean((1, 2, 3)) for one in study.maps[:36]])
+    assert len(maps) == 36 and (own.min(0) > 0).any(), "some are of two images"
+    assert sorted(own.argmin(0).tolist()) == list(range(36)), "each is mostly an image of its own"
+    largest = (shares > 0.5).astype(int) if n_classes == 2 else shares.argmax(1)
+    assert (largest == study.y[own.argmin(0)]).all() and ((shares > 0) & (shares < 1)).any()
+    judged = trainer.model.predict_on_batch(study.maps[36:])
+    said = judged[:, 0] > 0 if n_classes == 2 else judged.argmax(1)
+    assert values["val_accuracy"] == pytest.approx((said == study.y[36:]).mean())
+
+
 def test_without_epochs_the_model_is_the_head_on_plain_features(
     study: Study, tmp_path: Path
 ) -> None:
@@ -231,7 +255,7 @@ def test_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     study: Study, tmp_path: Path
 ) -> None:
     views = [study.maps[:, ::-1], study.maps[:, :, ::-1]]
-    options = {"views": views, "epochs": 3, "patience": 9, "batch_norm": True}
+    options = {"views": views, "epochs": 3, "patience": 9, "batch_norm": True, "mixup": 0.3}
     tail, head, trainer = started(study, **options)
     train_tail(trainer, tmp_path / "whole", {"job": 1}, Heard())
     expected = arrays(tail, head)
