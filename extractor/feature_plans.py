@@ -117,7 +117,7 @@ def plans_for(
     spec : FeatureSpec or JoinedSpec
     weights, tail, packed
         See ``plan_for``. Of joined features, sets that were not made with ``weights`` are computed
-        with ImageNet's.
+        with ImageNet's, and ``tail`` is of those that were made with it.
 
     Raises
     ------
@@ -127,14 +127,15 @@ def plans_for(
     if isinstance(spec, FeatureSpec):
         plan = plan_for(spec, weights, tail, packed)
         return FeaturePlans((plan,), plan.specs)
-    plans = [_plan_of_part(part, weights) for part in spec.parts]
+    plans = [_plan_of_part(part, weights, tail) for part in spec.parts]
     return FeaturePlans(tuple(merge_plans(plans)), tuple(plan.spec for plan in plans))
 
 
-def _plan_of_part(spec: FeatureSpec, weights: str) -> Plan:
+def _plan_of_part(spec: FeatureSpec, weights: str, tail: TailWeights | None) -> Plan:
+    own = tail if tail is not None and tail.digest == spec.weights_digest else None
     if weights != IMAGENET:
         with suppress(BackboneError, ConfigError):  # they are those of another set
-            plan = plan_for(spec, weights)
+            plan = plan_for(spec, weights, own)
             if plan.spec == spec:
                 return plan
-    return plan_for(spec, IMAGENET)
+    return plan_for(spec, IMAGENET, own)

@@ -275,7 +275,8 @@ def plan_for(
     weights : str
         Where to find the weights on this machine, as in ``FeatureOptions``.
     tail : TailWeights, optional
-        Of a fine-tuned backbone; ``weights`` says where those are that it was trained from.
+        Of a fine-tuned backbone; ``weights`` says where those are that it was trained from. By
+        default those that this machine has run, where ``spec`` is of such a backbone.
     packed : PackedNetwork, optional
         The converted network: with it the weights need not be here, and nobody looks for them where
         ``weights`` is ``imagenet``.
@@ -285,6 +286,7 @@ def plan_for(
     WeightsNotFoundError, UnknownBackboneError
         This machine does not have what the spec needs.
     """
+    tail = tail or TailWeights.recall(spec)
     base = spec if tail is None else replace(spec, weights_digest=tail.base_digest)
     if packed is not None and weights == IMAGENET:
         record = packed_backbone(base, packed.format)

@@ -39,6 +39,6 @@ def read_tail(about: Any, arrays: Mapping[str, NDArray[Any]], spec: AnySpec) -> 
         raise ModelFileError("its fine-tuned layers have other arrays than names")
     named = {name: arrays[f"a{number}"] for number, name in enumerate(names)}
     tail = TailWeights(layer, base_digest, named)
-    if tail.digest != spec.single.weights_digest:
+    if tail.digest not in [part.weights_digest for part in spec.parts]:
         raise ModelFileError("its fine-tuned layers are not those that its feature spec names")
     return tail

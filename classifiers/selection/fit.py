@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...cache import FeatureSet, JudgedRows, Predictions, Scores
 from ...cache.errors import ConfigError
 from ...cache.format.facts import Shown
+from ...extractor.backbones.tuned import TailWeights
 from ...extractor.run_options import LogObserver, Observer
 from ..heads.registry import OWN, make_head
 from ..heads.training_data import check_classes
@@ -264,9 +265,16 @@ def judges(split: Split) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def unmeasured(features: FeatureSet, split: Split, name: str, head: Any, command: str) -> Model:
-    """Return the model of a fitted head, without scores."""
+    """Return the model of a fitted head, without scores.
+
+    Raises
+    ------
+    ConfigError, WeightsMismatchError
+        See ``TailWeights.recall``.
+    """
     return Model(
         spec=features.spec,
+        tail=TailWeights.recall(features.spec),
         class_names=features.class_names,
         head_name=name,
         head=head,

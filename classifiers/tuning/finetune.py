@@ -115,7 +115,7 @@ def run_finetune(
     store = FeatureStore(cache)
     base = _with_views(store.open_features(features), store, options.views)
     plan = plan_for(base.spec.single, options.weights)
-    _check_weights(base.spec.single, plan.spec)
+    _check_weights(base.spec.single, plan)
     tail = cut_tail(plan, layer)
     path = model_output(Path(out), base.class_names, overwrite=overwrite)
     n_bytes = options.views.n * len(base) * BYTES_PER_VALUE * math.prod(tail.map_shape)
@@ -155,8 +155,14 @@ def _images(base: FeatureSet, source: str | Path | Source | None) -> Source:
         ) from error
 
 
-def _check_weights(wanted: FeatureSpec, here: FeatureSpec) -> None:
-    if wanted.weights_digest != here.weights_digest:
+def _check_weights(wanted: FeatureSpec, plan: Plan) -> None:
+    if plan.weights.tail is not None:
+        raise ConfigError(
+            "the features are of a backbone that was fine-tuned already. To train it for longer, "
+            "repeat its command with --keep-state and more --epochs; to train other layers, name "
+            "features of the backbone as it was published"
+        )
+    if wanted.weights_digest != plan.spec.weights_digest:
         raise ConfigError(
             f"the features were made with other weights of {wanted.backbone} than those that "
             "--weights means here: name those that they were extracted with"

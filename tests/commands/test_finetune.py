@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -68,6 +69,31 @@ def test_other_tails_than_the_spec_names_are_refused(
             archive.writestr(name, data)
     with pytest.raises(ModelFileError, match="fine-tuned layers are not those"):
         load_model("other.featx")
+
+
+def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
+    cli: Cli, photos: Path, tuned: dict[str, object], featx_home: Path
+) -> None:
+    evaluated = cli("evaluate", "finetuned.featx", photos)
+    assert evaluated.exit_code == 0, evaluated.output
+    digest = load_model("finetuned.featx").spec.weights_digest
+    store = FeatureStore("featx-cache")
+    (own,) = (one for one in store.list_features() if one.spec.weights_digest == digest)
+    (base,) = (one for one in store.list_features() if one.spec.pool == "avg" and one != own)
+    expected = {}
+    for number, name in enumerate([own.name, f"{own.name}+{base.name}"]):
+        result = cli("fit", name, "--head", "ridge", "--out", f"{number}.featx")
+        assert result.exit_code == 0, result.output
+        model = load_model(f"{number}.featx")
+        assert model.tail is not None and model.tail.digest == digest
+        expected[number] = model.predict_proba(store.open_features(name))
+    again = cli("finetune", own.name, "--from", LAYER)
+    assert again.exit_code == 1 and "fine-tuned already" in again.output
+    shutil.rmtree(featx_home / "tuned")  # as on another machine
+    for number, probabilities in expected.items():
+        model = load_model(f"{number}.featx")
+        paths = [photos / name for name in store.open_features(own.name).sample_ids]
+        assert model.predict_proba(paths) == pytest.approx(probabilities, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....cache import FeatureSet
 from ....cache.errors import TrainingDataError
+from ....extractor.backbones.tuned import find_kept
 from ..metrics import listed
 from .near_duplicates import MAX_PRODUCTS, NearDuplicates, find_near_duplicates
 from .splits import Crossing, Split, split_features
@@ -65,7 +66,10 @@ def prepare(
     ------
     TrainingDataError
         There is nothing to learn from.
+    ConfigError
+        No model file could hold the backbones of the features.
     """
+    find_kept(features.spec)
     split = split_features(features, seed)
     limit = None if drop_near_duplicates else MAX_PRODUCTS
     searched = split.merged() if is_cv else split

@@ -1,5 +1,5 @@
 """Backbones whose last layers were trained further."""
 
-from .tail_weights import TailWeights
+from .tail_weights import TailWeights, find_kept
 
-__all__ = ["TailWeights"]
+__all__ = ["TailWeights", "find_kept"]

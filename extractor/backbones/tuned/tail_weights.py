@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ....cache.errors import WeightsMismatchError
+from ....cache import AnySpec
+from ....cache.errors import ConfigError, WeightsMismatchError
 from ....cache.format.atomic import atomic_path
 from ....cache.places.home import writable_home
 
@@ -86,7 +87,7 @@ class TailWeights:
         CacheWriteError
             The file system refused.
         """
-        path = writable_home() / FOLDER / f"{self.digest}.npz"
+        path = _path(self.digest)
         if not path.exists():
             about = np.array(json.dumps([self.layer, self.base_digest, list(self.arrays)]))
             numbered = {f"a{i}": values for i, values in enumerate(self.arrays.values())}
@@ -112,3 +113,41 @@ class TailWeights:
                 f"{path} is damaged: delete it, it is made again from the model file"
             ) from error
         return cls(layer, base_digest, arrays)
+
+    @classmethod
+    def recall(cls, spec: AnySpec) -> Self | None:
+        """Return the layers of the fine-tuned backbone that features were made with.
+
+        None where the backbone is none, or where this machine has never run it.
+
+        Raises
+        ------
+        ConfigError
+            See ``find_kept``.
+        WeightsMismatchError
+            The file is damaged.
+        """
+        path = find_kept(spec)
+        return cls.read(path) if path is not None else None
+
+
+def find_kept(spec: AnySpec) -> Path | None:
+    """Return the file of the fine-tuned layers that features were made with, where there is one.
+
+    Raises
+    ------
+    ConfigError
+        The features are of several fine-tuned backbones side by side.
+    """
+    paths = {_path(part.weights_digest) for part in spec.parts}
+    kept = [path for path in paths if path.exists()]
+    if len(kept) > 1:
+        raise ConfigError(
+            "the features are of several fine-tuned backbones, and a model file holds the layers "
+            "of one: join those of one with any of backbones as they were published"
+        )
+    return kept[0] if kept else None
+
+
+def _path(digest: str) -> Path:
+    return writable_home() / FOLDER / f"{digest}.npz"

@@ -1,0 +1,35 @@
+"""Fine-tuned layers that this machine keeps, found again by the features made with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from featx.cache.errors import ConfigError, WeightsMismatchError
+from featx.cache.joined.joined_spec import joined
+from featx.extractor.backbones.tuned import TailWeights, find_kept
+from featx.extractor.plan import FeatureOptions, make_plan
+
+
+def tail(value: float) -> TailWeights:
+    return TailWeights("block6d_add", "0" * 64, {"top_conv/0": np.full((2, 3), value, np.float32)})
+
+
+def test_features_of_a_tuned_backbone_find_its_layers_and_others_none() -> None:
+    spec = make_plan(FeatureOptions(image_size=32, precision="float32")).spec
+    first, second = tail(1), tail(2)
+    of_first = replace(spec, weights_digest=first.digest)
+    assert TailWeights.recall(of_first) is None, "this machine has not run it yet"
+    first.kept()
+    second.kept()
+    assert TailWeights.recall(spec) is None and find_kept(spec) is None
+    for one in (of_first, joined([spec, of_first])):
+        found = TailWeights.recall(one)
+        assert found is not None and found.digest == first.digest
+    with pytest.raises(ConfigError, match="several fine-tuned backbones"):
+        find_kept(joined([of_first, replace(spec, weights_digest=second.digest)]))
+    first.kept().write_bytes(b"PK")
+    with pytest.raises(WeightsMismatchError, match="damaged"):
+        TailWeights.recall(of_first)
