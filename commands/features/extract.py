@@ -59,6 +59,7 @@ from ..view_options import (
 )
 from .forecast_text import draw_forecast
 from .named_backbones import resolve_backbone
+from .tuned_backbones import of_tuned_backbone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,8 +83,8 @@ def extract(
         typer.Option(
             "--backbone",
             "-b",
-            help="A name (see `featx backbones`), a .keras, .onnx or .xml file, or a folder of "
-            "Hugging Face or timm. Several share one decoding.",
+            help="A name (see `featx backbones`), a .keras, .onnx or .xml file, a folder of "
+            "Hugging Face or timm, or a fine-tuned model. Several share one decoding.",
             show_default="efficientnet_lite0",
         ),
         PATH_OR_NAME,
@@ -197,18 +198,20 @@ def extract(
     layers: list[str | None] = [*layer] if layer else [None]
     named = [resolve_backbone(name, preprocess) for name in backbone]
     features = [
-        FeatureOptions(
-            backbone=path,
-            weights=weights,
-            layer=layer_name,
-            pool=pool,
-            image_size=size,
-            resize=resize,
-            precision=precision,
-            storage=storage,
-            background=background,
-            pixel_range=pixel_range,
-            preprocess=own_preprocess,
+        of_tuned_backbone(
+            FeatureOptions(
+                backbone=path,
+                weights=weights,
+                layer=layer_name,
+                pool=pool,
+                image_size=size,
+                resize=resize,
+                precision=precision,
+                storage=storage,
+                background=background,
+                pixel_range=pixel_range,
+                preprocess=own_preprocess,
+            )
         )
         for path, own_preprocess in named
         for layer_name in layers

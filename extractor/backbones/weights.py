@@ -10,13 +10,14 @@ import hashlib
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from .graphs.remembered import remember
 from .record import BackboneRecord, WeightsFile
 from .registry import DEFAULT_BACKBONE
+from .tuned import KEPT, TailWeights
 
 RANDOM = "random"
 IMAGENET = "imagenet"
@@ -61,7 +62,8 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     ----------
     record : BackboneRecord
     choice : str
-        ``imagenet``, ``random:SEED``, or the path of a weights file.
+        ``imagenet``, ``random:SEED``, or the path of a weights file, or of one with fine-tuned
+        layers (``TailWeights.kept``), which take the place of those of ``imagenet``.
     include_top : bool
         Whether a layer of the top is wanted.
 
@@ -70,10 +72,13 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     WeightsNotFoundError
         The file is not there and cannot be downloaded.
     WeightsMismatchError
-        A downloaded file is not the one that was published.
+        A downloaded file is not the one that was published, or the layers were fine-tuned from
+        other weights.
     ConfigError
         ``choice`` has none of the three forms, or ``record`` is a model that brings its own.
     """
+    if choice.endswith(KEPT):
+        return _tuned(record, Path(choice), include_top)
     if record.path is not None:
         return _of_model_file(record, record.path, choice)
     if not record.has_weights:
@@ -112,6 +117,17 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _tuned(record: BackboneRecord, path: Path, include_top: bool) -> Weights:
+    tail, base = TailWeights.read(path), find_weights(record, IMAGENET, include_top)
+    if base.digest != tail.base_digest:
+        raise WeightsMismatchError(
+            f"the layers were fine-tuned from other weights than those of {record.name} that this "
+            "machine has: only a backbone with its published weights, or a model in files, can be "
+            "run with them"
+        )
+    return replace(base, digest=tail.digest, tail=path)
 
 
 def _of_model_file(record: BackboneRecord, path: Path, choice: str) -> Weights:

@@ -74,25 +74,37 @@ def test_other_tails_than_the_spec_names_are_refused(
 def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
     cli: Cli, photos: Path, tuned: dict[str, object], featx_home: Path
 ) -> None:
-    evaluated = cli("evaluate", "finetuned.featx", photos)
-    assert evaluated.exit_code == 0, evaluated.output
-    digest = load_model("finetuned.featx").spec.weights_digest
-    store = FeatureStore("featx-cache")
+    tuned_model = load_model("finetuned.featx")
+    extracted = cli("extract", photos, "--backbone", "finetuned.featx", "--name", "tuned")
+    assert extracted.exit_code == 0, extracted.output
+    digest, store = tuned_model.spec.weights_digest, FeatureStore("featx-cache")
     (own,) = (one for one in store.list_features() if one.spec.weights_digest == digest)
+    assert own.spec.image_size == (32, 32)
+    paths = [photos / name for name in store.open_features("tuned").sample_ids]
+    of_head = tuned_model.head.predict_proba(store.open_features("tuned").X[:])
+    assert tuned_model.predict_proba(paths) == pytest.approx(of_head, abs=1e-3)
     (base,) = (one for one in store.list_features() if one.spec.pool == "avg" and one != own)
     expected = {}
-    for number, name in enumerate([own.name, f"{own.name}+{base.name}"]):
+    for number, name in enumerate(["tuned", f"tuned+{base.name}"]):
         result = cli("fit", name, "--head", "ridge", "--out", f"{number}.featx")
         assert result.exit_code == 0, result.output
         model = load_model(f"{number}.featx")
         assert model.tail is not None and model.tail.digest == digest
         expected[number] = model.predict_proba(store.open_features(name))
-    again = cli("finetune", own.name, "--from", LAYER)
+    again = cli("finetune", "tuned", "--from", LAYER)
     assert again.exit_code == 1 and "fine-tuned already" in again.output
+    plain = cli("fit", base.name, "--head", "ridge", "--out", "plain.featx")
+    assert plain.exit_code == 0, plain.output
+    for words, message in (
+        (("finetuned.featx", "--weights", "random:1"), "leave --weights out"),
+        (("plain.featx",), "was not fine-tuned"),
+        (("nowhere.featx",), "nowhere.featx"),
+    ):
+        refused = cli("extract", photos, "--backbone", *words)
+        assert refused.exit_code == 1 and message in refused.output
     shutil.rmtree(featx_home / "tuned")  # as on another machine
     for number, probabilities in expected.items():
         model = load_model(f"{number}.featx")
-        paths = [photos / name for name in store.open_features(own.name).sample_ids]
         assert model.predict_proba(paths) == pytest.approx(probabilities, abs=1e-4)
 
 

@@ -20,6 +20,9 @@ from ....cache.format.atomic import atomic_path
 from ....cache.places.home import writable_home
 
 FOLDER = "tuned"
+KEPT = ".npz"
+"""What the names of files of fine-tuned layers end in."""
+
 ABOUT = "about"
 
 
@@ -150,4 +153,4 @@ def find_kept(spec: AnySpec) -> Path | None:
 
 
 def _path(digest: str) -> Path:
-    return writable_home() / FOLDER / f"{digest}.npz"
+    return writable_home() / FOLDER / f"{digest}{KEPT}"
