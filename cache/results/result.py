@@ -42,7 +42,9 @@ class Result:
         By split, the name of the rows whose predictions are kept; see ``JudgedRows``. Two results
         whose names are equal were measured on the same rows.
     n_parameters : int
-        Numbers that training decided.
+        Numbers of the head, or of the network from scratch, that training decided.
+    n_tuned : int
+        Numbers of the backbone's last layers that training decided as well.
     model_bytes : int
         Of the arrays that prediction needs.
     predict_rate : float
@@ -73,6 +75,7 @@ class Result:
     scores: Mapping[str, Scores]
     rows: Mapping[str, str] = field(default_factory=dict)
     n_parameters: int = 0
+    n_tuned: int = 0
     model_bytes: int = 0
     predict_rate: float = 0.0
     multiply_adds: int = 0

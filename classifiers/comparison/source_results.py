@@ -183,7 +183,7 @@ class SourceResults:
             extract_seconds=max(known) if known and len(known) == len(seconds) else None,
             fit_seconds=first.fit_seconds,
             n_parameters=n_parameters,
-            n_trained=result.n_parameters,
+            n_trained=result.n_parameters + result.n_tuned,
             multiply_adds=multiply_adds,
             model_bytes=result.model_bytes,
             rows_per_second=result.predict_rate,

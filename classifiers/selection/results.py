@@ -40,11 +40,13 @@ class Measured:
     convergence_note : str
         What to change, where the head stopped before it converged.
     n_parameters : int
-        Numbers that training decided.
+        Numbers of the head that training decided.
     multiply_adds : int
         For one row of features.
     history : mapping of str to list of float
         Training curves; without those of folds.
+    n_tuned : int
+        Numbers of the backbone's last layers that training decided as well.
     """
 
     scores: Scores
@@ -54,6 +56,7 @@ class Measured:
     n_parameters: int = 0
     multiply_adds: int = 0
     history: Mapping[str, list[float]] = field(default_factory=dict)
+    n_tuned: int = 0
 
     @classmethod
     def of(cls, head: Any, scores: Scores, predict_rate: float) -> Measured:
@@ -68,6 +71,7 @@ class Measured:
             int(sum(numbers)),
             head.multiply_adds(),
             getattr(head, "history_", {}),
+            getattr(head, "n_tuned_", 0),
         )
 
     def tells(self, metric: str) -> bool:
@@ -241,6 +245,7 @@ class FeatureResults:
             params=params,
             scores={measured.scores.split: measured.scores},
             n_parameters=measured.n_parameters,
+            n_tuned=measured.n_tuned,
             model_bytes=measured.model_bytes,
             predict_rate=measured.predict_rate,
             multiply_adds=measured.multiply_adds,

@@ -52,6 +52,8 @@ class FinetunedHead(LogisticHead):
     history_ : dict of str to list of float
         ``loss`` and ``accuracy`` of each epoch; ``val_loss`` and ``val_accuracy`` on the rows that
         are held out to stop early.
+    n_tuned_ : int
+        Numbers of the backbone's layers that training may change.
     """
 
     _rules: ClassVar = {
@@ -68,6 +70,7 @@ class FinetunedHead(LogisticHead):
         "random_state": SEED,
     }
     history_: dict[str, list[float]]
+    n_tuned_: int
 
     def __init__(
         self,

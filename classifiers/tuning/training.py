@@ -115,6 +115,8 @@ class TailTrainer:
         more, more_bias = self._difference.get_weights()
         self.head.take(kernel + self._factor * more, bias + self._factor * more_bias)
         self.head.history_ = self.history
+        trained = [v.shape for layer in self.tail.layers for v in layer.trainable_variables]
+        self.head.n_tuned_ = sum(map(math.prod, trained))
 
     def state(self) -> Checkpoint:
         """Return all that the next epoch depends on."""

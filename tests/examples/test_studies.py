@@ -81,3 +81,11 @@ def test_frozen_layers_on_garments(tmp_path: Path) -> None:
     run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "frozen.sh"))
     best = results(tmp_path, "featx-cache", "photos")[0]
     assert best["metrics"]["accuracy"] > 0.6
+
+
+def test_tuned_layers_on_garments(tmp_path: Path) -> None:
+    run(tmp_path, "featx", "sample", "photos")
+    run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "tuned.sh"), "photos", "1")
+    measured = results(tmp_path, "featx-cache", "photos")
+    assert {entry["head"] for entry in measured} == {"finetune", "svm"}
+    assert measured[0]["metrics"]["accuracy"] > 0.5
