@@ -297,7 +297,7 @@ def plan_for(
     choice = weights if record.path is None else IMAGENET
     found = find_weights(record, choice, spec.layer in record.top_layers)
     if tail is not None and found.digest == tail.base_digest:
-        found = replace(found, digest=tail.digest, tail=tail.kept())
+        found = found.with_tail(tail)
     here = replace(spec, weights_digest=found.digest)
     usable = packed if found.digest == spec.weights_digest else None
     return Plan(record, found, (here,), packed=usable).with_precision(spec.precision)

@@ -197,23 +197,24 @@ def extract(
 
     layers: list[str | None] = [*layer] if layer else [None]
     named = [resolve_backbone(name, preprocess) for name in backbone]
-    features = [
-        of_tuned_backbone(
-            FeatureOptions(
-                backbone=path,
-                weights=weights,
-                layer=layer_name,
-                pool=pool,
-                image_size=size,
-                resize=resize,
-                precision=precision,
-                storage=storage,
-                background=background,
-                pixel_range=pixel_range,
-                preprocess=own_preprocess,
-            )
+    backbones = [
+        FeatureOptions(
+            backbone=path,
+            weights=weights,
+            pool=pool,
+            image_size=size,
+            resize=resize,
+            precision=precision,
+            storage=storage,
+            background=background,
+            pixel_range=pixel_range,
+            preprocess=own_preprocess,
         )
         for path, own_preprocess in named
+    ]
+    features = [
+        replace(one, layer=layer_name)
+        for one in map(of_tuned_backbone, backbones)
         for layer_name in layers
     ]
     if preset is not None:

@@ -54,6 +54,16 @@ class Weights:
         """Whether nothing is known of them but the digest; so for a backbone without weights."""
         return self.path is None and self.seed is None
 
+    def with_tail(self, tail: TailWeights) -> Weights:
+        """Return these weights with fine-tuned layers in place of their last ones.
+
+        Raises
+        ------
+        CacheWriteError
+            See ``TailWeights.kept``.
+        """
+        return replace(self, digest=tail.digest, tail=tail.kept())
+
 
 def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weights:
     """Find the weights that ``choice`` means.
@@ -127,7 +137,7 @@ def _tuned(record: BackboneRecord, path: Path, include_top: bool) -> Weights:
             "machine has: only a backbone with its published weights, or a model in files, can be "
             "run with them"
         )
-    return replace(base, digest=tail.digest, tail=path)
+    return base.with_tail(tail)
 
 
 def _of_model_file(record: BackboneRecord, path: Path, choice: str) -> Weights:
