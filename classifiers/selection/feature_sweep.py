@@ -25,11 +25,11 @@ from .fit import (
     predict_rows,
     score_split,
     seeded_head,
+    unmeasured,
 )
 from .folds import FoldReader, make_folds
 from .memory import least_memory
 from .metrics import METRICS, Metric
-from .origin import origin
 from .results import FeatureResults, Measured, mean_over_folds, with_pooled
 from .splitting.preparation import prepare
 from .sweep_options import SweepOptions
@@ -217,8 +217,7 @@ class FeatureSweep:
         """Return the model of ``candidate`` and its scores on the test rows, looked at just now."""
         scores, features, split = candidate.scores, self.features, self.prepared.split
         head = self._head_of(candidate)
-        digest = features.manifest.data_digest
-        model = Model(features.spec, features.class_names, scores.head, head, data_digest=digest)
+        model = unmeasured(features, split, scores.head, head, command)
         test = None
         if len(split.test):
             predictions = predict_rows(model, features, split.test)
@@ -226,11 +225,11 @@ class FeatureSweep:
             self.results.put(candidate.params, candidate.measured, {"test": predictions}, [test])
         kept = tuple(s.to_dict() for s in (scores, test) if s)
         result_id = self.results.id_of(scores.head, candidate.params)
-        made = {**origin(command, features), "result": result_id}
+        made = {**model.origin, "result": result_id}
         learned = split.merged() if self.options.cv else split
         novelty = Novelty.fit(features.X, learned.train, learned.val)
-        model = replace(model, rows=SplitRows.of(learned), novelty=novelty)
-        return replace(model, scores=kept, split=split.to_dict(), origin=made), test
+        rows = SplitRows.of(learned)
+        return replace(model, rows=rows, novelty=novelty, scores=kept, origin=made), test
 
     def baseline(self, metric: Metric) -> Scores:
         """Measure always saying the most frequent class, on the rows that judge."""

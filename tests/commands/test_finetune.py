@@ -87,8 +87,10 @@ def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
     assert tuned_model.predict_proba(paths) == pytest.approx(of_head, abs=1e-3)
     (base,) = (one for one in store.list_features() if one.spec.pool == "avg" and one != own)
     expected = {}
-    for number, name in enumerate(["tuned", f"tuned+{base.name}"]):
-        result = cli("fit", name, "--head", "ridge", "--out", f"{number}.featx")
+    both = f"tuned+{base.name}"
+    ways = [("fit", "tuned", "--head"), ("fit", both, "--head"), ("sweep", both, "--heads")]
+    for number, (command, name, option) in enumerate(ways):
+        result = cli(command, name, option, "ridge", "--out", f"{number}.featx")
         assert result.exit_code == 0, result.output
         model = load_model(f"{number}.featx")
         assert model.tail is not None and model.tail.digest == digest
