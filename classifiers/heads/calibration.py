@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ LOW, HIGH = 1e-4, 1e4
 COMMON, WIDENING = 10.0, 3.0
 # Relative, of the factor.
 TOLERANCE = 1e-6
+# The decision values that one factor is fitted to, and the samples that they never fall below.
+MOST_VALUES, LEAST_SAMPLES = 1 << 23, 2048
 
 
 def softmax(logits: Floats) -> Floats:
@@ -49,6 +52,27 @@ def probabilities(decision: Floats, temperature: float = 1.0) -> Floats:
     return np.stack((np.where(positive, small, large), np.where(positive, large, small)), axis=1)
 
 
+def calibration_draw(weights: NDArray[np.float64], n_classes: int) -> tuple[Ints, NDArray[Any]]:
+    """Return the samples to calibrate with: all, or where they are many, a fixed draw.
+
+    One factor needs no million samples, and the decisions on them for a thousand classes take
+    gigabytes.
+
+    Returns
+    -------
+    rows : ndarray of int64
+        In order.
+    weights : ndarray of float64
+        Theirs; they add up to those of all samples, by which labels are smoothed.
+    """
+    n_samples, limit = len(weights), max(LEAST_SAMPLES, MOST_VALUES // n_classes)
+    if n_samples <= limit:
+        return np.arange(n_samples), weights
+    drawn = np.random.default_rng(0).choice(n_samples, limit, replace=False, shuffle=False)
+    rows = np.sort(drawn).astype(np.int64)
+    return rows, weights[rows] * (weights.sum() / weights[rows].sum())
+
+
 def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | None = None) -> float:
     """Find the factor of the decision values that maximises the likelihood of held-out labels.
 
@@ -60,7 +84,7 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
     Parameters
     ----------
     decision : ndarray, shape (n,) or (n, 1) for two classes, else (n, k)
-        Of samples that the head was not trained on.
+        Of samples that the head was not trained on; of very many, a fixed draw is fitted to.
     y : ndarray of int64, shape (n,)
         Class indices.
     weight : ndarray of float64, shape (n,), optional
@@ -70,11 +94,14 @@ def fit_temperature(decision: Floats, y: Ints, weight: NDArray[np.float64] | Non
     float
         Between 1e-4 and 1e4 over the mean size of ``decision``; 1 if nothing can be learned.
     """
-    values = np.asarray(decision, np.float64)
-    logits = values.reshape(len(values), -1)
+    values = np.asarray(decision).reshape(len(decision), -1)
+    weights = np.ones(len(y)) if weight is None else weight
+    drawn, weights = calibration_draw(weights, values.shape[1])
+    if len(drawn) < len(y):
+        values, y = values[drawn], y[drawn]
+    logits = np.asarray(values, np.float64)
     if logits.shape[1] == 1:
         logits = np.concatenate((np.zeros_like(logits), logits), axis=1)
-    weights = np.ones(len(y)) if weight is None else weight
     spread = float(np.average(np.ptp(logits, axis=1), weights=weights)) if len(y) else 0.0
     if not 0 < spread < np.inf:
         return 1.0

@@ -171,7 +171,7 @@ RECORDS = (
         cost=10,
         grid={"metric": ("euclidean", "cosine")},
         trains_from_disk=True,
-        revision=2,
+        revision=3,
     ),
     HeadRecord(
         name="dense",

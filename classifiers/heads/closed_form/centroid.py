@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Head
-from ..calibration import fit_temperature
+from ..calibration import calibration_draw, fit_temperature
 from ..matmul.distances import normalised, squared_distances
 from ..parameter_checks import FLAG, SELECT, one_of
 from ..row_blocks import Floats, iter_blocks
@@ -72,7 +72,7 @@ class CentroidHead(Head):
         self._fit_scaler(data)
         weight, n_features = data.weights, data.X.shape[1]
         sums = np.zeros((data.n_classes, n_features))
-        for rows, block in iter_blocks(data.X, data.dtype):
+        for rows, block in iter_blocks(data.X, data.dtype, data.n_classes):
             members = np.zeros((data.n_classes, len(block)), data.dtype)
             members[data.y[rows], np.arange(len(block))] = weight[rows]
             sums += members @ self._scaled(block)
@@ -84,21 +84,23 @@ class CentroidHead(Head):
         """Fit the temperature to distances from centroids without the sample, or its group."""
         if data.groups is not None:
             return self._calibrate_by_group(data, totals)
-        decision = np.concatenate(
-            [
-                self._decide_all(self._scaled(block))
-                for _, block in iter_blocks(data.X, data.dtype, data.n_classes)
-            ]
-        ).astype(np.float64)
         # A weight stands for so many equal samples, of which one is taken out.
         rest = totals[data.y] - np.minimum(data.weights, 1)
         kept = np.flatnonzero(rest > 0)
         if not len(kept):
             return 1.0
-        y = data.y[kept]
+        drawn, weights = calibration_draw(data.weights[kept], data.n_classes)
+        kept = kept[drawn]
+        part = data if len(kept) == len(data.y) else data.take(kept)
+        decision = np.concatenate(
+            [
+                self._decide_all(self._scaled(block))
+                for _, block in iter_blocks(part.X, data.dtype, data.n_classes)
+            ]
+        ).astype(np.float64)
         # Without x the centroid is c + (c - x) * u / (total - u): the distance grows by a factor.
-        decision[kept, y] *= (totals[y] / rest[kept]) ** 2
-        return fit_temperature(decision[kept], y, data.weights[kept])
+        decision[np.arange(len(kept)), part.y] *= (totals[part.y] / rest[kept]) ** 2
+        return fit_temperature(decision, part.y, weights)
 
     def _calibrate_by_group(self, data: Training, totals: NDArray[np.float64]) -> float:
         """Fit the temperature to distances from centroids without a sample's group."""

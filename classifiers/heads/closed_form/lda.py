@@ -186,7 +186,7 @@ class _ScaledSamples:
 
     def _centred(self) -> Iterator[tuple[slice, Floats]]:
         """Iterate over blocks of scaled rows less the means of their classes."""
-        for rows, block in iter_blocks(self.data.X, self.data.dtype):
+        for rows, block in iter_blocks(self.data.X, self.data.dtype, self.data.n_classes):
             means = self.means.astype(block.dtype)[self.data.y[rows]]
             yield rows, self.head._scaled(block) - means
 

@@ -131,7 +131,7 @@ def normal_equations(head: Head, data: Training) -> NormalEquations:
     gram = np.zeros((n_features, n_features))
     cross = np.zeros((n_features, n_columns))
     sums, target_sums = np.zeros(n_features), np.zeros(n_columns)
-    for rows, block in iter_blocks(data.X, data.dtype):
+    for rows, block in iter_blocks(data.X, data.dtype, n_columns):
         scaled, weight = head._scaled(block), data.weights[rows]
         rooted = scaled * np.sqrt(weight).astype(block.dtype)[:, None]
         target = targets(data.y[rows], data.n_classes) * weight[:, None]
