@@ -72,7 +72,10 @@ MetricOption = Annotated[
 ]
 MemoryOption = Annotated[
     str | None,
-    typer.Option(help="Most that training takes, as 2GB; larger features stay on disk."),
+    typer.Option(
+        help="Most that training takes, as 2GB, else three quarters of what is free; "
+        "larger features stay on disk."
+    ),
 ]
 SelectOption = Annotated[
     int | None,

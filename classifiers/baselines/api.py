@@ -46,7 +46,8 @@ class BaselineOptions:
     resize : str
         ``squash``, ``crop`` or ``pad``.
     memory : int or None
-        Bytes that the pixels may take; what is larger is read from the cache batch by batch.
+        Bytes that the pixels may take, else three quarters of what is free; what is larger is read
+        from the cache batch by batch.
     keep_state : bool
         Leave the state of training beside the model, as ``<out>.epochs``, so that a call with the
         same ``out`` and more epochs goes on from it.

@@ -15,6 +15,7 @@ from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from ..selection.decisions.class_values import class_weights_by_index
 from ..selection.fit import FitReport, measured, with_default_metric
+from ..selection.memory import usable_memory
 from ..selection.splitting.preparation import prepare
 from ..selection.splitting.splits import Split
 from .batches import PixelRows
@@ -49,7 +50,8 @@ def fit_baseline(
         Where the state after each epoch is kept; the same call, or one of more epochs, goes on from
         it. It is there for the caller to remove once the model is saved.
     memory : int, optional
-        Bytes that the pixels may take; what is larger is read from the cache batch by batch.
+        Bytes that the pixels may take, else three quarters of what is free; what is larger is read
+        from the cache batch by batch.
     observer : Observer, optional
     command : str
         Kept in the model as its origin.
@@ -82,8 +84,9 @@ def fit_baseline(
 
 def _pixels(features: FeatureSet, rows: NDArray[np.int64], memory: int | None) -> Any:
     """Return rows of pixels: as uint8 in memory if they fit, else read as they are needed."""
-    if memory is not None and len(rows) * features.X.shape[1] > memory:
-        return RowView(features.X, rows, memory)
+    limit = usable_memory(memory)
+    if len(rows) * features.X.shape[1] > limit:
+        return RowView(features.X, rows, limit)
     pixels = np.empty((len(rows), features.X.shape[1]), np.uint8)
     for start in range(0, len(rows), 1024):
         pixels[start : start + 1024] = features.X[rows[start : start + 1024]]

@@ -118,7 +118,7 @@ class FeatureSweep:
         head = seeded_head(configuration.head, configuration.params, self.options.random_state)
         width = head.matrix_width(int(self.features.X.shape[1]))
         least = least_memory(self.reader.n_rows, width, len(self.features.class_names))
-        return self.options.memory is None or least <= self.options.memory
+        return self.reader.memory is None or least <= self.reader.memory
 
     @property
     def y_seen(self) -> NDArray[np.int64]:

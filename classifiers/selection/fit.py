@@ -43,6 +43,7 @@ class HeadOptions:
         Of whatever the head draws, and of the split where ``split_seed`` is None.
     memory : int, optional
         Bytes that training may take beside the program itself; larger features stay on disk.
+        Without it, heads that can train from disk keep to three quarters of what is free.
     drop_near_duplicates : bool
         Leave training images out that look like validation or test images saved again.
     estimator : estimator, optional

@@ -15,7 +15,7 @@ from ...cache.joined.stacked_matrix import StackedMatrix
 from ..heads.row_blocks import RowView
 from ..heads.training_data import check_classes
 from .learned.rows import LearnedRows
-from .memory import stays_on_disk
+from .memory import memory_limit, stays_on_disk
 from .splitting.splits import Split
 
 Rows = NDArray[np.int64]
@@ -123,8 +123,9 @@ class FoldReader:
     units : ndarray of int64
         The unit of each row of ``features``.
     memory : int, optional
-        Bytes that training may take. With it, rows that are larger stay on disk, and rows that are
-        not are read for one fold at a time.
+        Bytes that training may take; without it, most of what is free where the rows need more.
+        With it, rows that are larger stay on disk, and rows that are not are read for one fold at a
+        time.
 
     Raises
     ------
@@ -135,6 +136,8 @@ class FoldReader:
 
     Attributes
     ----------
+    memory : int or None
+        The limit that is kept to.
     n_rows : int
         Of the first fold: those that are learned from, in all views, and those that judge.
     """
@@ -142,13 +145,14 @@ class FoldReader:
     def __init__(
         self, features: FeatureSet, folds: Sequence[Fold], units: Rows, memory: int | None = None
     ) -> None:
-        self.features, self.folds, self.memory = features, folds, memory
+        self.features, self.folds = features, folds
         self._learned = [LearnedRows.of(features, fold.train, units) for fold in folds]
         self._rows = np.union1d(folds[0].train, folds[0].held_out)
         self.n_rows = len(self._learned[0].y) + len(folds[0].held_out)
         n_classes = len(features.class_names)
-        self.is_on_disk = memory is not None and stays_on_disk(
-            features.X, self.n_rows, n_classes, memory
+        self.memory = memory_limit(features.X, self.n_rows, n_classes, memory)
+        self.is_on_disk = self.memory is not None and stays_on_disk(
+            features.X, self.n_rows, n_classes, self.memory
         )
         self._all: dict[int, Any] = {}
         self._last: tuple[int, FoldData] | None = None

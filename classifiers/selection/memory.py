@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...cache.errors import ConfigError, TrainingDataError
 from ...cache.places.sizes import parse_size
+from ...extractor.machine.hardware import free_memory_bytes
 from ..heads.registry import HEADS, find_head
 from ..heads.row_blocks import RowView
 
@@ -16,6 +17,8 @@ from ..heads.row_blocks import RowView
 FIXED_BYTES = 32 * 2**20
 SQUARE_MATRICES = 12
 SAMPLE_BYTES = 64
+# Of the memory that is free, what training takes where nobody says how much it may.
+FREE_SHARE = 0.75
 # Besides the stored rows: the copy in float32 that dense heads gather their batches from.
 COPY_ITEMSIZE = 4
 
@@ -29,6 +32,29 @@ def parse_memory(text: str) -> int:
         It is no size.
     """
     return parse_size(text, "--memory")
+
+
+def usable_memory(memory: int | None) -> int:
+    """Return the bytes that training may take: as stated, else most of what is free now."""
+    return int(FREE_SHARE * free_memory_bytes()) if memory is None else memory
+
+
+def memory_limit(
+    X: Any, n_samples: int, n_classes: int, memory: int | None, matrix_width: int = 0
+) -> int | None:
+    """Return the bytes to keep to: as stated, else most of what is free if the rows need more.
+
+    Returns
+    -------
+    int or None
+        None where nothing is stated and the rows fit, or where so little is free that no limit can
+        be kept.
+    """
+    if memory is not None:
+        return memory
+    usable = usable_memory(None)
+    least = least_memory(n_samples, max(int(X.shape[1]), matrix_width), n_classes)
+    return usable if least <= usable < least + _needed(X, n_samples) else None
 
 
 def least_memory(n_samples: int, n_features: int, n_classes: int) -> int:
@@ -87,7 +113,8 @@ def training_rows(
     head_name : str
     n_classes : int
     memory : int, optional
-        Bytes that training may take beside the program itself; without it all is read.
+        Bytes that training may take beside the program itself. Without it, a head that can train
+        from disk does so where the rows need more than most of the memory that is free.
     matrix_width : int
         Of a head whose matrices are wider than the features.
 
@@ -102,9 +129,12 @@ def training_rows(
     ConfigError
         It is too little for any head.
     """
+    trains_from_disk = find_head(head_name).trains_from_disk
+    if memory is None and trains_from_disk:
+        memory = memory_limit(X, len(rows), n_classes, None, matrix_width)
     if memory is None or not stays_on_disk(X, len(rows), n_classes, memory, matrix_width):
         return np.asarray(X[rows])
-    if not find_head(head_name).trains_from_disk:
+    if not trains_from_disk:
         raise TrainingDataError(
             f"{head_name} needs all features in memory, about {_megabytes(_needed(X, len(rows)))}, "
             f"and --memory allows {_megabytes(memory)}. These heads train from disk: "

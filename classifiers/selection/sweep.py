@@ -185,8 +185,9 @@ def _nothing_to_do(left_out: Sequence[str]) -> str:
     if not left_out:
         return "there is nothing to sweep: no features or no heads were named"
     return (
-        f"there is nothing to sweep: {', '.join(left_out)} must have all features in memory, which "
-        f"--memory does not allow. These heads train from disk: {able_from_disk()}."
+        f"there is nothing to sweep: {', '.join(left_out)} must have all features in memory, "
+        "and they are larger than --memory, or what is free, allows. These heads train from disk: "
+        f"{able_from_disk()}."
     )
 
 

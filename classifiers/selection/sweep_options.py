@@ -26,8 +26,8 @@ class SweepOptions:
     random_state : int
         Of folds and heads, and of the split where ``split_seed`` is None.
     memory : int, optional
-        Bytes that training may take beside the program itself; larger features stay on disk, and
-        heads that need them in memory are left out.
+        Bytes that training may take beside the program itself, else three quarters of what is free;
+        larger features stay on disk, and heads that need them in memory are left out.
     drop_near_duplicates : bool
         Leave training images out that look like validation or test images saved again.
     split_seed : int, optional

@@ -46,7 +46,8 @@ class FinetuneOptions:
     source : path or Source, optional
         Where the images are now; by default where they were when their features were extracted.
     memory : int, optional
-        Bytes that the cached outputs may take; what is larger is read batch by batch.
+        Bytes that the cached outputs may take, else three quarters of what is free; what is larger
+        is read batch by batch.
     views : Views
         An epoch learns from one of these views of each training image, drawn anew. Their outputs
         are cached as well.

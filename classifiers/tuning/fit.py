@@ -31,6 +31,7 @@ from ..selection.fit import (
     unmeasured,
     with_default_metric,
 )
+from ..selection.memory import usable_memory
 from ..selection.splitting.preparation import Prepared, prepare
 from ..selection.splitting.splits import Split
 from .head import FinetunedHead
@@ -84,7 +85,8 @@ def fit_tail(
     checkpoint : Path
         Where the state after each epoch is kept.
     memory : int or None
-        Bytes that the training rows' maps may take; what is larger is read batch by batch.
+        Bytes that the training rows' maps may take, else three quarters of what is free; what is
+        larger is read batch by batch.
     observer : Observer
     command : str
         Kept in the model as its origin.
@@ -158,8 +160,9 @@ def _maps(maps: FeatureSet, rows: NDArray[np.int64], memory: int | None) -> list
     """Return the maps of some images, then those of each view of them."""
     matrices = (maps.X, *maps.views)
     n_bytes = len(matrices) * len(rows) * maps.X.shape[1] * maps.X.dtype.itemsize
-    if memory is not None and n_bytes > memory:
-        return [RowView(matrix, rows, memory) for matrix in matrices]
+    limit = usable_memory(memory)
+    if n_bytes > limit:
+        return [RowView(matrix, rows, limit) for matrix in matrices]
     return [np.asarray(matrix[rows]) for matrix in matrices]
 
 

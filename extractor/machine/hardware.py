@@ -136,13 +136,23 @@ def thread_limit() -> int | None:
 def free_memory_bytes(root: Path = ROOT) -> int:
     """Return the memory that this process may still take: what is free, and limits of containers.
 
-    Where the system does not say, 4 GiB count as free.
+    Where the system does not say, half of its memory counts as free; else 4 GiB.
     """
     available = next(
         (int(value) << 10 for key, value in _entries(root / "proc/meminfo") if key == AVAILABLE),
-        UNKNOWN_MEMORY,
+        None,
     )
+    if available is None:
+        available = _physical_bytes() // 2 or UNKNOWN_MEMORY
     return int(min(available, cgroups.free_memory(root)))
+
+
+def _physical_bytes() -> int:
+    """Return the size of the memory, 0 where the system does not say."""
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys():
+        return 0
+    return max(0, os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _n_visible_gpus() -> int | None:

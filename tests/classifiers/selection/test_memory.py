@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -184,6 +186,32 @@ def test_what_fits_is_read_and_what_does_not_stays_on_disk(cache):
         np.testing.assert_array_equal(np.asarray(found), X[rows])
 
 
+def test_without_a_limit_most_of_what_is_free_is_one(cache, monkeypatch):
+    X = FeatureStore(cache).open_features("small").X
+    rows = np.arange(0, 1200, 2)
+    least, needed = least_memory(600, 512, N_CLASSES), 600 * 512 * 6
+
+    def kind(head, free):
+        monkeypatch.setattr("featx.classifiers.selection.memory.free_memory_bytes", lambda: free)
+        return type(training_rows(X, rows, head, N_CLASSES))
+
+    enough = 4 * (least + needed) // 3
+    assert kind("logreg", enough + 4) is np.ndarray
+    assert kind("logreg", enough - 4) is RowView
+    assert kind("svm", enough - 4) is np.ndarray  # it cannot train otherwise: nothing is refused
+    assert kind("logreg", least) is np.ndarray  # three quarters of it are no limit to keep to
+
+
+def test_a_sweep_of_more_than_is_free_trains_from_disk(cache, monkeypatch):
+    store = FeatureStore(cache)
+    features = store.open_features("large")
+    monkeypatch.setattr("featx.classifiers.selection.memory.free_memory_bytes", lambda: 110_000_000)
+    families = (Family("svm", ({"C": 1.0},)), Family("centroid", ({"metric": "euclidean"},)))
+    report = sweep([features], SweepOptions(families), store)
+    assert list(report.left_out) == ["svm"]
+    assert [candidate.scores.head for candidate in report.candidates] == ["centroid"]
+
+
 def test_a_head_that_needs_all_in_memory_names_those_that_do_not(cache):
     features = FeatureStore(cache).open_features("large")
     with pytest.raises(TrainingDataError, match=r"svm needs all .* logreg, linear-svm, .* dense"):
@@ -248,3 +276,20 @@ def test_sizes_are_read_in_decimal_and_binary_units(text, n_bytes):
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="--memory"):
         parse_memory(text)
+
+
+@pytest.mark.parametrize("module", ["baselines", "tuning"])
+def test_networks_read_batch_by_batch_what_is_larger_than_what_is_free(module, monkeypatch):
+    fit_module = importlib.import_module(f"featx.classifiers.{module}.fit")
+    read = {"baselines": "_pixels", "tuning": "_maps"}[module]
+    rows = np.arange(40)
+    X = np.zeros((50, 6), np.uint8)
+    features = SimpleNamespace(X=X, views=())
+    for memory, free, is_read in ((None, 400, True), (None, 300, False), (240, 0, True)):
+        monkeypatch.setattr(
+            "featx.classifiers.selection.memory.free_memory_bytes", lambda free=free: free
+        )
+        found = getattr(fit_module, read)(features, rows, memory)
+        found = found[0] if isinstance(found, list) else found
+        assert isinstance(found, np.ndarray) == is_read
+        np.testing.assert_array_equal(np.asarray(found), X[rows])

@@ -147,6 +147,15 @@ def test_memory_under_a_limit_of_version_1(machine):
     assert free_memory_bytes(machine(v1(files=files) | {f"{MEMORY}/memory.stat": ""})) == AVAILABLE
 
 
+def test_half_of_the_memory_is_free_where_the_system_does_not_say(tmp_path, monkeypatch):
+    sizes = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", sizes.get, raising=False)
+    monkeypatch.setattr(os, "sysconf_names", dict.fromkeys(sizes, 1), raising=False)
+    assert free_memory_bytes(tmp_path) == 500 * 4096
+    monkeypatch.setattr(os, "sysconf_names", {})
+    assert free_memory_bytes(tmp_path) == 4 << 30
+
+
 def test_libraries_are_told_of_a_quota_only(monkeypatch):
     monkeypatch.setattr(hardware, "n_cores_by_affinity", lambda: 8)
     monkeypatch.setattr(hardware, "n_usable_cores", lambda: 3)
