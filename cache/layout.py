@@ -21,6 +21,8 @@ REMARKS = ".remarks"
 RUN_SUFFIX = ".json"
 RESULT_SUFFIX = ".json"
 PREDICTIONS_SUFFIX = ".h5"
+LAYERS_SUFFIX = ".npz"
+"""Ends the name of a file of fine-tuned layers, after the digest of the weights with them."""
 SPEC_NAME = "spec.json"
 INDEX_FOLDER = "index"
 
@@ -100,6 +102,15 @@ class Layout:
         return self.root / "quarantine" / f"{name}{QUARANTINE_SUFFIX}"
 
     @property
+    def tuned(self) -> Path:
+        """The folder of the fine-tuned layers that features were made with."""
+        return self.root / "tuned"
+
+    def layer_paths(self) -> list[Path]:
+        """Return the files of fine-tuned layers."""
+        return self._in("tuned", LAYERS_SUFFIX)
+
+    @property
     def gitignore(self) -> Path:
         """The file that keeps the cache out of git."""
         return self.root / ".gitignore"
@@ -161,6 +172,7 @@ class Layout:
             "results",
             "splits",
             "labels",
+            "tuned",
         )
         return [p for f in folders for p in sorted((self.root / f).rglob("*")) if p.is_file()]
 

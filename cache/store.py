@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from .batch import FeatureBatch
 from .errors import CacheError, CacheFormatError, FeaturesNotFoundError
 from .features import FeatureSet
-from .format.atomic import write_text
+from .format.atomic import atomic_path, write_text
 from .format.compression import check_compression
 from .joined.joined_shards import JoinedShards
 from .joined.joined_spec import AnySpec, joined
@@ -94,6 +95,20 @@ class FeatureStore:
         path = self.layout.spec(spec.fingerprint)
         if not path.exists():
             write_text(path, spec.to_json() + "\n")
+
+    def keep_layers(self, path: Path) -> None:
+        """Copy a file of fine-tuned layers beside the features, so that heads can take them along.
+
+        Raises
+        ------
+        CacheWriteError
+            The file system refused.
+        """
+        self.make_root()
+        target = self.layout.tuned / path.name
+        if not target.exists():
+            with atomic_path(target) as partial:
+                shutil.copyfile(path, partial)
 
     def open_set(self, spec: FeatureSpec, digests: NDArray[np.uint8] | None = None) -> ShardSet:
         """Open the shards of ``spec``; a set that does not exist yet has no rows.

@@ -73,6 +73,8 @@ def extract(
     specs = list(dict.fromkeys(spec for plan in resolved for spec in plan.specs))
     kind = PART if options.part else kind
     with scan.begin_run(kind, store, specs) as run:
+        for layers in {plan.weights.tail for plan in resolved if plan.weights.tail is not None}:
+            store.keep_layers(layers)
         with FeatureStream(scan, merged, store, options, failed, observer.say) as stream:
             writer = ShardWriter(store, run, stream)
             n_todo = int(stream.pending.must_read.sum())

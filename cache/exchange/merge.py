@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..format.atomic import atomic_path
 from ..format.sharing import is_shared, make_folder
 from ..layout import list_folder, size_of
 from ..places.remote_path import RemotePath
+from ..records.layers import check_layers
 from ..records.manifest_file import read_manifest
 from ..records.run_record import read_run
 from ..records.split_table import read_assignments
@@ -73,8 +75,9 @@ def merge(store: FeatureStore, other: FeatureStore) -> MergeReport:
         _merge_source(store, other, path, report)
     for path in other.layout.run_paths():
         _merge_run(store, path, report)
-    for path in (*other.layout.split_paths(), *other.layout.label_paths()):
-        _merge_splits_or_labels(store, other, path, report)
+    layout = other.layout
+    for path in (*layout.split_paths(), *layout.label_paths(), *layout.layer_paths()):
+        _merge_checked(store, other, path, report)
     return report
 
 
@@ -158,12 +161,16 @@ def _merge_source(
     report.n_sources += 1
 
 
-def _merge_splits_or_labels(
+def _merge_checked(
     store: FeatureStore, other: FeatureStore, path: Path, report: MergeReport
 ) -> None:
     target = store.root / path.relative_to(other.root)
+    read: dict[Path, Callable[[Path], object]] = {
+        other.layout.splits: read_assignments,
+        other.layout.tuned: check_layers,
+    }
     try:
-        (read_assignments if path.parent == other.layout.splits else read_manifest)(path)
+        read.get(path.parent, read_manifest)(path)
     except CacheFormatError as error:
         report.damaged.append(str(error))
         return

@@ -39,8 +39,8 @@ class Garbage:
         Shards to rewrite without these rows, or to remove where all are dead.
     partials : list of Path
         Leftovers of runs that died: files under a temporary name, untouched for an hour (a shard is
-        written in seconds, so no living run has one that old), journals untouched for a week, and
-        predictions of an hour that no result names.
+        written in seconds, so no living run has one that old), journals untouched for a week, and,
+        of an hour, predictions that no result names and fine-tuned layers that no set is of.
     sets : list of Path
         Folders of sets that have neither runs nor rows in use.
     sweeps : list of Path
@@ -176,6 +176,8 @@ def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
     if layout.shard_paths(fingerprint) or layout.run_paths(fingerprint):
         return
     layout.spec(fingerprint).unlink(missing_ok=True)
+    for path in _unused_layers(store):
+        path.unlink(missing_ok=True)
     folder = layout.set_folder(fingerprint)
     for path in layout.indexes(fingerprint).glob("*"):
         path.unlink(missing_ok=True)
@@ -189,13 +191,26 @@ def _leftovers(store: FeatureStore, age_seconds: float) -> list[Path]:
     stale = [path for path in store.layout.journal_paths() if is_stale(path)]
     stale += [path for path in store.layout.progress_paths() if is_old(path)]
     unnamed = [path for f in store.layout.result_folders() for path in _unnamed_predictions(f)]
-    for path in (*store.layout.partials(), *unnamed):
+    for path in (*store.layout.partials(), *unnamed, *_unused_layers(store)):
         try:
             if path.stat().st_mtime <= oldest:
                 stale.append(path)
         except FileNotFoundError:
             continue
     return stale
+
+
+def _unused_layers(store: FeatureStore) -> list[Path]:
+    """Return the fine-tuned layers that no set was made with; none where a spec is damaged."""
+    paths = store.layout.layer_paths()
+    if not paths:
+        return []
+    try:
+        specs = [store.read_spec(fingerprint) for fingerprint in store.layout.fingerprints()]
+    except CacheFormatError:
+        return []
+    used = {spec.weights_digest for spec in specs}
+    return [path for path in paths if path.stem not in used]
 
 
 def _idle_sets(store: FeatureStore, rows: list[DeadRows], without: frozenset[str]) -> list[Path]:

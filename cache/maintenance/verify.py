@@ -12,6 +12,7 @@ from ..format.atomic import PARTIAL
 from ..layout import (
     INDEX_FOLDER,
     JOURNAL_SUFFIX,
+    LAYERS_SUFFIX,
     MANIFEST_SUFFIX,
     PREDICTIONS_SUFFIX,
     PROGRESS_SUFFIX,
@@ -24,6 +25,7 @@ from ..layout import (
 )
 from ..places.remote_path import RemotePath
 from ..records.journal import read_journal
+from ..records.layers import check_layers
 from ..records.manifest_file import read_manifest
 from ..records.quarantine import read_quarantine
 from ..records.run_record import read_run
@@ -129,6 +131,7 @@ def _check_of(store: FeatureStore, path: Path) -> Callable[[Path], tuple[int, ..
         ("results", 3, PREDICTIONS_SUFFIX): _whole(check_predictions),
         ("splits", 2, MANIFEST_SUFFIX): _whole(read_assignments),
         ("labels", 3, MANIFEST_SUFFIX): _whole(read_manifest),
+        ("tuned", 2, LAYERS_SUFFIX): _whole(check_layers),
     }
     if folder != "sets":
         return checks.get((folder, len(parts), suffix))

@@ -275,7 +275,7 @@ def unmeasured(features: FeatureSet, split: Split, name: str, head: Any, command
     """
     return Model(
         spec=features.spec,
-        tail=TailWeights.recall(features.spec),
+        tail=TailWeights.recall(features.spec, features.layout),
         class_names=features.class_names,
         head_name=name,
         head=head,

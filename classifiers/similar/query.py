@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSet
 from ...cache.errors import FeatureMismatchError
+from ...extractor.backbones.tuned import TailWeights
 from ...extractor.feature_plans import plans_for
 from ...extractor.images.decode import decode, strict_images
 from ...extractor.sources import open_source
@@ -22,7 +23,7 @@ def features_of_image(features: FeatureSet, image: str, weights: str) -> NDArray
     ImageError
         The file is no image.
     """
-    plans = plans_for(features.spec, weights)
+    plans = plans_for(features.spec, weights, TailWeights.recall(features.spec, features.layout))
     if plans.spec != features.spec:
         raise FeatureMismatchError(
             "the features were made with other weights than this machine has of "

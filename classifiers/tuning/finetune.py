@@ -15,6 +15,7 @@ from ...cache.errors import ConfigError, FeaturesNotFoundError, SourceNotFoundEr
 from ...cache.records.run_record import TUNING
 from ...cache.results.result import FIT
 from ...extractor.backbones import IMAGENET
+from ...extractor.backbones.tuned import TailWeights
 from ...extractor.extract import extract
 from ...extractor.feature_plans import FeaturePlans
 from ...extractor.plan import Plan, plan_for
@@ -115,8 +116,9 @@ def run_finetune(
     head.check()
     store = FeatureStore(cache)
     base = _with_views(store.open_features(features), store, options.views)
-    plan = plan_for(base.spec.single, options.weights)
-    _check_weights(base.spec.single, plan)
+    spec = base.spec.single
+    plan = plan_for(spec, options.weights, TailWeights.recall(spec, store.layout))
+    _check_weights(spec, plan)
     tail = cut_tail(plan, layer)
     path = model_output(Path(out), base.class_names, overwrite=overwrite)
     n_bytes = options.views.n * len(base) * BYTES_PER_VALUE * math.prod(tail.map_shape)

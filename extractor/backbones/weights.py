@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...cache.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
+from ...cache.layout import LAYERS_SUFFIX
 from .graphs.remembered import remember
 from .record import BackboneRecord, WeightsFile
 from .registry import DEFAULT_BACKBONE
-from .tuned import KEPT, TailWeights
+from .tuned import TailWeights
 
 RANDOM = "random"
 IMAGENET = "imagenet"
@@ -87,7 +88,7 @@ def find_weights(record: BackboneRecord, choice: str, include_top: bool) -> Weig
     ConfigError
         ``choice`` has none of the three forms, or ``record`` is a model that brings its own.
     """
-    if choice.endswith(KEPT):
+    if choice.endswith(LAYERS_SUFFIX):
         return _tuned(record, Path(choice), include_top)
     if record.path is not None:
         return _of_model_file(record, record.path, choice)

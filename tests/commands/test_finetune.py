@@ -86,6 +86,9 @@ def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
     of_head = tuned_model.head.predict_proba(store.open_features("tuned").X[:])
     assert tuned_model.predict_proba(paths) == pytest.approx(of_head, abs=1e-3)
     (base,) = (one for one in store.list_features() if one.spec.pool == "avg" and one != own)
+    layers = store.layout.tuned / f"{digest}.npz"
+    assert layers.exists()
+    shutil.rmtree(featx_home / "tuned")  # as on another machine, to which the cache has gone
     expected = {}
     both = f"tuned+{base.name}"
     ways = [("fit", "tuned", "--head"), ("fit", both, "--head"), ("sweep", both, "--heads")]
@@ -106,7 +109,12 @@ def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
     ):
         refused = cli("extract", photos, "--backbone", *words)
         assert refused.exit_code == 1 and message in refused.output
-    shutil.rmtree(featx_home / "tuned")  # as on another machine
+    assert cli("cache", "merge", "featx-cache", "--cache", "other").exit_code == 0
+    assert cli("cache", "verify", "--cache", "other").exit_code == 0
+    assert (FeatureStore("other").layout.tuned / layers.name).read_bytes() == layers.read_bytes()
+    assert cli("cache", "rm", "tuned", "--yes").exit_code == 0
+    assert not layers.exists()
+    shutil.rmtree(featx_home / "tuned", ignore_errors=True)
     for number, probabilities in expected.items():
         model = load_model(f"{number}.featx")
         assert model.predict_proba(paths) == pytest.approx(probabilities, abs=1e-4)

@@ -69,7 +69,7 @@ def prepare(
     ConfigError
         No model file could hold the backbones of the features.
     """
-    find_kept(features.spec)
+    find_kept(features.spec, features.layout)
     split = split_features(features, seed)
     limit = None if drop_near_duplicates else MAX_PRODUCTS
     searched = split.merged() if is_cv else split

@@ -1,5 +1,5 @@
 """Backbones whose last layers were trained further."""
 
-from .tail_weights import KEPT, TailWeights, find_kept
+from .tail_weights import TailWeights, find_kept
 
-__all__ = ["KEPT", "TailWeights", "find_kept"]
+__all__ = ["TailWeights", "find_kept"]

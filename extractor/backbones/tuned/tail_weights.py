@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections import defaultdict
@@ -17,12 +18,10 @@ from numpy.typing import NDArray
 from ....cache import AnySpec
 from ....cache.errors import ConfigError, WeightsMismatchError
 from ....cache.format.atomic import atomic_path
+from ....cache.layout import LAYERS_SUFFIX, Layout
 from ....cache.places.home import writable_home
 
 FOLDER = "tuned"
-KEPT = ".npz"
-"""What the names of files of fine-tuned layers end in."""
-
 ABOUT = "about"
 
 
@@ -90,7 +89,7 @@ class TailWeights:
         CacheWriteError
             The file system refused.
         """
-        path = _path(self.digest)
+        path = writable_home() / FOLDER / f"{self.digest}{LAYERS_SUFFIX}"
         if not path.exists():
             about = np.array(json.dumps([self.layer, self.base_digest, list(self.arrays)]))
             numbered = {f"a{i}": values for i, values in enumerate(self.arrays.values())}
@@ -108,7 +107,7 @@ class TailWeights:
             The file is damaged.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 layer, base_digest, names = json.loads(str(stored[ABOUT]))
                 arrays = {name: stored[f"a{i}"] for i, name in enumerate(names)}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -118,10 +117,11 @@ class TailWeights:
         return cls(layer, base_digest, arrays)
 
     @classmethod
-    def recall(cls, spec: AnySpec) -> Self | None:
+    def recall(cls, spec: AnySpec, layout: Layout | None = None) -> Self | None:
         """Return the layers of the fine-tuned backbone that features were made with.
 
-        None where the backbone is none, or where this machine has never run it.
+        None where the backbone is none, or where neither the features' cache nor this machine has
+        its layers.
 
         Raises
         ------
@@ -130,27 +130,36 @@ class TailWeights:
         WeightsMismatchError
             The file is damaged.
         """
-        path = find_kept(spec)
-        return cls.read(path) if path is not None else None
+        path = find_kept(spec, layout)
+        if path is None:
+            return None
+        tail = cls.read(path)
+        if tail.digest != path.stem:
+            raise WeightsMismatchError(f"{path} holds other layers than its name says: delete it")
+        return tail
 
 
-def find_kept(spec: AnySpec) -> Path | None:
+def find_kept(spec: AnySpec, layout: Layout | None = None) -> Path | None:
     """Return the file of the fine-tuned layers that features were made with, where there is one.
+
+    Parameters
+    ----------
+    spec : FeatureSpec or JoinedSpec
+    layout : Layout, optional
+        The cache that the features lie in, which is looked at before this machine's folder.
 
     Raises
     ------
     ConfigError
         The features are of several fine-tuned backbones side by side.
     """
-    paths = {_path(part.weights_digest) for part in spec.parts}
-    kept = [path for path in paths if path.exists()]
+    folders = [*([] if layout is None else [layout.tuned]), writable_home() / FOLDER]
+    names = {f"{part.weights_digest}{LAYERS_SUFFIX}" for part in spec.parts}
+    found = [next((f / name for f in folders if (f / name).exists()), None) for name in names]
+    kept = [path for path in found if path is not None]
     if len(kept) > 1:
         raise ConfigError(
             "the features are of several fine-tuned backbones, and a model file holds the layers "
             "of one: join those of one with any of backbones as they were published"
         )
     return kept[0] if kept else None
-
-
-def _path(digest: str) -> Path:
-    return writable_home() / FOLDER / f"{digest}{KEPT}"

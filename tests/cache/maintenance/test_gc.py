@@ -47,6 +47,27 @@ def test_partials_are_ignored_by_readers_and_removed_by_gc_when_old(store: Featu
     assert young.exists()
 
 
+def test_layers_that_no_set_is_of_are_removed_when_old(store: FeatureStore, tmp_path: Path) -> None:
+    (spec,) = {features.spec for features in store.list_features()}
+    names = (spec.weights_digest, "1" * 64, "2" * 64)
+    for name in names:
+        layers = tmp_path / f"{name}.npz"
+        np.savez(layers, a0=np.arange(9))
+        store.keep_layers(layers)
+    used, old, young = (store.layout.tuned / f"{name}.npz" for name in names)
+    past = time.time() - 3700
+    for path in (used, old):
+        os.utime(path, (past, past))
+    assert verify(store).findings == []
+    assert collect_garbage(store).partials == [old]
+    assert used.exists() and young.exists() and not old.exists()
+    flip(used, used.stat().st_size // 2)
+    assert [finding.path for finding in verify(store).findings] == [used]
+    other = FeatureStore(tmp_path / "other")
+    assert any(str(used) in text for text in merge(other, store).damaged)
+    assert [path.name for path in other.layout.layer_paths()] == [young.name]
+
+
 def test_gc_deletes_the_rows_of_deleted_images_and_nothing_else(store: FeatureStore) -> None:
     fill(store, "others", names=range(15, 30))
     store.write_manifest(manifest_of("photos", range(3, 12)))
