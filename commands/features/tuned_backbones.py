@@ -25,10 +25,14 @@ def of_tuned_backbone(options: FeatureOptions) -> FeatureOptions:
     path = Path(options.backbone)
     if path.suffix != ".featx":
         return options
-    from ...cache.errors import ConfigError
+    from ...cache.errors import ConfigError, ModelFileError
     from ...classifiers import load_model
     from ...extractor.backbones import IMAGENET, recall_backbone
 
+    if not path.exists():
+        raise ModelFileError(
+            f"no model at {path}: --backbone takes a file that `featx finetune` has written"
+        )
     model = load_model(path)
     tail = model.tail
     if tail is None:

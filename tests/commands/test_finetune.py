@@ -105,7 +105,7 @@ def test_other_heads_on_tuned_features_take_the_tuned_layers_along(
     for words, message in (
         (("finetuned.featx", "--weights", "random:1"), "leave --weights out"),
         (("plain.featx",), "was not fine-tuned"),
-        (("nowhere.featx",), "nowhere.featx"),
+        (("nowhere.featx",), "`featx finetune` has written"),
     ):
         refused = cli("extract", photos, "--backbone", *words)
         assert refused.exit_code == 1 and message in refused.output

@@ -12,6 +12,7 @@ from ...selection.like import fit_like, with_views_of
 from ..model import Model
 
 EXACT = "float32"
+TUNED_FILE = ", where FINETUNED.featx is what `featx finetune` wrote"
 
 
 def refit(model: Model, store: FeatureStore, command: str = "") -> Model:
@@ -56,9 +57,12 @@ def _find_part(model: Model, spec: FeatureSpec, store: FeatureStore) -> FeatureS
             features = store.open_features(stored.name)
             if features.manifest.data_digest == model.data_digest:
                 return features
+    is_tuned = model.tail is not None and spec.weights_digest == model.tail.digest
+    backbone = "FINETUNED.featx" if is_tuned else spec.backbone
     source = str(model.origin.get("features", "SOURCE")).partition("@")[0]
     raise ConfigError(
         f"the cache {store.root} holds no float32 features of the model's images. Make them with "
         f"the options of the first extraction, and --precision float32: featx extract {source} "
-        f"--backbone {spec.backbone} --layer {spec.layer} --precision float32"
+        f"--backbone {backbone} --layer {spec.layer} --precision float32"
+        f"{TUNED_FILE if is_tuned else ''}"
     )

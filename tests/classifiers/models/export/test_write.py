@@ -19,6 +19,7 @@ from export_shared import needs
 from featx.cache.errors import ConfigError, ModelError
 from featx.classifiers.heads.registry import make_head
 from featx.classifiers.models.export import FORMATS
+from featx.extractor.backbones.tuned import TailWeights
 from featx.extractor.feature_plans import FeaturePlans
 from featx.extractor.plan import make_plan
 from tests_shared import Cli
@@ -118,6 +119,10 @@ def test_a_head_is_fitted_again_on_float32_features(made: Path, tmp_path: Path) 
         featx.export(exact, "keras", tmp_path / "s.keras", **words)
     with pytest.raises(ConfigError, match="--precision float32"):
         featx.export(fast, "keras", tmp_path / "s.keras", **{**words, "cache": tmp_path})
+    tail = TailWeights("top_conv", "0" * 64, {"top_conv/0": np.zeros(2, np.float32)})
+    of_tuned = replace(fast, tail=tail, spec=replace(fast.spec, weights_digest=tail.digest))
+    with pytest.raises(ConfigError, match=r"--backbone FINETUNED\.featx .* `featx finetune` wrote"):
+        featx.export(of_tuned, "keras", tmp_path / "s.keras", **{**words, "cache": tmp_path})
     with pytest.raises(ConfigError, match="rows that the model learned from"):
         other = replace(fast, rows=None)
         featx.export(other, "keras", tmp_path / "s.keras", **words)
