@@ -99,7 +99,6 @@ def _of_result(result: Result) -> GatheredModel:
         scores=result.scores,
         fit_seconds=seconds,
         model_bytes=result.model_bytes,
-        n_parameters=result.n_parameters,
         predict_rate=result.predict_rate,
         history=result.history,
         all_params=result.params,

@@ -32,7 +32,7 @@ class StudyModel:
     scores : mapping of str to Scores
         By split.
     fit_seconds : float
-    model_bytes, n_parameters : int
+    model_bytes : int
     predict_rate : float
     history : mapping of str to list of float
     style : int
@@ -51,7 +51,6 @@ class StudyModel:
     scores: Mapping[str, Scores]
     fit_seconds: float = 0.0
     model_bytes: int = 0
-    n_parameters: int = 0
     predict_rate: float = 0.0
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     style: int = -1
