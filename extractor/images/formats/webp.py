@@ -11,7 +11,7 @@ KEPT = (b"VP8X", *PIXELS)
 METADATA = (b"ICCP", b"EXIF", b"XMP ")
 MAX_REPAIRS = 64
 """Searches for the next chunk, each of which may read the whole file."""
-HAS_METADATA, IS_ANIMATED = 0x20 | 0x08 | 0x04, 0x02
+HAS_METADATA = 0x20 | 0x08 | 0x04
 
 
 def read_webp(raw: bytes) -> ImageContainer:

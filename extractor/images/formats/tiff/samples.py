@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .....cache.errors import ImageError
 
 UNPACKED, DEFLATE = 1, (8, 32946)
-NO_PREDICTOR, DIFFERENCES, FLOAT_DIFFERENCES = 1, 2, 3
+DIFFERENCES, FLOAT_DIFFERENCES = 2, 3
 CUT_SHORT = "the TIFF is cut short or damaged: get the file again"
 
 
