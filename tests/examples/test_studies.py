@@ -85,7 +85,9 @@ def test_frozen_layers_on_garments(tmp_path: Path) -> None:
 
 def test_tuned_layers_on_garments(tmp_path: Path) -> None:
     run(tmp_path, "featx", "sample", "photos")
-    run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "tuned.sh"), "photos", "1")
+    run(tmp_path, "sh", str(EXAMPLES / "fashion_mnist" / "tuned.sh"), "photos", "1", "5")
+    table = (tmp_path / "splits.csv").read_text(encoding="utf-8")
+    assert table.count(",val\n") == 50
     measured = results(tmp_path, "featx-cache", "photos")
     assert {entry["head"] for entry in measured} == {"finetune", "svm"}
     assert measured[0]["metrics"]["accuracy"] > 0.5
