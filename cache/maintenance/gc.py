@@ -175,8 +175,9 @@ def remove_set_if_empty(store: FeatureStore, fingerprint: str) -> None:
     layout = store.layout
     if layout.shard_paths(fingerprint) or layout.run_paths(fingerprint):
         return
+    unused = set(_unused_layers(store))
     layout.spec(fingerprint).unlink(missing_ok=True)
-    for path in _unused_layers(store):
+    for path in set(_unused_layers(store)) - unused:  # others may be of a run that begins
         path.unlink(missing_ok=True)
     folder = layout.set_folder(fingerprint)
     for path in layout.indexes(fingerprint).glob("*"):
