@@ -62,8 +62,8 @@ def watch():
         time.sleep(0.01)
 watcher = threading.Thread(target=watch)
 watcher.start()
-# Of one head's threads glibc keeps a heap of 64 MiB: as addresses, which count here, not as memory.
-limit = status("VmData") + memory + (1 << 26 if name == "sweep" else 0)
+# Where threads collide glibc makes a heap of 64 MiB: of addresses, which count here, not of memory.
+limit = status("VmData") + memory + (1 << 26 if bounded == "1" else 0)
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 start = time.perf_counter()
 try:
