@@ -130,8 +130,8 @@ def training_rows(
         It is too little for any head.
     """
     trains_from_disk = find_head(head_name).trains_from_disk
-    if memory is None and trains_from_disk:
-        memory = memory_limit(X, len(rows), n_classes, None, matrix_width)
+    if trains_from_disk:
+        memory = memory_limit(X, len(rows), n_classes, memory, matrix_width)
     if memory is None or not stays_on_disk(X, len(rows), n_classes, memory, matrix_width):
         return np.asarray(X[rows])
     if not trains_from_disk:
