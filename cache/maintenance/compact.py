@@ -90,13 +90,13 @@ def _compact_set(
         if not is_free:
             report.damaged.append(f"{folder}: another process joins its shards now")
             return
-        shards = [
+        shards = (
             shard
             for shard in _sound_shards(paths, folder.parent.name, report)
             if shard.row_bytes <= target_bytes // 2 or _differs(shard, wanted)
-        ]
+        )
         for _, alike in groupby(shards, lambda shard: wanted or shard.compression):
-            for group in groups(list(alike), target_bytes):
+            for group in groups(alike, target_bytes):
                 if len(group) > 1 or _differs(group[0], wanted):
                     report.n_duplicates += join(group, wanted or group[0].compression)
 

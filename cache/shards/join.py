@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,14 @@ def join_small_shards(folder: Path, spec: FeatureSpec, target_bytes: int = TARGE
         return
     with joining(folder) as is_free:
         if is_free:
-            shards = [Shard(path, spec.fingerprint, keep_open=False) for path in _present(small)]
+            present = (path for path in small if path.exists())
+            # One after the other: of those that are joined already, nothing stays in memory.
+            shards = (Shard(path, spec.fingerprint, keep_open=False) for path in present)
             for group in groups(shards, target):
                 join(_alike(group), group[0].compression)
 
 
-def groups(shards: Sequence[Shard], target_bytes: int) -> Iterator[list[Shard]]:
+def groups(shards: Iterable[Shard], target_bytes: int) -> Iterator[list[Shard]]:
     """Cut neighbouring shards into groups of at most ``target_bytes`` of rows each."""
     group: list[Shard] = []
     for shard in shards:
@@ -119,10 +121,6 @@ def _lock(descriptor: int) -> bool:
 
 def _is_at_hand(path: Path) -> bool:
     return not isinstance(path, RemotePath) or path.has_copy
-
-
-def _present(paths: Sequence[Path]) -> list[Path]:
-    return [path for path in paths if path.exists()]
 
 
 def _alike(group: Sequence[Shard]) -> list[Shard]:

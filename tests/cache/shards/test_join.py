@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -25,9 +27,11 @@ from cache_shared import (
 )
 
 from featx.cache import FeatureBatch, FeatureStore
+from featx.cache.layout import size_of
 from featx.cache.maintenance.compact import compact
 from featx.cache.maintenance.verify import verify
 from featx.cache.shards.join import FEW_SHARDS, MOST_SHARDS, join_small_shards
+from featx.cache.shards.shard import Shard
 
 
 @pytest.fixture
@@ -174,6 +178,34 @@ before = resident("VmRSS:")
 store.join_small_shards(spec)
 print(resident("VmHWM:") - before, len(list(Path(sys.argv[1]).rglob("*.h5"))))
 """
+
+
+@pytest.mark.parametrize("ends_run", [True, False], ids=["run's end", "compact"])
+def test_joining_holds_the_shards_of_one_group_at_a_time(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch, ends_run: bool
+) -> None:
+    spec, n_shards = make_spec(), 120
+    folder = store.layout.shards(spec.fingerprint)
+    for start in range(0, 5 * n_shards, 5):
+        store.write_rows(spec, [batch_of(range(start, start + 5), width=4096)])
+    target = sum(map(size_of, shards_in(store.root))) // MOST_SHARDS
+    alive: WeakSet[Shard] = WeakSet()
+    counts = []
+
+    def note(self: Shard, *args: Any, open_one: Any = Shard.__init__, **kwargs: Any) -> None:
+        open_one(self, *args, **kwargs)
+        alive.add(self)
+        counts.append(len(alive))
+
+    monkeypatch.setattr(Shard, "__init__", note)
+    if ends_run:
+        join_small_shards(folder, spec, target)
+    else:
+        compact(store, target_bytes=target)
+    n_joined = len(shards_in(store.root))
+    assert 2 < n_joined < n_shards / 2
+    assert max(counts) < n_shards / 2
+    assert (store.open_set(spec).index.find(digests_of(range(5 * n_shards))) >= 0).all()
 
 
 def test_joining_needs_memory_for_blocks_only(tmp_path: Path) -> None:
