@@ -81,12 +81,12 @@ def sweep(
         splits = np.where(np.arange(len(raw[0])) < n_train, "train", "test")
         np.savez(work / "features.npz", X=raw[0], y=raw[1], splits=splits)
         cache = ["--cache", str(work / "cache")]
-        _featx("cache", "import", str(work / "features.npz"), *cache)
+        featx("cache", "import", str(work / "features.npz"), *cache)
         (work / "features.npz").unlink()
         out = ["--out", str(work / "model.featx"), "--json"]
-        seconds, text = timed(lambda: _featx("sweep", *cache, *out))
+        seconds, text = timed(lambda: featx("sweep", *cache, *out))
     report = json.loads(text)
-    row: dict[str, Any] = {"rows": n_train, "featx_seconds": seconds, "heads": _by_head(report)}
+    row: dict[str, Any] = {"rows": n_train, "featx_seconds": seconds, "heads": by_head(report)}
     row["n_candidates"] = sum(head["n"] for head in row["heads"].values())
     print(f"sweep: {row}", flush=True)
     row["peers"] = []
@@ -98,14 +98,15 @@ def sweep(
     return row
 
 
-def _featx(*arguments: str) -> str:
+def featx(*arguments: str) -> str:
+    """Run a command of featx and return what it prints."""
     run = subprocess.run([*FEATX, *arguments], capture_output=True, text=True, check=False)
     if run.returncode:
         raise SystemExit(f"featx {' '.join(arguments)}: {run.stderr}")
     return run.stdout
 
 
-def _by_head(report: dict[str, Any]) -> dict[str, dict[str, float]]:
+def by_head(report: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Count each head's configurations, and add up what fitting them took."""
     heads: dict[str, dict[str, float]] = {}
     for candidate in report["leaderboard"]:
