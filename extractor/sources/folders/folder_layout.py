@@ -157,10 +157,11 @@ def _splits_of_one_prefix(level: _Level) -> dict[str, str]:
 def _read_classes(paths: Sequence[str], starts: dict[str, str], flat_origin: str) -> FolderLayout:
     classes: list[str | None] = []
     splits: list[str | None] = []
+    known: dict[str, str] = {}  # a million images share the names of their classes
     for path in paths:
         start = next((start for start in starts if path.startswith(start)), None)
         folder, slash, _ = ("", "", "") if start is None else path[len(start) :].partition("/")
-        classes.append(folder if slash else None)
+        classes.append(known.setdefault(folder, folder) if slash else None)
         splits.append(starts[start] if start else None)
     n_flat = sum(name is None for name in classes)
     layout = FolderLayout(classes, splits, flat_origin, image_folders=list(starts))

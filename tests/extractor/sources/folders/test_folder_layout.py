@@ -10,6 +10,7 @@ from images_shared import touch
 from featx.cache import SPLITS
 from featx.cache.errors import SourceFormatError
 from featx.extractor.sources import open_source
+from featx.extractor.sources.folders.folder_layout import read_layout
 
 
 def understood(root: Path, *names: str) -> tuple[dict[str, tuple[str, str]], str]:
@@ -212,3 +213,10 @@ def test_a_pipe_is_no_image(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "cat" / "pipe.png")
     images, _ = understood(tmp_path, "cat/1.png")
     assert list(images) == ["cat/1.png"]
+
+
+def test_a_class_has_one_name_in_memory_however_many_its_images() -> None:
+    paths = [f"{folder}/{i}.jpg" for i in range(50) for folder in ("cat", "dog")]
+    classes = read_layout(paths, ["cat", "dog"], "photos").classes
+    assert classes == ["cat", "dog"] * 50
+    assert len({id(name) for name in classes}) == 2
