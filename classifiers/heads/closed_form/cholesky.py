@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, solve_triangular
 
 from ..row_blocks import Floats
 from .normal_equations import NormalEquations, System, decomposed
@@ -48,15 +48,20 @@ class Factors:
             yield half.T
 
     def lower(self, alpha: float) -> NDArray[np.float64]:
-        """Return the lower factor; raises LinAlgError where the penalty is lost in rounding."""
+        """Return the lower factor, in the lower triangle of a matrix.
+
+        Raises
+        ------
+        LinAlgError
+            The penalty is lost in rounding.
+        """
         if alpha not in self._last:
             self._last.clear()
             penalised = self.equations.gram.copy()
             penalised[np.diag_indices(len(penalised))] += alpha
             # Transposed, it is in the order of LAPACK, which then needs no copy.
-            self._last[alpha] = cholesky(
-                penalised.T, lower=True, overwrite_a=True, check_finite=False
-            )
+            factor, _ = cho_factor(penalised.T, lower=True, overwrite_a=True, check_finite=False)
+            self._last[alpha] = factor
         return self._last[alpha]
 
 

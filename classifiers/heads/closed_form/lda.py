@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from ..linear.heads import LinearHead
 from ..parameter_checks import CLASS_WEIGHT, FLAG, SELECT, number, one_of
@@ -83,10 +84,7 @@ class LDAHead(LinearHead):
             head._solve(samples.means, covariance, priors[head.priors], data.dtype)
 
     def _solve(self, means: F64, covariance: F64, priors: F64, dtype: np.dtype[Any]) -> None:
-        try:
-            coef = np.linalg.solve(covariance, means.T).T
-        except np.linalg.LinAlgError:
-            coef = np.linalg.lstsq(covariance, means.T, rcond=None)[0].T
+        coef = _solve_symmetric(covariance, means.T).T
         intercept = np.log(priors) - 0.5 * np.einsum("kd,kd->k", means, coef)
         if len(means) == 2:
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
@@ -198,6 +196,19 @@ class _ScaledSamples:
             members[self.data.y[rows], np.arange(len(centred))] = weight[rows]
             sums += members @ function(centred)
         return sums
+
+
+def _solve_symmetric(matrix: F64, right: F64) -> F64:
+    """Solve where a matrix is positive semidefinite but for rounding."""
+    try:
+        factor = cho_factor(matrix, lower=True, check_finite=False)
+        return np.asarray(cho_solve(factor, right, check_finite=False))
+    except np.linalg.LinAlgError:
+        pass
+    try:
+        return np.asarray(np.linalg.solve(matrix, right))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 def _sample_weights(data: Training) -> F64:

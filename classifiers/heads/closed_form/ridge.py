@@ -136,7 +136,7 @@ def normal_equations(head: Head, data: Training) -> NormalEquations:
         rooted = scaled * np.sqrt(weight).astype(block.dtype)[:, None]
         target = targets(data.y[rows], data.n_classes) * weight[:, None]
         gram += rooted.T @ rooted
-        cross += scaled.T @ target
+        cross += scaled.T @ target.astype(block.dtype)
         sums += weight @ scaled
         target_sums += target.sum(axis=0)
     total = float(data.weights.sum())

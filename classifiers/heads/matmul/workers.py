@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Mapper(Protocol):
+    """What applies a function to many items: `Workers`, or `CallingThread`."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Apply ``function`` to every item; results keep the items' order."""
+
+
+class CallingThread:
+    """Does in the calling thread what `Workers` does in many.
+
+    A pool's thread that waits for others of its pool may wait for ever: work that it does itself
+    takes this in place of the pool.
+    """
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Apply ``function`` to every item."""
+        return [function(item) for item in items]
 
 
 class Workers:

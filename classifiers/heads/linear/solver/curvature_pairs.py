@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from ...matmul.workers import CallingThread, Mapper
+from .design import spans
 from .solver_options import F32, F64
 
 # A step and a change of the gradient that are nearly orthogonal carry no curvature.
 LEAST_COSINE = 1e-10
+# Long vectors are cut into at most so many parts of at least so many numbers. Their products are
+# added up, so the cuts depend on the length alone.
+PARTS, PART_LENGTH = 4, 1 << 15
 
 
 class CurvaturePairs:
@@ -21,6 +28,8 @@ class CurvaturePairs:
     capacity : int
     shape : tuple (k, d + 1)
         Of the coefficients; the last column holds the intercepts.
+    workers : Mapper, optional
+        By default, all is done in the calling thread.
 
     Notes
     -----
@@ -32,11 +41,15 @@ class CurvaturePairs:
     one C turn into those of another without a pass over X, see `rescale`.
     """
 
-    def __init__(self, capacity: int, shape: tuple[int, int]) -> None:
-        self._shape = shape
+    def __init__(
+        self, capacity: int, shape: tuple[int, int], workers: Mapper | None = None
+    ) -> None:
+        self._shape, self._workers = shape, workers or CallingThread()
+        size = shape[0] * shape[1]
+        self._parts = spans(size, min(PARTS, -(-size // PART_LENGTH)))
         # Rows of the pairs in the arrays, oldest first.
         self._order: list[int] = []
-        self._steps: F32 = np.empty((capacity, shape[0] * shape[1]), np.float32)
+        self._steps: F32 = np.empty((capacity, size), np.float32)
         self._changes: F32 = np.empty_like(self._steps)
         self._products: F64 = np.zeros((capacity, capacity))
 
@@ -58,7 +71,7 @@ class CurvaturePairs:
             row = min(set(range(len(self._steps))) - set(self._order))
         self._steps[row], self._changes[row] = step.ravel(), change.ravel()
         rows = self._rows
-        self._products[rows, row] = self._steps[rows] @ self._changes[row]
+        self._products[rows, row] = self._dot(self._steps[rows], self._changes[row])
         self._products[row, row] = product
         self._order.append(row)
 
@@ -67,11 +80,16 @@ class CurvaturePairs:
         if not self:
             return
         rows = self._rows
-        steps = self._steps[rows].reshape(-1, *self._shape)
-        changes = self._changes[rows].reshape(steps.shape)
-        changes *= np.float32(ratio)
-        changes[..., :-1] += np.float32(1 - ratio) * steps[..., :-1]
-        self._products[rows, rows] = self._steps[rows] @ self._changes[rows].T
+        width = self._shape[1]
+
+        def turn(part: slice) -> F32:
+            steps, changes = self._steps[rows, part], self._changes[rows, part]
+            is_penalised = np.arange(part.start, part.stop) % width != width - 1
+            changes *= np.float32(ratio)
+            changes += steps * (np.float32(1 - ratio) * is_penalised.astype(np.float32))
+            return np.asarray(steps @ changes.T)
+
+        self._products[rows, rows] = self._sum(turn)
         # Rounding may leave an old pair without curvature; it and those before it are dropped.
         flat = np.nonzero(self._products.diagonal()[self._order] <= 0)[0]
         if len(flat):
@@ -88,14 +106,14 @@ class CurvaturePairs:
         steps, changes = self._steps[rows], self._changes[rows]
         # Only what stands above the diagonal is read.
         upper = self._products[np.ix_(order, order)]
-        alpha = solve_triangular(upper, _dot(steps, gradient)[order], check_finite=False)
-        rest = gradient - _combine(self._by_row(alpha), changes).reshape(gradient.shape)
+        alpha = solve_triangular(upper, self._dot(steps, gradient)[order], check_finite=False)
+        rest = gradient - self._combine(alpha, changes).reshape(gradient.shape)
         change = changes[newest].reshape(gradient.shape).astype(np.float64)
         scale = upper[-1, -1] / float(np.vdot(change, precondition(change)))
         start = scale * precondition(rest)
-        right = upper.diagonal() * alpha - _dot(changes, start)[order]
+        right = upper.diagonal() * alpha - self._dot(changes, start)[order]
         weights = solve_triangular(upper, right, trans=1, check_finite=False)
-        step = _combine(self._by_row(weights), steps).reshape(gradient.shape)
+        step = self._combine(weights, steps).reshape(gradient.shape)
         return np.asarray(start + step)
 
     @property
@@ -103,19 +121,32 @@ class CurvaturePairs:
         """The first rows of the arrays, up to the last that holds a pair."""
         return slice(max(self._order, default=-1) + 1)
 
-    def _by_row(self, weights: F64) -> F64:
-        """Return the weights of the pairs, oldest first, as those of the arrays' rows."""
-        result = np.zeros(self._rows.stop)
-        result[self._order] = weights
+    def _sum(self, function: Callable[[slice], NDArray[Any]]) -> NDArray[Any]:
+        """Add up what ``function`` returns for each part of the long vectors."""
+        if len(self._parts) == 1:
+            return function(self._parts[0])
+        return np.asarray(np.sum(self._workers.map(function, self._parts), axis=0))
+
+    def _dot(self, rows: F32, vector: NDArray[Any]) -> F64:
+        """Multiply rows by a vector; scaled, as gradients may exceed float32."""
+        size, flat = float(np.abs(vector).max()) or 1.0, vector.ravel()
+
+        def multiply(part: slice) -> F32:
+            return np.asarray(rows[:, part] @ (flat[part] / size).astype(np.float32))
+
+        return self._sum(multiply).astype(np.float64) * size
+
+    def _combine(self, weights: F64, rows: F32) -> F64:
+        """Add up the pairs' rows, each times its weight; weights are those of the oldest first."""
+        by_row = np.zeros(len(rows))
+        by_row[self._order] = weights
+        size = float(np.abs(by_row).max()) or 1.0
+        scaled = (by_row / size).astype(np.float32)
+        result = np.empty(rows.shape[1])
+
+        def fill(part: slice) -> None:
+            result[part] = scaled @ rows[:, part]
+            result[part] *= size
+
+        self._workers.map(fill, self._parts)
         return result
-
-
-def _dot(rows: F32, vector: F64) -> F64:
-    """Multiply rows by a vector; scaled, as gradients may exceed float32."""
-    size = float(np.abs(vector).max()) or 1.0
-    return (rows @ (vector.ravel() / size).astype(np.float32)).astype(np.float64) * size
-
-
-def _combine(weights: F64, rows: F32) -> F64:
-    size = float(np.abs(weights).max()) or 1.0
-    return ((weights / size).astype(np.float32) @ rows).astype(np.float64) * size

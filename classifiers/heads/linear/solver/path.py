@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...matmul.workers import Workers
+from ...matmul.workers import CallingThread, Mapper, Workers
 from ...row_blocks import check_finite
 from .curvature_pairs import CurvaturePairs
 from .design import Design, sample_rows
@@ -173,8 +174,12 @@ def _solve_design(
     helper_tol = FLATTENING_HELPER_TOL if problem.loss.flattens else HELPER_TOL
     spread = subproblems[0].spectrum.spread
     for C in extended_grid(grid, FIRST_STRENGTH / (float(targets.totals[0]) * spread)):
-        for sub, tol in zip(subproblems, tolerances, strict=True):
-            sub.begin(C, tol if C in wanted else max(tol, helper_tol))
+        least = 0.0 if C in wanted else helper_tol
+        begins = [
+            partial(sub.begin, C, max(tol, least))
+            for sub, tol in zip(subproblems, tolerances, strict=True)
+        ]
+        problem.for_each(begins)
         while active := [
             sub for sub in subproblems if not sub.finished and sub.n_passes < options.max_iter
         ]:
@@ -206,6 +211,8 @@ def _subproblems(
     rays = Rays(sample, sampled) if sampled.flattens else None
     room = MAX_PAIR_BYTES // (8 * k * (design.n_features + 1) * len(targets.totals))
     capacity = max(1, min(options.memory_pairs, max(room, LEAST_PAIRS)))
+    # Folds run side by side; a single one has the threads to itself.
+    workers: Mapper = design.workers if len(targets.totals) == 1 else CallingThread()
     return [
         Subproblem(
             fold=fold,
@@ -213,8 +220,9 @@ def _subproblems(
             rounding=float(norm) * problem.loss.rounding,
             spectrum=spectrum,
             rays=rays,
-            pairs=CurvaturePairs(capacity, shape),
+            pairs=CurvaturePairs(capacity, shape, workers),
             trial=np.zeros(shape),
+            workers=workers,
         )
         for fold, (total, norm) in enumerate(zip(targets.totals, targets.norms, strict=True))
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...matmul.workers import Workers
+from ...matmul.workers import Mapper, Workers
 from .design import spans
 from .solver_options import F32, F64
 
@@ -16,6 +16,8 @@ SAMPLE_ROWS = 2560
 # Parts of a sample that are multiplied side by side.
 SAMPLE_PARTS = 4
 POWER_STEPS = 2
+# A gradient is cut into at most so many parts of at least so many numbers.
+PARTS, PART_SIZE = 4, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class LeadingSpectrum:
         d, r = self.vectors.shape
         return float(max((self.values.sum() + self.rest * (d - r)) / d, 1e-12))
 
-    def solve(self, gradient: F64, strengths: F64) -> F64:
+    def solve(self, gradient: F64, strengths: F64, workers: Mapper) -> F64:
         """Multiply by ``(strength · covariance + I)⁻¹``, one strength for each row.
 
         Parameters
@@ -71,7 +73,16 @@ class LeadingSpectrum:
         gradient : float64 (k, d + 1)
         strengths : float64 (k,)
             ``C · Σ s_i ·`` the mean second derivative of the loss by each output.
+        workers : Mapper
+            Rows do not depend on one another.
         """
+        parts = spans(len(gradient), min(PARTS, -(-gradient.size // PART_SIZE)))
+        if len(parts) == 1:
+            return self._solve(gradient, strengths)
+        solved = workers.map(lambda part: self._solve(gradient[part], strengths[part]), parts)
+        return np.concatenate(solved)
+
+    def _solve(self, gradient: F64, strengths: F64) -> F64:
         strengths = strengths[:, None]
         shift = gradient[:, -1:]
         centred = gradient[:, :-1] - shift * self.mean

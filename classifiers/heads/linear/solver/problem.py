@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,19 @@ class Problem:
         is_exact = not self._packed or any(sub.wants_exact for sub in subproblems)
         points = (self._exact if is_exact else self._change)(subproblems)
 
-        def tell(i: int) -> None:
-            subproblems[i].receive(points[i], is_exact)
+        self.for_each(
+            [
+                partial(sub.receive, point, is_exact)
+                for sub, point in zip(subproblems, points, strict=True)
+            ]
+        )
 
-        self.design.workers.map(tell, range(len(subproblems)))
+    def for_each(self, steps: Sequence[Callable[[], None]]) -> None:
+        """Take a step of each fold, side by side; that of a single one may itself use threads."""
+        if len(steps) == 1:
+            steps[0]()
+        else:
+            self.design.workers.map(lambda step: step(), steps)
 
     def _exact(self, subproblems: Sequence[Subproblem]) -> list[Point]:
         """Data terms in float32; with packed rows, also new expansion points."""

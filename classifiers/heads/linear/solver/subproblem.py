@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...matmul.workers import Mapper
 from .curvature_pairs import CurvaturePairs
 from .preconditioner import LeadingSpectrum
 from .ray import Rays
@@ -94,6 +95,8 @@ class Subproblem:
     pairs : CurvaturePairs
     trial : float64 (k, d + 1)
         Where the next value is wanted.
+    workers : Mapper
+        Of long vectors.
     n_passes : int
         Since its owner last set it to 0.
     gap : float
@@ -109,6 +112,7 @@ class Subproblem:
     rays: Rays | None
     pairs: CurvaturePairs
     trial: F64
+    workers: Mapper
     C: float = 0.0
     tol: float = 0.0
     point: Point | None = None
@@ -222,7 +226,7 @@ class Subproblem:
     def _precondition(self, gradient: F64) -> F64:
         curvature = self.current.curvature
         least = LEAST_CURVATURE * self.total / len(curvature)
-        return self.spectrum.solve(gradient, self.C * np.maximum(curvature, least))
+        return self.spectrum.solve(gradient, self.C * np.maximum(curvature, least), self.workers)
 
     def _decreases(self, point: Point) -> bool:
         objective = self._objective

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from featx.classifiers.heads.linear.solver import curvature_pairs
 from featx.classifiers.heads.linear.solver.curvature_pairs import CurvaturePairs
+from featx.classifiers.heads.matmul.workers import CallingThread, Workers
 
 SHAPE = (3, 7)
 
@@ -36,10 +38,24 @@ def made():
     return list(zip(moves, changes, strict=True)), lambda g: g / diagonal
 
 
+@pytest.fixture(params=["whole", "cut", "cut, in threads"])
+def workers(request, monkeypatch):
+    """Who multiplies the vectors: whole ones, or their parts."""
+    if request.param == "whole":
+        yield CallingThread()
+        return
+    monkeypatch.setattr(curvature_pairs, "PART_LENGTH", 6)
+    if request.param == "cut":
+        yield CallingThread()
+        return
+    with Workers(2) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("n_added", [0, 1, 5, 8, 9, 12, 13, 30])
-def test_matrices_do_what_two_loops_do(made, n_added):
+def test_matrices_do_what_two_loops_do(made, workers, n_added):
     known, precondition = made
-    pairs = CurvaturePairs(12, SHAPE)
+    pairs = CurvaturePairs(12, SHAPE, workers)
     for move, change in known[:n_added]:
         pairs.add(move, change)
     assert len(pairs) == min(n_added, 12)
@@ -71,9 +87,24 @@ def test_pairs_without_curvature_are_left_out_and_cleared_ones_forgotten(made):
     np.testing.assert_array_equal(pairs.apply(change, precondition), precondition(change))
 
 
-def test_pairs_of_one_C_become_those_of_another(made):
+def test_threads_change_no_bit(made, monkeypatch):
+    known, precondition = made
+    monkeypatch.setattr(curvature_pairs, "PART_LENGTH", 6)
+    with Workers(2) as pool:
+        alone, side_by_side = (CurvaturePairs(5, SHAPE, who) for who in (CallingThread(), pool))
+        for pairs in (alone, side_by_side):
+            for move, change in known[:7]:
+                pairs.add(move, change)
+            pairs.rescale(3.0)
+        gradient = np.random.default_rng(1).normal(size=SHAPE)
+        np.testing.assert_array_equal(
+            alone.apply(gradient, precondition), side_by_side.apply(gradient, precondition)
+        )
+
+
+def test_pairs_of_one_C_become_those_of_another(made, workers):
     pairs, precondition = made
-    carried, fresh = CurvaturePairs(8, SHAPE), CurvaturePairs(8, SHAPE)
+    carried, fresh = CurvaturePairs(8, SHAPE, workers), CurvaturePairs(8, SHAPE, workers)
     for step, data_change in pairs[:8]:
         penalty = step.copy()
         penalty[:, -1] = 0
