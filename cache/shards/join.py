@@ -52,9 +52,10 @@ def join_small_shards(folder: Path, spec: FeatureSpec, target_bytes: int = TARGE
         return
     with joining(folder) as is_free:
         if is_free:
-            present = (path for path in small if path.exists())
             # One after the other: of those that are joined already, nothing stays in memory.
-            shards = (Shard(path, spec.fingerprint, keep_open=False) for path in present)
+            shards = (
+                Shard(path, spec.fingerprint, keep_open=False) for path in small if path.exists()
+            )
             for group in groups(shards, target):
                 join(_alike(group), group[0].compression)
 

@@ -44,9 +44,10 @@ class CurvaturePairs:
     def __init__(
         self, capacity: int, shape: tuple[int, int], workers: Mapper | None = None
     ) -> None:
-        self._shape, self._workers = shape, workers or CallingThread()
-        size = shape[0] * shape[1]
-        self._parts = spans(size, min(PARTS, -(-size // PART_LENGTH)))
+        self._shape, size = shape, shape[0] * shape[1]
+        self._parts = spans(size, PARTS, PART_LENGTH)
+        is_whole = len(self._parts) == 1
+        self._workers: Mapper = CallingThread() if workers is None or is_whole else workers
         # Rows of the pairs in the arrays, oldest first.
         self._order: list[int] = []
         self._steps: F32 = np.empty((capacity, size), np.float32)
@@ -123,8 +124,6 @@ class CurvaturePairs:
 
     def _sum(self, function: Callable[[slice], NDArray[Any]]) -> NDArray[Any]:
         """Add up what ``function`` returns for each part of the long vectors."""
-        if len(self._parts) == 1:
-            return function(self._parts[0])
         return np.asarray(np.sum(self._workers.map(function, self._parts), axis=0))
 
     def _dot(self, rows: F32, vector: NDArray[Any]) -> F64:

@@ -88,7 +88,7 @@ class Design:
         ``n_columns`` is the number of logits that it makes of a row.
         """
         n_rows = min(self.block_rows, max(BLOCK_LOGITS // n_columns, LEAST_BLOCK_ROWS))
-        ranges = spans(self.n_samples, min(N_RANGES, -(-self.n_samples // RANGE_ROWS)))
+        ranges = spans(self.n_samples, N_RANGES, RANGE_ROWS)
         parts = self.workers.map(lambda span: self._sum_range(work, span, n_rows), ranges)
         totals, *others = parts
         for part in others:
@@ -116,7 +116,10 @@ def sample_rows(n: int, most: int, random_state: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(random_state).choice(n, most, replace=False))
 
 
-def spans(n: int, parts: int) -> list[slice]:
-    """Cut ``range(n)`` into at most ``parts`` spans of nearly equal length, none empty."""
-    edges = np.linspace(0, n, min(parts, n) + 1).astype(int).tolist()
+def spans(n: int, parts: int, length: int = 1) -> list[slice]:
+    """Cut ``range(n)`` into at most ``parts`` spans of nearly equal length, none empty.
+
+    They are as few as hold ``length`` numbers each, where that is fewer.
+    """
+    edges = np.linspace(0, n, min(parts, -(-n // length)) + 1).astype(int).tolist()
     return [slice(a, b) for a, b in pairwise(edges)]
